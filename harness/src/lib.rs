@@ -1,0 +1,1 @@
+//! benchrig, as a library: scenario, target, runner, report.
