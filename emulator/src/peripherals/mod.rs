@@ -11,6 +11,8 @@
 
 use crate::time::{Duration, Hertz, Instant};
 
+pub mod dma;
+
 /// Which core made an access. The manual calls them PRO_CPU and APP_CPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CoreId {
@@ -68,13 +70,7 @@ impl Default for Clocks {
     /// After reset: everything from a 40 MHz crystal.
     fn default() -> Self {
         let xtal = Hertz::mhz(40);
-        Self {
-            cpu: xtal,
-            apb: xtal,
-            xtal,
-            ref_tick: Hertz::mhz(1),
-            rtc_slow: Hertz::new(150_000),
-        }
+        Self { cpu: xtal, apb: xtal, xtal, ref_tick: Hertz::mhz(1), rtc_slow: Hertz::new(150_000) }
     }
 }
 
