@@ -19,4 +19,5 @@
 pub mod cpu;
 pub mod image;
 pub mod peripherals;
+pub mod rom;
 pub mod time;

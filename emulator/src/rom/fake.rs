@@ -1,0 +1,285 @@
+//! A core with flat memory, for the tests of ROM functions.
+
+use std::collections::BTreeMap;
+
+use super::call::{After, Frame, PART_SIZE, run};
+use super::guest::{CoreId, Fault, Guest, LOAD_STORE_ERROR, Width};
+use super::table::entries;
+
+/// Where the fake has byte-addressable memory, 1 MB.
+pub(crate) const DRAM: u32 = 0x3ff8_0000;
+/// Where it has memory that takes words only, 128 KB.
+pub(crate) const IRAM: u32 = 0x4008_0000;
+/// Where it has registers: words that keep what was written, 512 KB.
+pub(crate) const REGISTERS: u32 = 0x3ff0_0000;
+/// The stack pointer of the caller.
+pub(crate) const STACK: u32 = 0x3fff_f000;
+
+const DRAM_SIZE: usize = 0x8_0000;
+const LINK: u32 = 0x8008_1234;
+
+/// A linear congruential generator: the same numbers on every machine.
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub(crate) fn next(&mut self) -> u32 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as u32
+    }
+
+    pub(crate) fn next64(&mut self) -> u64 {
+        u64::from(self.next()) << 33 ^ u64::from(self.next()) << 11 ^ u64::from(self.next())
+    }
+
+    pub(crate) fn below(&mut self, limit: u32) -> u32 {
+        self.next() % limit
+    }
+}
+
+type RegisterHook = Box<dyn FnMut(&mut BTreeMap<u32, u32>, Access)>;
+
+/// An access to a register, as a hook sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    Read(u32),
+    Write(u32, u32),
+}
+
+pub(crate) struct FakeGuest {
+    pub(crate) core: CoreId,
+    pub(crate) ar: [u32; 20],
+    pub(crate) live: [bool; 20],
+    pub(crate) ps: u32,
+    pub(crate) intenable: u32,
+    dram: Vec<u8>,
+    iram: Vec<u8>,
+    registers: BTreeMap<u32, u32>,
+    hook: Option<RegisterHook>,
+    narrow: usize,
+    quantum: u32,
+    left: u64,
+    cycles: u64,
+    /// Parts run so far.
+    pub(crate) parts_run: usize,
+}
+
+impl FakeGuest {
+    /// A core whose quanta have `quantum` cycles.
+    pub(crate) fn new(quantum: u32) -> Self {
+        let mut ar = [0xdead_beef; 20];
+        ar[1] = STACK;
+        Self {
+            core: CoreId::Pro,
+            ar,
+            live: [false; 20],
+            ps: 0x0006_0020,
+            intenable: 0,
+            dram: vec![0; DRAM_SIZE],
+            iram: vec![0; 0x2_0000],
+            registers: BTreeMap::new(),
+            hook: None,
+            narrow: 0,
+            quantum,
+            left: 0,
+            cycles: 0,
+            parts_run: 0,
+        }
+    }
+
+    /// Calls a ROM function by CALL8 and returns the low word of its result.
+    pub(crate) fn call(&mut self, name: &str, arguments: &[u32]) -> u32 {
+        self.call64(name, arguments) as u32
+    }
+
+    /// Calls a ROM function by CALL8 and returns both words of its result.
+    pub(crate) fn call64(&mut self, name: &str, arguments: &[u32]) -> u64 {
+        match self.try_call(name, arguments) {
+            Ok(result) => result,
+            Err(fault) => panic!("{name}: {fault:x?}"),
+        }
+    }
+
+    pub(crate) fn try_call(&mut self, name: &str, arguments: &[u32]) -> Result<u64, Fault> {
+        let found = entries().into_iter().find(|entry| entry.name == name);
+        let entry = found.unwrap_or_else(|| panic!("no function {name}"));
+        self.ar[8] = LINK;
+        for n in 10..16 {
+            self.ar[n] = 0xdead_beef;
+        }
+        for (i, &value) in arguments.iter().enumerate() {
+            match i {
+                0..6 => self.ar[10 + i] = value,
+                _ => self.put(STACK + 4 * (i as u32 - 6), &value.to_le_bytes()),
+            }
+        }
+        let before = (self.ar[..8].to_vec(), self.ar[16..].to_vec());
+        let mut pc = entry.address;
+        for _ in 0..10_000_000 {
+            let part = (pc - entry.address) / PART_SIZE;
+            let native = entry.parts[part as usize];
+            if self.left == 0 {
+                self.left = self.quantum.into();
+            }
+            self.parts_run += 1;
+            match run(native, Frame::Caller, pc, self) {
+                After::Continue(next) if next == LINK & 0x3fff_ffff | 0x4000_0000 => {
+                    assert_eq!(before, (self.ar[..8].to_vec(), self.ar[16..].to_vec()));
+                    return Ok(u64::from(self.ar[10]) | u64::from(self.ar[11]) << 32);
+                }
+                After::Continue(next) => pc = next,
+                // Whoever runs next takes the time that is left, and interrupts come here.
+                After::Again => self.left = 0,
+                After::WindowOverflow(n) => {
+                    assert!(self.live[n], "{name} asked to spill a free register");
+                    self.live = [false; 20];
+                }
+                After::Fault(fault) => return Err(fault),
+            }
+        }
+        panic!("{name} does not end")
+    }
+
+    /// All cycles charged.
+    pub(crate) fn cycles(&self) -> u64 {
+        self.cycles
+    }
+
+    pub(crate) fn put(&mut self, address: u32, bytes: &[u8]) {
+        let (memory, offset) = self.memory(address).expect("put into memory");
+        memory[offset..offset + bytes.len()].copy_from_slice(bytes);
+    }
+
+    pub(crate) fn put_string(&mut self, address: u32, text: &str) -> u32 {
+        self.put(address, text.as_bytes());
+        self.put(address + text.len() as u32, &[0]);
+        address
+    }
+
+    pub(crate) fn get(&mut self, address: u32, len: usize) -> Vec<u8> {
+        let (memory, offset) = self.memory(address).expect("get from memory");
+        memory[offset..offset + len].to_vec()
+    }
+
+    pub(crate) fn word(&mut self, address: u32) -> u32 {
+        u32::from_le_bytes(self.get(address, 4).try_into().expect("four bytes"))
+    }
+
+    pub(crate) fn set_register(&mut self, address: u32, value: u32) {
+        self.registers.insert(address, value);
+    }
+
+    pub(crate) fn register(&self, address: u32) -> u32 {
+        self.registers.get(&address).copied().unwrap_or(0)
+    }
+
+    /// Installs a device behind the registers: called before each read and after each write.
+    pub(crate) fn on_register(
+        &mut self,
+        hook: impl FnMut(&mut BTreeMap<u32, u32>, Access) + 'static,
+    ) {
+        self.hook = Some(Box::new(hook));
+    }
+
+    pub(crate) fn narrow_register_accesses(&self) -> usize {
+        self.narrow
+    }
+
+    fn memory(&mut self, address: u32) -> Option<(&mut Vec<u8>, usize)> {
+        match address {
+            DRAM..0x4000_0000 => Some((&mut self.dram, (address - DRAM) as usize)),
+            IRAM..0x400a_0000 => Some((&mut self.iram, (address - IRAM) as usize)),
+            _ => None,
+        }
+    }
+
+    fn is_register(address: u32) -> bool {
+        (REGISTERS..DRAM).contains(&address) || (0x6000_0000..0x6004_0000).contains(&address)
+    }
+}
+
+impl Guest for FakeGuest {
+    fn core(&self) -> CoreId {
+        self.core
+    }
+    fn ar(&self, n: usize) -> u32 {
+        self.ar[n]
+    }
+    fn set_ar(&mut self, n: usize, value: u32) {
+        assert!(!self.live[n], "a{n} belongs to another frame");
+        self.ar[n] = value;
+    }
+    fn is_live_elsewhere(&self, n: usize) -> bool {
+        self.live[n]
+    }
+    fn ps(&self) -> u32 {
+        self.ps
+    }
+    fn set_ps(&mut self, value: u32) {
+        self.ps = value;
+    }
+    fn ccount(&self) -> u32 {
+        self.cycles as u32
+    }
+    fn intenable(&self) -> u32 {
+        self.intenable
+    }
+    fn set_intenable(&mut self, value: u32) {
+        self.intenable = value;
+    }
+
+    fn load(&mut self, address: u32, width: Width) -> Result<u32, Fault> {
+        if Self::is_register(address) {
+            self.narrow += usize::from(width != Width::Word);
+            if let Some(mut hook) = self.hook.take() {
+                hook(&mut self.registers, Access::Read(address));
+                self.hook = Some(hook);
+            }
+            return Ok(self.register(address & !3) >> (8 * (address & 3)));
+        }
+        if width != Width::Word && (IRAM..0x400a_0000).contains(&address) {
+            return Err(Fault { cause: LOAD_STORE_ERROR, vaddr: address });
+        }
+        let Some((memory, offset)) = self.memory(address) else {
+            return Err(Fault { cause: 28, vaddr: address });
+        };
+        let mut word = [0; 4];
+        let n = width.bytes() as usize;
+        word[..n].copy_from_slice(&memory[offset..offset + n]);
+        Ok(u32::from_le_bytes(word))
+    }
+
+    fn store(&mut self, address: u32, width: Width, value: u32) -> Result<(), Fault> {
+        if Self::is_register(address) {
+            self.narrow += usize::from(width != Width::Word);
+            self.registers.insert(address & !3, value);
+            if let Some(mut hook) = self.hook.take() {
+                hook(&mut self.registers, Access::Write(address, value));
+                self.hook = Some(hook);
+            }
+            return Ok(());
+        }
+        if width != Width::Word && (IRAM..0x400a_0000).contains(&address) {
+            return Err(Fault { cause: LOAD_STORE_ERROR, vaddr: address });
+        }
+        let Some((memory, offset)) = self.memory(address) else {
+            return Err(Fault { cause: 29, vaddr: address });
+        };
+        let n = width.bytes() as usize;
+        memory[offset..offset + n].copy_from_slice(&value.to_le_bytes()[..n]);
+        Ok(())
+    }
+
+    fn charge(&mut self, cycles: u64) {
+        self.cycles += cycles;
+        self.left = self.left.saturating_sub(cycles);
+    }
+
+    fn budget_left(&self) -> u64 {
+        self.left
+    }
+}

@@ -1,0 +1,14 @@
+//! What the mask ROM does for firmware, provided natively: no byte of the mask ROM is needed.
+//!
+//! *Source*: the published linker scripts and headers of ESP-IDF for names, addresses and
+//! signatures; newlib's and libgcc's public documentation for semantics; measurements of what real
+//! firmware calls and relies on.
+//! *Modelled*: see `functions`.
+//! *Not modelled*: ROM entry points without an entry in [`table`].
+
+pub mod call;
+#[cfg(test)]
+mod fake;
+mod functions;
+pub mod guest;
+pub mod table;
