@@ -12,6 +12,7 @@
 use crate::time::{Duration, Hertz, Instant};
 
 pub mod dma;
+pub mod spi;
 
 /// Which core made an access. The manual calls them PRO_CPU and APP_CPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
