@@ -4,3 +4,6 @@
 
 pub mod decode;
 pub mod instruction;
+mod opcodes;
+mod operand;
+pub mod special_register;
