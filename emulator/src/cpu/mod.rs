@@ -1,9 +1,237 @@
 //! One Xtensa LX6 core.
 //!
 //! Source: Xtensa Instruction Set Architecture Reference Manual (Cadence, 2010 and later).
+//!
+//! The core knows a [`Bus`] and its interrupt lines, nothing of the chip around it. It executes
+//! *blocks*: runs of pre-decoded instructions that [`code::CodeCache`] keeps. A block continues
+//! behind branches that are not taken and ends where control always leaves it. Whatever the shape
+//! of the blocks, [`Cpu::run`] stops after exactly the cycles it was given, so that neither block
+//! length nor cache state can change how two cores interleave.
 
+mod bus;
+pub mod code;
 pub mod decode;
+pub mod exceptions;
+mod execute;
 pub mod instruction;
+pub mod interrupts;
+pub mod registers;
 mod opcodes;
 mod operand;
 pub mod special_register;
+mod special_registers;
+mod windows;
+
+pub use bus::{Bus, Fetched, Loaded, MAX_FETCH, RegionSide, Stored};
+pub use execute::Stop;
+
+use registers::ps;
+
+/// Architectural state of one core. A clone is a snapshot.
+#[derive(Debug, Clone)]
+pub struct Cpu {
+    /// Which core this is, as the bus knows it: 0 PRO_CPU, 1 APP_CPU.
+    pub index: usize,
+    /// Cycles since the machine was made, halted ones included. One instruction takes one.
+    pub cycle: u64,
+    /// Address of the next instruction.
+    pub pc: u32,
+    /// The visible window of the address registers, a0 to a15.
+    pub a: [u32; 16],
+    file: [[u32; 4]; 16],
+    windowbase: u32,
+    windowstart: u16,
+    free_quads: u8,
+
+    ps: u32,
+    sar: u32,
+    lbeg: u32,
+    lend: u32,
+    lcount: u32,
+    br: u32,
+    scompare1: u32,
+    /// The 40-bit MAC16 accumulator, sign-extended.
+    acc: i64,
+    m: [u32; 4],
+    f: [u32; 16],
+    fcr: u32,
+    fsr: u32,
+    threadptr: u32,
+    f64r: [u32; 3],
+
+    epc: [u32; 8],
+    eps: [u32; 8],
+    excsave: [u32; 8],
+    depc: u32,
+    exccause: u32,
+    excvaddr: u32,
+    debugcause: u32,
+    vecbase: u32,
+    cpenable: u32,
+    misc: [u32; 4],
+    memctl: u32,
+    atomctl: u32,
+    ddr: u32,
+    ibreakenable: u32,
+    ibreaka: [u32; 2],
+    dbreaka: [u32; 2],
+    dbreakc: [u32; 2],
+    icount: u32,
+    icountlevel: u32,
+
+    external: u32,
+    latched: u32,
+    intenable: u32,
+    ccount_offset: u32,
+    ccompare: [u32; 3],
+    timer_at: [u64; 3],
+    next_timer: u64,
+
+    /// In WAITI: nothing is executed until an interrupt comes.
+    waiting: bool,
+    /// Interrupts, timers or debug state must be looked at before the next instruction.
+    attention: bool,
+    /// IBREAK or ICOUNT are armed: instructions are looked at one by one.
+    single_step: bool,
+}
+
+impl Cpu {
+    /// The reset vector (static vector select 1).
+    pub const RESET_VECTOR: u32 = 0x4000_0400;
+    /// VECBASE after reset.
+    pub const RESET_VECBASE: u32 = 0x4000_0000;
+
+    /// Core `index` as it leaves reset.
+    pub fn new(index: usize) -> Self {
+        let mut cpu = Self {
+            index,
+            cycle: 0,
+            pc: Self::RESET_VECTOR,
+            a: [0; 16],
+            file: [[0; 4]; 16],
+            windowbase: 0,
+            windowstart: 1,
+            free_quads: 4,
+            ps: ps::EXCM | 0xf,
+            sar: 0,
+            lbeg: 0,
+            lend: 0,
+            lcount: 0,
+            br: 0,
+            scompare1: 0,
+            acc: 0,
+            m: [0; 4],
+            f: [0; 16],
+            fcr: 0,
+            fsr: 0,
+            threadptr: 0,
+            f64r: [0; 3],
+            epc: [0; 8],
+            eps: [0; 8],
+            excsave: [0; 8],
+            depc: 0,
+            exccause: 0,
+            excvaddr: 0,
+            debugcause: 0,
+            vecbase: Self::RESET_VECBASE,
+            cpenable: 0,
+            misc: [0; 4],
+            memctl: 0,
+            atomctl: 0x28,
+            ddr: 0,
+            ibreakenable: 0,
+            ibreaka: [0; 2],
+            dbreaka: [0; 2],
+            dbreakc: [0; 2],
+            icount: 0,
+            icountlevel: 0,
+            external: 0,
+            latched: 0,
+            intenable: 0,
+            ccount_offset: 0,
+            ccompare: [0; 3],
+            timer_at: [u64::MAX; 3],
+            next_timer: u64::MAX,
+            waiting: false,
+            attention: true,
+            single_step: false,
+        };
+        for n in 0..3 {
+            cpu.set_ccompare(n, 0, 0);
+        }
+        cpu
+    }
+
+    /// Reset at the current cycle: everything but the cycle number and the external lines.
+    pub fn reset(&mut self) {
+        let (index, cycle, external) = (self.index, self.cycle, self.external);
+        *self = Self::new(index);
+        self.cycle = cycle;
+        self.external = external;
+        self.set_ccount(0, cycle);
+    }
+
+    /// PS.
+    pub fn ps(&self) -> u32 {
+        self.ps
+    }
+
+    /// Writes PS; window checks and interrupt masks follow.
+    pub fn set_ps(&mut self, value: u32) {
+        self.ps = value & ps::MASK;
+        self.attention = true;
+        self.update_free_quads();
+    }
+
+    /// WINDOWSTART: bit n is set when a frame begins at quad n.
+    pub fn windowstart(&self) -> u16 {
+        self.windowstart
+    }
+
+    /// Places the window: for the state in which a ROM hands over.
+    pub fn set_window(&mut self, base: u32, start: u16) {
+        self.windowstart = start;
+        self.set_windowbase(base);
+    }
+
+    /// The general exception's address, EPC1.
+    pub fn epc1(&self) -> u32 {
+        self.epc[1]
+    }
+
+    /// EXCCAUSE.
+    pub fn exccause(&self) -> u32 {
+        self.exccause
+    }
+
+    /// EXCVADDR.
+    pub fn excvaddr(&self) -> u32 {
+        self.excvaddr
+    }
+
+    /// INTENABLE.
+    pub fn intenable(&self) -> u32 {
+        self.intenable
+    }
+
+    /// Writes INTENABLE.
+    pub fn set_intenable(&mut self, value: u32) {
+        self.intenable = value;
+        self.attention = true;
+    }
+
+    /// VECBASE.
+    pub fn vecbase(&self) -> u32 {
+        self.vecbase
+    }
+
+    /// The core is in WAITI.
+    pub fn is_waiting(&self) -> bool {
+        self.waiting
+    }
+
+    /// Takes the exception of an access that was made on behalf of the instruction at `self.pc`.
+    pub fn fault(&mut self, fault: exceptions::Fault) {
+        self.raise_fault(fault, self.pc);
+    }
+}

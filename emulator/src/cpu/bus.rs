@@ -1,0 +1,94 @@
+//! What a core needs from the memory system.
+
+use super::exceptions::Fault;
+
+/// The most bytes one [`Bus::fetch`] copies: enough for the longest block.
+pub const MAX_FETCH: usize = 256;
+
+/// Result of a load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loaded {
+    /// The value, zero-extended.
+    Value(u32),
+    /// The value; and the access has changed something that the machine must look at before the
+    /// next instruction (an interrupt line, a deadline, the mapping of code).
+    Resync(u32),
+    /// Refused.
+    Fault(Fault),
+}
+
+/// Result of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stored {
+    /// Done.
+    Done,
+    /// Done; the machine must look before the next instruction, as in [`Loaded::Resync`].
+    Resync,
+    /// Refused.
+    Fault(Fault),
+    /// Done, and a watchpoint of the core with this DBREAK number matched. The debug exception is
+    /// taken instead of the instruction, so nothing has been stored.
+    Watch(u8),
+}
+
+/// Code bytes as [`Bus::fetch`] found them.
+#[derive(Debug, Clone, Copy)]
+pub struct Fetched {
+    /// Valid bytes in the buffer, from the address asked for to the end of its page at most.
+    pub length: usize,
+    /// Where the first byte is physically; equal for all addresses that show the same cell.
+    pub physical: u32,
+}
+
+/// The memory system seen from a core. `cycle` is the core's local time of the access.
+pub trait Bus {
+    /// Loads a byte.
+    fn load8(&mut self, core: usize, address: u32, cycle: u64) -> Loaded;
+    /// Loads 16 bits; any alignment.
+    fn load16(&mut self, core: usize, address: u32, cycle: u64) -> Loaded;
+    /// Loads 32 bits; any alignment.
+    fn load32(&mut self, core: usize, address: u32, cycle: u64) -> Loaded;
+    /// Stores a byte.
+    fn store8(&mut self, core: usize, address: u32, value: u32, cycle: u64) -> Stored;
+    /// Stores 16 bits.
+    fn store16(&mut self, core: usize, address: u32, value: u32, cycle: u64) -> Stored;
+    /// Stores 32 bits.
+    fn store32(&mut self, core: usize, address: u32, value: u32, cycle: u64) -> Stored;
+
+    /// Copies code at `address` into `buffer`.
+    fn fetch(&self, core: usize, address: u32, buffer: &mut [u8; MAX_FETCH])
+    -> Result<Fetched, Fault>;
+
+    /// The word at `address` if it lies in code memory and can be folded into a block, with its
+    /// physical address. Memory without side effects only.
+    fn literal(&self, core: usize, address: u32) -> Option<(u32, u32)>;
+
+    /// From now on stores to the physical range must be reported by [`Stored::Resync`].
+    fn guard_code(&mut self, physical: u32, length: u32);
+
+    /// How many device registers have been read so far: a polling loop that reads one is not a
+    /// function of memory alone.
+    fn device_accesses(&self) -> u64;
+
+    /// RER: an external register.
+    fn read_external(&mut self, core: usize, register: u32) -> u32;
+    /// WER.
+    fn write_external(&mut self, core: usize, register: u32, value: u32);
+
+    /// WITLB and WDTLB: attribute of the 512 MiB region of `address`.
+    fn set_region(&mut self, core: usize, address: u32, side: RegionSide, attribute: u32);
+    /// RITLB1 and RDTLB1.
+    fn region(&self, core: usize, address: u32, side: RegionSide) -> u32;
+
+    /// The core's data watchpoints have changed: `(DBREAKA, DBREAKC)` of each.
+    fn set_watchpoints(&mut self, core: usize, watchpoints: [(u32, u32); 2]);
+}
+
+/// Which half of the region protection unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RegionSide {
+    /// ITLB.
+    Instruction,
+    /// DTLB.
+    Data,
+}

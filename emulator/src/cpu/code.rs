@@ -1,0 +1,369 @@
+//! Pre-decoded code: blocks of instructions, found by address, dropped when their bytes change.
+//!
+//! A block begins where control arrived and runs on past branches that are not taken until an
+//! instruction that always leaves, [`MAX_BLOCK`] instructions, the end of a loop body, or the end
+//! of the page. Operations are 8 bytes each, with branch targets and literals resolved.
+//!
+//! Blocks are kept by (virtual, physical) address, so that both cores share them and a remapped
+//! page cannot find stale ones; a small direct-mapped table per core finds them by address alone
+//! and is emptied whenever mapping or code change.
+
+use std::collections::hash_map::Entry;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::bus::{Bus, MAX_FETCH};
+use super::decode::decode;
+use super::exceptions::Fault;
+use super::instruction::{Instruction, Opcode};
+use super::special_register::sr;
+
+/// Most instructions in a block.
+pub const MAX_BLOCK: usize = 64;
+const JUMP_ENTRIES: usize = 1 << 13;
+/// Operations kept before the cache starts afresh: 32 MiB.
+const MAX_OPS: usize = 4 << 20;
+/// Code is tracked, and dropped, in granules of this many bytes.
+const GRANULE: u32 = 256;
+
+/// One pre-decoded instruction. `imm` of control transfers is the target address, of L32R the
+/// literal when `r` is 1 and else its address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Op {
+    /// What to do.
+    pub opcode: Opcode,
+    /// Field r, as [`Instruction`] defines it.
+    pub r: u8,
+    /// Field s.
+    pub s: u8,
+    /// Field t.
+    pub t: u8,
+    /// Immediate, or target address.
+    pub imm: u32,
+}
+
+/// Where a block is and what it needs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Block {
+    /// Address of the first instruction; `NOWHERE` in an empty slot of the jump table.
+    pub pc: u32,
+    /// Index of the first operation.
+    pub first: u32,
+    /// Operations.
+    pub len: u8,
+    /// Length of the code in bytes.
+    pub bytes: u8,
+    /// Register quads that the operations up to the first ENTRY use.
+    pub quads: u8,
+    /// The block may be a polling loop: it has no stores and reads no counter.
+    pub may_spin: bool,
+}
+
+/// A block depends on the bytes from `physical` on: its code, or a literal that it has folded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Dependence {
+    block: (u32, u32),
+    physical: u32,
+    length: u32,
+}
+
+/// An address that no instruction has: blocks never start in the last page of the space.
+const NOWHERE: u32 = u32::MAX;
+
+const EMPTY: Block = Block { pc: NOWHERE, first: 0, len: 0, bytes: 0, quads: 0, may_spin: false };
+
+/// The code cache of a machine. Cloning gives an empty one: it is derived state.
+#[derive(Debug)]
+pub struct CodeCache {
+    ops: Vec<Op>,
+    /// Offset of each operation from its block's start, and one more for the block's end.
+    offsets: Vec<u8>,
+    blocks: FxHashMap<(u32, u32), Block>,
+    by_granule: FxHashMap<u32, Vec<Dependence>>,
+    loop_ends: FxHashSet<u32>,
+    jumps: Vec<Box<[Block]>>,
+    max_block: usize,
+}
+
+impl Clone for CodeCache {
+    fn clone(&self) -> Self {
+        Self::new(self.jumps.len(), self.max_block)
+    }
+}
+
+impl CodeCache {
+    /// A cache for `cores` cores with blocks of at most `max_block` instructions (1 to
+    /// [`MAX_BLOCK`]).
+    pub fn new(cores: usize, max_block: usize) -> Self {
+        Self {
+            ops: Vec::new(),
+            offsets: Vec::new(),
+            blocks: FxHashMap::default(),
+            by_granule: FxHashMap::default(),
+            loop_ends: FxHashSet::default(),
+            jumps: vec![vec![EMPTY; JUMP_ENTRIES].into_boxed_slice(); cores],
+            max_block: max_block.clamp(1, MAX_BLOCK),
+        }
+    }
+
+    /// The mapping of code has changed for `core`.
+    pub fn forget_jumps(&mut self, core: usize) {
+        self.jumps[core].fill(EMPTY);
+    }
+
+    /// Drops everything.
+    pub fn clear(&mut self) {
+        *self = self.clone();
+    }
+
+    /// The `length` bytes at `physical` have changed.
+    pub fn invalidate(&mut self, physical: u32, length: u32) {
+        let Self { blocks, by_granule, .. } = self;
+        let mut dropped = false;
+        for granule in granules(physical, length) {
+            let Some(dependences) = by_granule.get_mut(&granule) else { continue };
+            dependences.retain(|it| {
+                let hit = it.physical < physical.saturating_add(length)
+                    && physical < it.physical.saturating_add(it.length);
+                if hit {
+                    blocks.remove(&it.block);
+                    dropped = true;
+                }
+                !hit
+            });
+        }
+        if dropped {
+            for core in 0..self.jumps.len() {
+                self.forget_jumps(core);
+            }
+        }
+    }
+
+    /// The block at `pc`, decoded now if need be.
+    #[inline]
+    pub(super) fn find<B: Bus>(&mut self, core: usize, pc: u32, bus: &mut B)
+    -> Result<Block, Fault> {
+        let block = self.jumps[core][jump_index(pc)];
+        if block.pc == pc { Ok(block) } else { self.find_slow(core, pc, bus) }
+    }
+
+    #[cold]
+    fn find_slow<B: Bus>(&mut self, core: usize, pc: u32, bus: &mut B) -> Result<Block, Fault> {
+        let mut buffer = [0; MAX_FETCH];
+        let fetched = bus.fetch(core, pc, &mut buffer)?;
+        if self.ops.len() > MAX_OPS {
+            self.clear();
+        }
+        let key = (pc, fetched.physical);
+        let block = match self.blocks.entry(key) {
+            Entry::Occupied(entry) => *entry.get(),
+            Entry::Vacant(_) => {
+                let block = self.build(core, pc, &buffer[..fetched.length], bus, key);
+                self.blocks.insert(key, block);
+                block
+            }
+        };
+        self.jumps[core][jump_index(pc)] = block;
+        Ok(block)
+    }
+
+    fn build<B: Bus>(
+        &mut self,
+        core: usize,
+        pc: u32,
+        bytes: &[u8],
+        bus: &mut B,
+        key: (u32, u32),
+    ) -> Block {
+        let first = self.ops.len();
+        let mut block = Block { pc, first: first as u32, len: 0, bytes: 0, quads: 1, may_spin: true };
+        let mut at = 0;
+        let mut before_entry = true;
+        loop {
+            let here = pc.wrapping_add(at as u32);
+            let rest = &bytes[at.min(bytes.len())..];
+            let instruction = decode(word_of(rest));
+            if rest.len() < usize::from(instruction.length) && at != 0 {
+                break; // it straddles two pages: a block of its own
+            }
+            let op = self.resolve(instruction, here, core, bus, key);
+            if before_entry {
+                block.quads = block.quads.max(quads_used(&instruction));
+            } else {
+                // Behind ENTRY the window is another: ENTRY itself compares with this.
+                let entry = self.ops.iter_mut().skip(first).rfind(|op| op.opcode == Opcode::Entry);
+                if let Some(entry) = entry {
+                    entry.t = entry.t.max(quads_used(&instruction));
+                }
+            }
+            block.may_spin &= may_spin(instruction.opcode);
+            before_entry &= instruction.opcode != Opcode::Entry;
+            self.ops.push(op);
+            self.offsets.push(at as u8);
+            at += usize::from(instruction.length);
+            block.len += 1;
+            if ends_block(&instruction)
+                || usize::from(block.len) >= self.max_block
+                || at >= bytes.len()
+                || at > usize::from(u8::MAX) - 3
+                || self.loop_ends.contains(&pc.wrapping_add(at as u32))
+            {
+                break;
+            }
+        }
+        // Keeps `offsets` one longer than `ops` for this block: both vectors step together.
+        self.ops.push(Op { opcode: Opcode::Illegal, r: 0, s: 0, t: 0, imm: 0 });
+        self.offsets.push(at as u8);
+        block.bytes = at as u8;
+        self.track(key, key.1, at as u32, bus);
+        block
+    }
+
+    fn resolve<B: Bus>(
+        &mut self,
+        instruction: Instruction,
+        pc: u32,
+        core: usize,
+        bus: &mut B,
+        key: (u32, u32),
+    ) -> Op {
+        let Instruction { opcode, r, s, t, imm, .. } = instruction;
+        let mut op = Op { opcode, r, s, t, imm: imm as u32 };
+        if let Some(target) = instruction.target(pc) {
+            op.imm = target;
+        }
+        match opcode {
+            Opcode::L32r => {
+                let address = (pc.wrapping_add(3) & !3).wrapping_add(imm as u32);
+                op.imm = address;
+                op.r = 0;
+                if let Some((value, physical)) = bus.literal(core, address) {
+                    (op.imm, op.r) = (value, 1);
+                    self.track(key, physical, 4, bus);
+                }
+            }
+            Opcode::Loop | Opcode::Loopnez | Opcode::Loopgtz => {
+                self.loop_ends.insert(op.imm);
+            }
+            Opcode::Entry => op.t = 1,
+            _ => {}
+        }
+        op
+    }
+
+    fn track<B: Bus>(&mut self, block: (u32, u32), physical: u32, length: u32, bus: &mut B) {
+        bus.guard_code(physical, length);
+        let dependence = Dependence { block, physical, length };
+        for granule in granules(physical, length) {
+            let dependences = self.by_granule.entry(granule).or_default();
+            if !dependences.contains(&dependence) {
+                dependences.push(dependence);
+            }
+        }
+    }
+
+    /// The first `n` operations of `block`.
+    pub(super) fn ops(&self, block: &Block, n: usize) -> &[Op] {
+        &self.ops[block.first as usize..][..n]
+    }
+
+    /// Byte offset of operation `n` of `block`, or its length if there are `n` operations.
+    pub(super) fn offset(&self, block: &Block, n: usize) -> u32 {
+        u32::from(self.offsets[block.first as usize + n])
+    }
+
+    /// How many operations lie before byte offset `offset`, if one ends there.
+    pub(super) fn ops_before(&self, block: &Block, offset: u32) -> Option<usize> {
+        (0..=usize::from(block.len)).find(|&n| self.offset(block, n) == offset)
+    }
+}
+
+fn granules(physical: u32, length: u32) -> std::ops::RangeInclusive<u32> {
+    physical / GRANULE..=physical.saturating_add(length.saturating_sub(1)) / GRANULE
+}
+
+fn jump_index(pc: u32) -> usize {
+    (pc ^ pc >> 13) as usize & (JUMP_ENTRIES - 1)
+}
+
+fn word_of(bytes: &[u8]) -> u32 {
+    let mut word = [0; 4];
+    for (to, from) in word.iter_mut().zip(bytes.iter().take(3)) {
+        *to = *from;
+    }
+    u32::from_le_bytes(word)
+}
+
+/// Whether control always leaves here, or the machine must look before the next instruction.
+fn ends_block(instruction: &Instruction) -> bool {
+    use Opcode::*;
+    match instruction.opcode {
+        J | Jx | Call0 | Call4 | Call8 | Call12 | Callx0 | Callx4 | Callx8 | Callx12 | Ret | Retw
+        | Rfe | Rfde | Rfwo | Rfwu | Rfi | Rfdo | Rfdd | Waiti | Rsil | Syscall | Simcall
+        | Break | BreakN | Ill | Illegal | Loop | Loopnez | Loopgtz | Rotw | Witlb | Wdtlb
+        | Iitlb | Idtlb => true,
+        Wsr | Xsr => !matches!(
+            instruction.imm as u8,
+            sr::SAR | sr::BR | sr::SCOMPARE1 | sr::ACCLO..=sr::M3 | sr::EXCSAVE1..=sr::EXCSAVE7
+                | sr::MISC0..=sr::MISC3
+        ),
+        _ => false,
+    }
+}
+
+/// Whether a block with this instruction can be a pure polling loop: its effect depends on
+/// registers and on memory that only others change.
+fn may_spin(opcode: Opcode) -> bool {
+    use Opcode::*;
+    matches!(
+        opcode,
+        Add | Addi | Addmi | Sub | And | Or | Xor | Extui | Mov | Movi | L32r | L32i | L16ui | L16si
+            | L8ui | Memw | Nop | Slli | Srli | Srai | Beqz | Bnez | Bgez | Bltz | Beq | Bne | Bge
+            | Blt | Bgeu | Bltu | Beqi | Bnei | Bgei | Blti | Bgeui | Bltui | Bany | Bnone | Ball
+            | Bnall | Bbc | Bbs | Bbci | Bbsi | J | Neg | Moveqz | Movnez | Extw | Isync | Rsync
+            | Esync | Dsync
+    )
+}
+
+/// Quads of the window that the register operands of an instruction reach into, 1 to 4.
+fn quads_used(instruction: &Instruction) -> u8 {
+    let Instruction { opcode, r, s, t, .. } = *instruction;
+    operand_quads(opcode, r, s, t)
+}
+
+/// The same for an operation.
+pub(super) fn op_quads(op: &Op) -> u8 {
+    match op.opcode {
+        Opcode::L32r => op.t / 4 + 1, // `r` says whether the literal is folded
+        _ => operand_quads(op.opcode, op.r, op.s, op.t),
+    }
+}
+
+fn operand_quads(opcode: Opcode, r: u8, s: u8, t: u8) -> u8 {
+    use Opcode::*;
+    let highest = match opcode {
+        Add | Addx2 | Addx4 | Addx8 | Sub | Subx2 | Subx4 | Subx8 | And | Or | Xor | Moveqz
+        | Movnez | Movltz | Movgez | Min | Max | Minu | Maxu | Src | Mul16u | Mul16s | Mull
+        | Muluh | Mulsh | Quou | Quos | Remu | Rems => r.max(s).max(t),
+        Neg | Abs | Srai | Srli | Extui | Srl | Sra => r.max(t),
+        Sext | Clamps | Slli | Sll | Movf | Movt => r.max(s),
+        Addi | Addmi | Mov | Nsa | Nsau | L8ui | L16ui | L16si | L32i | L32ai | S8i | S16i
+        | S32i | S32ri | S32nb | S32c1i | Movsp | Beq | Bne | Blt | Bge | Bltu | Bgeu | Bany
+        | Bnone | Ball | Bnall | Bbc | Bbs | Rer | Wer | Witlb | Wdtlb | Ritlb0 | Ritlb1
+        | Rdtlb0 | Rdtlb1 | Pitlb | Pdtlb | Lsx | Lsxp | Ssx | Ssxp => s.max(t),
+        Movi | L32r | Rsr | Wsr | Xsr | Wur | Rsil | MoveqzS | MovnezS | MovltzS | MovgezS => t,
+        Ssr | Ssl | Ssa8l | Ssa8b | Jx | Callx0 | Bbci | Bbsi | Beqz | Bnez | Bltz | Bgez
+        | Beqi | Bnei | Blti | Bgei | Bltui | Bgeui | Loop | Loopnez | Loopgtz | Lsi | Lsip | Ssi
+        | Ssip | FloatS | UfloatS | Wfr | Iitlb | Idtlb | Ldinc | Lddec => s,
+        RoundS | TruncS | FloorS | CeilS | UtruncS | Rfr | Rur => r,
+        Umul | Mul | Mula | Muls | MulaLd => s.max(t), // an m register is below 4
+        Call4 => 4,
+        Call8 => 8,
+        Call12 => 12,
+        Callx4 => s.max(4),
+        Callx8 => s.max(8),
+        Callx12 => s.max(12),
+        _ => 0,
+    };
+    (highest & 15) / 4 + 1
+}
