@@ -12,7 +12,12 @@
 use crate::time::{Duration, Hertz, Instant};
 
 pub mod dma;
+pub mod rng;
+pub mod rtc_cntl;
 pub mod spi;
+pub mod timer_group;
+pub mod uart;
+pub mod watchdog;
 
 /// Which core made an access. The manual calls them PRO_CPU and APP_CPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
