@@ -8,6 +8,7 @@
 //! of the blocks, [`Cpu::run`] stops after exactly the cycles it was given, so that neither block
 //! length nor cache state can change how two cores interleave.
 
+pub mod assembler;
 mod bus;
 pub mod code;
 pub mod decode;
@@ -15,9 +16,9 @@ pub mod exceptions;
 mod execute;
 pub mod instruction;
 pub mod interrupts;
-pub mod registers;
 mod opcodes;
 mod operand;
+pub mod registers;
 pub mod special_register;
 mod special_registers;
 mod windows;
