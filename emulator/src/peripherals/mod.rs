@@ -14,6 +14,7 @@ use crate::time::{Duration, Hertz, Instant};
 pub mod dma;
 pub mod rng;
 pub mod rtc_cntl;
+pub mod dport;
 pub mod spi;
 pub mod timer_group;
 pub mod uart;
