@@ -56,8 +56,12 @@ pub trait Bus {
     fn store32(&mut self, core: usize, address: u32, value: u32, cycle: u64) -> Stored;
 
     /// Copies code at `address` into `buffer`.
-    fn fetch(&self, core: usize, address: u32, buffer: &mut [u8; MAX_FETCH])
-    -> Result<Fetched, Fault>;
+    fn fetch(
+        &self,
+        core: usize,
+        address: u32,
+        buffer: &mut [u8; MAX_FETCH],
+    ) -> Result<Fetched, Fault>;
 
     /// The word at `address` if it lies in code memory and can be folded into a block, with its
     /// physical address. Memory without side effects only.

@@ -141,8 +141,12 @@ impl CodeCache {
 
     /// The block at `pc`, decoded now if need be.
     #[inline]
-    pub(super) fn find<B: Bus>(&mut self, core: usize, pc: u32, bus: &mut B)
-    -> Result<Block, Fault> {
+    pub(super) fn find<B: Bus>(
+        &mut self,
+        core: usize,
+        pc: u32,
+        bus: &mut B,
+    ) -> Result<Block, Fault> {
         let block = self.jumps[core][jump_index(pc)];
         if block.pc == pc { Ok(block) } else { self.find_slow(core, pc, bus) }
     }
@@ -176,7 +180,8 @@ impl CodeCache {
         key: (u32, u32),
     ) -> Block {
         let first = self.ops.len();
-        let mut block = Block { pc, first: first as u32, len: 0, bytes: 0, quads: 1, may_spin: true };
+        let mut block =
+            Block { pc, first: first as u32, len: 0, bytes: 0, quads: 1, may_spin: true };
         let mut at = 0;
         let mut before_entry = true;
         loop {
@@ -298,10 +303,10 @@ fn word_of(bytes: &[u8]) -> u32 {
 fn ends_block(instruction: &Instruction) -> bool {
     use Opcode::*;
     match instruction.opcode {
-        J | Jx | Call0 | Call4 | Call8 | Call12 | Callx0 | Callx4 | Callx8 | Callx12 | Ret | Retw
-        | Rfe | Rfde | Rfwo | Rfwu | Rfi | Rfdo | Rfdd | Waiti | Rsil | Syscall | Simcall
-        | Break | BreakN | Ill | Illegal | Loop | Loopnez | Loopgtz | Rotw | Witlb | Wdtlb
-        | Iitlb | Idtlb => true,
+        J | Jx | Call0 | Call4 | Call8 | Call12 | Callx0 | Callx4 | Callx8 | Callx12 | Ret
+        | Retw | Rfe | Rfde | Rfwo | Rfwu | Rfi | Rfdo | Rfdd | Waiti | Rsil | Syscall
+        | Simcall | Break | BreakN | Ill | Illegal | Loop | Loopnez | Loopgtz | Rotw | Witlb
+        | Wdtlb | Iitlb | Idtlb => true,
         Wsr | Xsr => !matches!(
             instruction.imm as u8,
             sr::SAR | sr::BR | sr::SCOMPARE1 | sr::ACCLO..=sr::M3 | sr::EXCSAVE1..=sr::EXCSAVE7
@@ -317,11 +322,58 @@ fn may_spin(opcode: Opcode) -> bool {
     use Opcode::*;
     matches!(
         opcode,
-        Add | Addi | Addmi | Sub | And | Or | Xor | Extui | Mov | Movi | L32r | L32i | L16ui | L16si
-            | L8ui | Memw | Nop | Slli | Srli | Srai | Beqz | Bnez | Bgez | Bltz | Beq | Bne | Bge
-            | Blt | Bgeu | Bltu | Beqi | Bnei | Bgei | Blti | Bgeui | Bltui | Bany | Bnone | Ball
-            | Bnall | Bbc | Bbs | Bbci | Bbsi | J | Neg | Moveqz | Movnez | Extw | Isync | Rsync
-            | Esync | Dsync
+        Add | Addi
+            | Addmi
+            | Sub
+            | And
+            | Or
+            | Xor
+            | Extui
+            | Mov
+            | Movi
+            | L32r
+            | L32i
+            | L16ui
+            | L16si
+            | L8ui
+            | Memw
+            | Nop
+            | Slli
+            | Srli
+            | Srai
+            | Beqz
+            | Bnez
+            | Bgez
+            | Bltz
+            | Beq
+            | Bne
+            | Bge
+            | Blt
+            | Bgeu
+            | Bltu
+            | Beqi
+            | Bnei
+            | Bgei
+            | Blti
+            | Bgeui
+            | Bltui
+            | Bany
+            | Bnone
+            | Ball
+            | Bnall
+            | Bbc
+            | Bbs
+            | Bbci
+            | Bbsi
+            | J
+            | Neg
+            | Moveqz
+            | Movnez
+            | Extw
+            | Isync
+            | Rsync
+            | Esync
+            | Dsync
     )
 }
 
@@ -353,8 +405,8 @@ fn operand_quads(opcode: Opcode, r: u8, s: u8, t: u8) -> u8 {
         | Rdtlb0 | Rdtlb1 | Pitlb | Pdtlb | Lsx | Lsxp | Ssx | Ssxp => s.max(t),
         Movi | L32r | Rsr | Wsr | Xsr | Wur | Rsil | MoveqzS | MovnezS | MovltzS | MovgezS => t,
         Ssr | Ssl | Ssa8l | Ssa8b | Jx | Callx0 | Bbci | Bbsi | Beqz | Bnez | Bltz | Bgez
-        | Beqi | Bnei | Blti | Bgei | Bltui | Bgeui | Loop | Loopnez | Loopgtz | Lsi | Lsip | Ssi
-        | Ssip | FloatS | UfloatS | Wfr | Iitlb | Idtlb | Ldinc | Lddec => s,
+        | Beqi | Bnei | Blti | Bgei | Bltui | Bgeui | Loop | Loopnez | Loopgtz | Lsi | Lsip
+        | Ssi | Ssip | FloatS | UfloatS | Wfr | Iitlb | Idtlb | Ldinc | Lddec => s,
         RoundS | TruncS | FloorS | CeilS | UtruncS | Rfr | Rur => r,
         Umul | Mul | Mula | Muls | MulaLd => s.max(t), // an m register is below 4
         Call4 => 4,

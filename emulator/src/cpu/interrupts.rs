@@ -23,8 +23,7 @@ pub const PROFILING: u32 = 1 << 11;
 /// The non-maskable line.
 pub const NMI: u32 = 1 << 14;
 
-const INTERNAL: u32 =
-    SOFTWARE | PROFILING | 1 << TIMER[0] | 1 << TIMER[1] | 1 << TIMER[2];
+const INTERNAL: u32 = SOFTWARE | PROFILING | 1 << TIMER[0] | 1 << TIMER[1] | 1 << TIMER[2];
 const EXTERNAL_LEVEL: u32 = !(EDGE | INTERNAL);
 
 const fn lines_above(level: u32) -> u32 {
@@ -41,8 +40,14 @@ const fn lines_above(level: u32) -> u32 {
 
 /// Lines whose level is above the index.
 const ABOVE: [u32; 8] = [
-    lines_above(0), lines_above(1), lines_above(2), lines_above(3),
-    lines_above(4), lines_above(5), lines_above(6), lines_above(7),
+    lines_above(0),
+    lines_above(1),
+    lines_above(2),
+    lines_above(3),
+    lines_above(4),
+    lines_above(5),
+    lines_above(6),
+    lines_above(7),
 ];
 
 impl Cpu {

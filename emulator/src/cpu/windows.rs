@@ -153,10 +153,7 @@ impl Cpu {
             b if b & 2 != 0 => 2,
             _ => 3,
         };
-        if n == 0
-            || (nearest != 0 && nearest != n)
-            || self.ps & (ps::WOE | ps::EXCM) != ps::WOE
-        {
+        if n == 0 || (nearest != 0 && nearest != n) || self.ps & (ps::WOE | ps::EXCM) != ps::WOE {
             return WindowedReturn::Illegal;
         }
         let target = pc & 0xc000_0000 | self.a[0] & 0x3fff_ffff;
@@ -216,7 +213,8 @@ mod tests {
             for by in 1..4 {
                 let mut one = windowed();
                 for n in 0..16 {
-                    one.file[n] = [n as u32 * 4, n as u32 * 4 + 1, n as u32 * 4 + 2, n as u32 * 4 + 3];
+                    one.file[n] =
+                        [n as u32 * 4, n as u32 * 4 + 1, n as u32 * 4 + 2, n as u32 * 4 + 3];
                 }
                 one.a = std::array::from_fn(|n| n as u32);
                 one.set_windowbase(base);

@@ -11,7 +11,10 @@
 
 use crate::time::{Duration, Hertz, Instant};
 
+pub mod apb_ctrl;
 pub mod dma;
+pub mod efuse;
+pub mod frc_timer;
 pub mod rng;
 pub mod rtc_cntl;
 pub mod dport;

@@ -250,8 +250,7 @@ impl Cpu {
                         leave!(Leave::Redirected)
                     }
                     Stored::Watch(n) => {
-                        let cause =
-                            debugcause::DBREAK | u32::from(n) << debugcause::DBNUM_SHIFT;
+                        let cause = debugcause::DBREAK | u32::from(n) << debugcause::DBNUM_SHIFT;
                         self.raise_debug(cause, pc!());
                         leave!(Leave::Redirected)
                     }
