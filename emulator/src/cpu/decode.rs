@@ -1,7 +1,7 @@
 //! From bits to [`Instruction`] and back.
 //!
 //! Source: Xtensa Instruction Set Architecture Reference Manual, chapter "Instruction Formats and
-//! Opcodes", through the table in [`opcodes`](super::opcodes).
+//! Opcodes", through the table in `opcodes.rs`.
 //! Modelled: a total function: every word decodes, to [`Opcode::Illegal`] if LX6 has no such
 //! instruction. A special register that does not exist, or not for that access, makes RSR, WSR
 //! and XSR illegal, as does an unknown user register.
