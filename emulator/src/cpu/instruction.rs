@@ -156,7 +156,8 @@ impl Instruction {
     }
 }
 
-/// Relative addresses appear as `.+8`; use [`Instruction::at`] if the address is known.
+/// Text that the [assembler](super::assembler) reads. Relative addresses appear as `.+8`, right at
+/// word-aligned addresses; use [`Instruction::at`] if the address is known.
 impl fmt::Display for Instruction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Located { instruction: self, pc: None }.fmt(f)
@@ -213,10 +214,12 @@ impl fmt::Display for Located<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(encoding) = decode::encoding_of(self.instruction) else {
             let Instruction { opcode, imm, length, .. } = self.instruction;
-            return match opcode {
-                Opcode::Illegal => write!(f, ".bytes{length} {imm:#x}"),
-                _ => write!(f, "{opcode:?}?"),
-            };
+            if *opcode != Opcode::Illegal {
+                return write!(f, "{opcode:?}?"); // made by hand, and out of range
+            }
+            let [first, second, third, _] = imm.to_le_bytes();
+            write!(f, ".byte {first:#04x}, {second:#04x}")?;
+            return if *length == 2 { Ok(()) } else { write!(f, ", {third:#04x}") };
         };
         f.write_str(encoding.name)?;
         let mut separator = " ";
