@@ -13,11 +13,13 @@ use crate::time::{Duration, Hertz, Instant};
 
 pub mod apb_ctrl;
 pub mod dma;
+pub mod dport;
 pub mod efuse;
 pub mod frc_timer;
+pub mod gpio;
+pub mod io_mux;
 pub mod rng;
 pub mod rtc_cntl;
-pub mod dport;
 pub mod spi;
 pub mod timer_group;
 pub mod uart;
