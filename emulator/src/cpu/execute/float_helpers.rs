@@ -1,21 +1,22 @@
-//! The floating-point unit's steps for division, square root and their reciprocals, on bit patterns.
+//! The floating-point unit's steps for division, square root and reciprocals, on bit patterns.
 //!
-//! *Source*: measurements on an ESP32 (rev. 3.1) and an ESP32-S3 (rev. 0.2), which agree bit for bit,
-//! published by the lightplayer project (`docs/adr/2026-07-31-xtensa-fp-behavior-contract.md` and the
-//! captures of `lp-xt-emu`); the instruction sequences: GCC, `libgcc/config/xtensa/ieee754-sf.S`, found
-//! unchanged in shipped firmware. The Xtensa ISA reference manual does not describe these instructions.
-//! *Modelled*: values, in every bit for what the sequences compute, round to nearest even throughout.
-//! *Not modelled*: the status flags (FSR) they raise, the rounding mode (FCR), NaN payloads: a NaN that
-//! an estimate, MADDN.S or DIVN.S returns is the canonical one. On operands that no sequence produces
-//! DIVN.S is only what extends the rule below; the source found that the chip differs from it in 28 %
-//! of the probes there.
+//! *Source*: measurements on an ESP32-S3 (rev. 0.2), whose tables and quotients an ESP32 (rev. 3.1)
+//! repeated bit for bit, published by the lightplayer project
+//! (`docs/adr/2026-07-31-xtensa-fp-behavior-contract.md` and the captures of `lp-xt-emu`); the
+//! instruction sequences: GCC, `libgcc/config/xtensa/ieee754-sf.S`, found unchanged in shipped
+//! firmware. The Xtensa ISA reference manual does not describe these instructions.
+//! *Modelled*: values, to the last bit in what the sequences compute, rounded to nearest even.
+//! *Not modelled*: the status flags (FSR) they raise, the rounding mode (FCR), NaN payloads: a NaN
+//! that an estimate, MADDN.S or DIVN.S returns is the canonical one. On operands that no sequence
+//! produces DIVN.S only extends the rule below; the source found the chip to differ from such a
+//! rule in 28 % of its probes there.
 //!
 //! # How a quotient is made
 //!
 //! NEXP01.S brings divisor and dividend into [1, 4), the exponent's parity kept, and negates them;
 //! DIV0.S looks up a first reciprocal; MADDN.S steps refine reciprocal and quotient. What was taken
-//! away from the exponents is a power of two, 2^A, that MKDADJ.S (MKSADJ.S for a root) works out from
-//! the original operands. It may lie far outside the range of a register's exponent, hence:
+//! away from the exponents is a power of two, 2^A, that MKDADJ.S (MKSADJ.S for a root) works out
+//! from the original operands. It may lie far outside the range of a register's exponent, hence:
 //!
 //! - The *adjustment* word has two fields of nine bits, both shaped like sign and exponent of a
 //!   number: bits 31–23 say 2^(8·(A mod 32)), bits 22–14 say 2^(8·(A div 32)).
@@ -36,8 +37,8 @@ const FRACTION: u32 = 0x007f_ffff;
 const IMPLIED_ONE: u32 = 0x0080_0000;
 const BIAS: i32 = 127;
 
-/// Fraction bits 22–16 of an estimated 1/x, by the same bits of x. As measured, this is
-/// 256 / (1 + (i + 1/2) / 128) to the nearest integer without its leading bit, but for the last one.
+/// Fraction bits 22–16 of an estimated 1/x, by the same bits of x. As measured, this is 256 / (1 +
+/// (i + 1/2) / 128) to the nearest integer without its leading bit, but for the last one.
 #[rustfmt::skip]
 const RECIPROCAL: [u8; 128] = [
     0x7f, 0x7d, 0x7b, 0x79, 0x77, 0x75, 0x74, 0x72, 0x70, 0x6e, 0x6d, 0x6b, 0x69, 0x68, 0x66, 0x64,
@@ -51,9 +52,9 @@ const RECIPROCAL: [u8; 128] = [
 ];
 
 /// Fraction bits 22–16 of an estimated 1/√x, by the lowest bit of the biased exponent of x (0: x is
-/// an odd power of two times 1 to 2) and its fraction bits 22–17. As measured, this is
-/// 256 / √(1 + (j + 1/2) / 64), over √2 in the first half, to the nearest integer without its leading
-/// bit, but for entry 13.
+/// an odd power of two times 1 to 2) and its fraction bits 22–17. As measured, this is 256 / √(1 +
+/// (j + 1/2) / 64), over √2 in the first half, to the nearest integer without its leading bit, but
+/// for entry 13.
 #[rustfmt::skip]
 const RECIPROCAL_ROOT: [u8; 128] = [
     0x34, 0x33, 0x32, 0x30, 0x2f, 0x2e, 0x2c, 0x2b, 0x2a, 0x29, 0x28, 0x27, 0x26, 0x25, 0x23, 0x22,
@@ -100,8 +101,8 @@ impl Class {
     }
 }
 
-/// A result that does not come from arithmetic. Its code, plus one for a negative result, is added to
-/// [`Special::FIRST`] to give the adjustment A that stands for it.
+/// A result that does not come from arithmetic. Its code, plus one for a negative result, is added
+/// to [`Special::FIRST`] to give the adjustment A that stands for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Special {
     Zero = 0,
@@ -139,7 +140,8 @@ pub(super) fn constant(index: u32) -> u32 {
     }
 }
 
-/// DIV0.S: an estimate of 1/x, better than 1 in 127, for what NEXP01.S makes of x (but not negated).
+/// DIV0.S: an estimate of 1/x, better than 1 in 127, where x is what NEXP01.S makes of s,
+/// not negated.
 pub(super) fn div0(s: u32) -> u32 {
     let (exponent, fraction) = match Class::of(s) {
         // The true result of these comes from MKDADJ.S; the table is read all the same.
@@ -163,7 +165,8 @@ pub(super) fn recip0(s: u32) -> u32 {
     }
 }
 
-/// SQRT0.S: an estimate of 1/√x, better than 1 in 127, for what NEXP01.S makes of x (but not negated).
+/// SQRT0.S: an estimate of 1/√x, better than 1 in 127, where x is what NEXP01.S makes of s,
+/// not negated.
 pub(super) fn sqrt0(s: u32) -> u32 {
     let (exponent, fraction) = match Class::of(s) {
         // The true result of these, and of a negative x, comes from MKSADJ.S.
@@ -211,8 +214,8 @@ pub(super) fn mksadj(s: u32) -> u32 {
     }
 }
 
-/// MKDADJ.S: the adjustment for s/r, from the original operands: `r`, the old value of the destination
-/// register, is the divisor.
+/// MKDADJ.S: the adjustment for s/r, from the original operands: `r`, the old value of the
+/// destination register, is the divisor.
 pub(super) fn mkdadj(r: u32, s: u32) -> u32 {
     let sign = r ^ s;
     match (Class::of(s), Class::of(r)) {
@@ -229,8 +232,8 @@ pub(super) fn mkdadj(r: u32, s: u32) -> u32 {
     }
 }
 
-/// ADDEXP.S: adds the exponent of `s` to that of `r`, modulo 256, and its sign, modulo 2. Never looks
-/// at what kind of number they are.
+/// ADDEXP.S: adds the exponent of `s` to that of `r`, modulo 256, and its sign, modulo 2. Never
+/// looks at what kind of number they are.
 pub(super) fn addexp(r: u32, s: u32) -> u32 {
     let exponent = exponent_field(r) + exponent_field(s) - BIAS;
     ((r ^ s) & SIGN) | ((exponent as u32 & 0xff) << 23) | (r & FRACTION)
@@ -241,7 +244,7 @@ pub(super) fn addexpm(r: u32, s: u32) -> u32 {
     addexp(r, s << 9)
 }
 
-/// MADDN.S: r + s · t with a single rounding to nearest, whatever mode FCR asks for.
+/// MADDN.S: r + s · t with a single rounding to nearest, in place of the mode that FCR asks for.
 pub(super) fn maddn(r: u32, s: u32, t: u32) -> u32 {
     let sum = f32::from_bits(s).mul_add(f32::from_bits(t), f32::from_bits(r)).to_bits();
     if Class::of(sum) == Class::Nan { CANONICAL_NAN } else { sum }
@@ -280,8 +283,8 @@ struct Exact {
 }
 
 impl Exact {
-    /// Splits an adjusted register: by how many multiples of 8 its exponent was changed, from -16 to
-    /// 16, and the number it held before. The implied one is always there.
+    /// Splits an adjusted register: by how many multiples of 8 its exponent was changed, from -16
+    /// to 16, and the number it held before. The implied one is always there.
     fn adjusted(bits: u32) -> (i32, Self) {
         let excess = i32::from((exponent_field(bits) - BIAS) as u8 as i8);
         let eights = (excess + 4) >> 3;
@@ -310,8 +313,8 @@ impl Exact {
         Self { mantissa: self.mantissa * other.mantissa, exponent: self.exponent + other.exponent }
     }
 
-    /// The sum of two mantissas of at most 48 bits; where they lie too far apart it is not exact but
-    /// rounds as the exact one does.
+    /// The sum of two mantissas of at most 48 bits; where they lie too far apart it is not exact
+    /// but rounds as the exact one does.
     fn plus(self, other: Self) -> Self {
         if self.mantissa == 0 {
             return other;
