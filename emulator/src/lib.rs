@@ -16,6 +16,7 @@
 //! | [`soc`] | wiring: addresses, interrupt sources, resets, the scheduler |
 //! | [`board`] | the chip with its flash, straps, buttons and power |
 
+pub mod board;
 pub mod cpu;
 pub mod image;
 pub mod peripherals;

@@ -1,0 +1,3 @@
+//! The board around the chip.
+
+pub mod parts;
