@@ -1,1 +1,2 @@
 //! benchrig, as a library: scenario, target, runner, report.
+pub mod firmware;
