@@ -78,9 +78,11 @@ impl Duration {
         Self(s * TICKS_PER_SECOND)
     }
 
-    /// The time `count` periods of `clock` take, rounded up, so that a deadline is never early.
+    /// The time `count` periods of `clock` take, rounded up, so that a deadline is never early;
+    /// saturating, because guests choose counts of 64 bits.
     pub const fn of_periods(count: u64, clock: Hertz) -> Self {
-        Self(((count as u128 * TICKS_PER_SECOND as u128).div_ceil(clock.0 as u128)) as u64)
+        let ticks = (count as u128 * TICKS_PER_SECOND as u128).div_ceil(clock.0 as u128);
+        Self(if ticks > u64::MAX as u128 { u64::MAX } else { ticks as u64 })
     }
 
     /// Whole periods of `clock` in this duration, rounded down.

@@ -92,7 +92,8 @@ impl Default for IoMux {
 impl IoMux {
     /// After reset.
     pub fn new() -> Self {
-        Self { pin_ctrl: 0, pads: PADS.map(reset_value), changed: 0 }
+        let changed = PADS.iter().fold(0, |all, pad| all | 1 << pad);
+        Self { pin_ctrl: 0, pads: PADS.map(reset_value), changed }
     }
 
     /// The setting of a GPIO's pad; `None` for numbers without pad (28 to 31, above 39).
@@ -110,7 +111,7 @@ impl IoMux {
         })
     }
 
-    /// GPIOs whose pad register was changed since the last call, one bit each. After a reset: all.
+    /// GPIOs whose pad register was changed since the last call, one bit each; at first and after a reset all.
     pub fn take_changes(&mut self) -> u64 {
         std::mem::take(&mut self.changed)
     }
@@ -145,8 +146,7 @@ impl Peripheral for IoMux {
     }
 
     fn reset(&mut self, _cx: &Context) {
-        let changed = PADS.iter().fold(0, |all, pad| all | 1 << pad);
-        *self = Self { changed, ..Self::new() };
+        *self = Self::new();
     }
 }
 
@@ -183,6 +183,7 @@ mod tests {
     #[test]
     fn a_write_changes_one_pad() {
         let mut mux = IoMux::new();
+        assert_eq!(mux.take_changes().count_ones(), 36);
         mux.write(0x70, 2 << 12 | pad::FUN_PD, &cx()).unwrap();
         assert_eq!(mux.take_changes(), 1 << 18);
         let pad = mux.pad(18).unwrap();

@@ -18,6 +18,7 @@ pub mod efuse;
 pub mod frc_timer;
 pub mod gpio;
 pub mod io_mux;
+pub mod reset;
 pub mod rng;
 pub mod rtc_cntl;
 pub mod spi;

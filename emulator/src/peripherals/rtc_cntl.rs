@@ -3,14 +3,14 @@
 //!
 //! *Source*: ESP32 Technical Reference Manual, chapters "Reset and Clock", "Low-Power Management"
 //! and "Watchdog Timers"; fields and reset values from ESP-IDF `soc/rtc_cntl_reg.h` and
-//! `soc/rtc_cntl_struct.h`; sequences from `rtc_sleep.c` and `rtc_time.c`; reset causes from
-//! `soc/reset_reasons.h`, their printed names from the messages of the mask ROM.
+//! `soc/rtc_cntl_struct.h`; sequences from `rtc_sleep.c` and `rtc_time.c`.
 //!
 //! *Modelled*: software resets and CPU stalls; time latch, valid at the next slow clock edge; wake
 //! alarm and main timer interrupt; deep sleep (DG_WRAP_PD_EN) and light sleep, their rejection when
 //! a wake source is already active, wake causes; EXT0/EXT1 pad comparison; reset causes; clock
 //! selection; retention registers; RTC watchdog with flash-boot mode and pause in sleep; brown-out.
-//! All of it belongs to the RTC domain: see [`ResetKind`].
+//! All of it belongs to the RTC domain: see [`ResetKind`]. That a digital reset ends CPU stalls is
+//! assumed, because a stalled PRO_CPU could not boot otherwise.
 //!
 //! *Not modelled*: power and isolation switches, regulators, state machine delays and pad holds
 //! only keep their settings (entry to and exit from sleep take no time); the RTC timer does not
@@ -21,6 +21,7 @@
 
 use std::collections::VecDeque;
 
+pub use super::reset::{ResetCause, ResetKind};
 use super::watchdog::{StageAction, WRITE_KEY, Watchdog, WatchdogAction};
 use super::{Clocks, Context, CoreId, Peripheral, Stores, Unmodelled, stores};
 use crate::time::{Duration, Hertz, Instant};
@@ -127,94 +128,6 @@ const RTC_PADS: u32 = 0x3_ffff;
 const COUNTER_MASK: u64 = 0xffff_ffff_ffff;
 const STALL_KEY: u32 = 0x86;
 const DATE: u32 = 0x0160_4280;
-
-/// Why a core was reset: the code in RESET_STATE.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ResetCause {
-    /// Power-on, or the EN pin.
-    PowerOn = 1,
-    /// SW_SYS_RST.
-    Software = 3,
-    /// Wake-up from deep sleep.
-    DeepSleep = 5,
-    /// SDIO.
-    Sdio = 6,
-    /// Main watchdog of timer group 0, system.
-    Timg0Watchdog = 7,
-    /// Main watchdog of timer group 1, system.
-    Timg1Watchdog = 8,
-    /// RTC watchdog, system.
-    RtcWatchdog = 9,
-    /// A main watchdog, CPU.
-    TimgWatchdogCpu = 11,
-    /// SW_PROCPU_RST or SW_APPCPU_RST.
-    SoftwareCpu = 12,
-    /// RTC watchdog, CPU.
-    RtcWatchdogCpu = 13,
-    /// APP_CPU by PRO_CPU through DPORT.
-    AppByPro = 14,
-    /// Supply voltage too low.
-    BrownOut = 15,
-    /// RTC watchdog, everything.
-    RtcWatchdogRtc = 16,
-}
-
-/// How far a reset reaches.
-///
-/// | survives | `Cpu` | `Digital` | `Full` |
-/// |---|---|---|---|
-/// | the other core, if only one is reset | yes | no | no |
-/// | SRAM contents | yes | yes (not after deep sleep) | no |
-/// | DPORT, peripherals, IO_MUX and GPIO matrix | yes | no | no |
-/// | RTC_CNTL, RTC timer, RTC IO, RTC memories | yes | yes | no |
-/// | strapping latch | yes | yes | no |
-/// | eFuses, flash chip | yes | yes | yes |
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ResetKind {
-    /// CPU cores.
-    Cpu,
-    /// The digital system without the RTC domain.
-    Digital,
-    /// The digital system and the RTC domain.
-    Full,
-}
-
-impl ResetCause {
-    /// The code as the register has it, 1 to 16.
-    pub const fn code(self) -> u32 {
-        self as u32
-    }
-
-    /// The name that the mask ROM prints.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::PowerOn => "POWERON_RESET",
-            Self::Software => "SW_RESET",
-            Self::DeepSleep => "DEEPSLEEP_RESET",
-            Self::Sdio => "SDIO_RESET",
-            Self::Timg0Watchdog => "TG0WDT_SYS_RESET",
-            Self::Timg1Watchdog => "TG1WDT_SYS_RESET",
-            Self::RtcWatchdog => "RTCWDT_SYS_RESET",
-            Self::TimgWatchdogCpu => "TGWDT_CPU_RESET",
-            Self::SoftwareCpu => "SW_CPU_RESET",
-            Self::RtcWatchdogCpu => "RTCWDT_CPU_RESET",
-            Self::AppByPro => "EXT_CPU_RESET",
-            Self::BrownOut => "RTCWDT_BROWN_OUT_RESET",
-            Self::RtcWatchdogRtc => "RTCWDT_RTC_RESET",
-        }
-    }
-
-    /// What the reset reaches.
-    pub const fn kind(self) -> ResetKind {
-        match self {
-            Self::PowerOn | Self::BrownOut | Self::RtcWatchdogRtc => ResetKind::Full,
-            Self::TimgWatchdogCpu | Self::SoftwareCpu | Self::RtcWatchdogCpu | Self::AppByPro => {
-                ResetKind::Cpu
-            }
-            _ => ResetKind::Digital,
-        }
-    }
-}
 
 /// What ends a sleep: the bit in WAKEUP_STATE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -576,7 +489,7 @@ impl RtcCntl {
     }
 
     /// A reset of the digital core, which leaves the RTC domain as it is: only a sleep in progress,
-    /// the stalls and what is still to be done for the reset cores end.
+    /// the stalls and the requests not yet taken end. The wiring recomputes clocks and stalls.
     pub fn digital_reset(&mut self) {
         self.sleeping = None;
         self.state0 &= !state0::SLEEP_EN;

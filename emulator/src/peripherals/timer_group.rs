@@ -376,7 +376,8 @@ impl TimerGroup {
         group
     }
 
-    /// The reset that the watchdog asks for, oldest first.
+    /// The reset that the watchdog asks for, oldest first. A CPU reset concerns PRO_CPU for TIMG0
+    /// and APP_CPU for TIMG1.
     pub fn take_reset(&mut self) -> Option<WatchdogAction> {
         self.resets.pop_front()
     }
@@ -695,6 +696,18 @@ mod tests {
         write(&mut group, reg::LACTLO + 0xc, 150, 300);
         write(&mut group, reg::LACTCONFIG, RUN, 300);
         assert_eq!(group.irq(), int::LACT | int::LACT << int::EDGE_SHIFT);
+    }
+
+    #[test]
+    fn the_farthest_alarm_never_fires_on_any_clock() {
+        for mhz in [26, 80] {
+            let mut group = TimerGroup::new();
+            let clocks = Clocks { apb: Hertz::mhz(mhz), ..Clocks::default() };
+            group.reset(&Context::at(Instant::ZERO, clocks));
+            write(&mut group, reg::T0 + timer_reg::ALARMHI, u32::MAX >> 1, 0);
+            write(&mut group, reg::T0, RUN & !config::DIVIDER, 0);
+            assert_eq!(group.poll_at(), Some(Instant::MAX));
+        }
     }
 
     #[test]

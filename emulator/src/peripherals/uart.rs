@@ -18,13 +18,17 @@
 //!
 //! Interrupt line: bit 0.
 
+mod autobaud;
+mod fifo;
+
 use std::collections::VecDeque;
+
+use autobaud::Pulses;
+pub use fifo::FIFO_DEPTH;
+use fifo::Fifo;
 
 use super::{Context, Peripheral, Stores, Unmodelled, stores};
 use crate::time::{Duration, Hertz, Instant, TICKS_PER_SECOND};
-
-/// Bytes that each FIFO holds.
-pub const FIFO_DEPTH: usize = 128;
 
 mod reg {
     pub(super) const FIFO: u32 = 0x00;
@@ -84,7 +88,6 @@ const AUTOBAUD_EN: u32 = 1;
 const CONF1_RESET: u32 = 0x6060;
 const CONF1_TOUT_EN: u32 = 1 << 31;
 const IDLE_CONF_RESET: u32 = 0x00a4_0100;
-const PULSE_MAX: u32 = 0xf_ffff;
 const DATE: u32 = 0x1512_2500;
 
 /// What a line carries in one frame.
@@ -96,54 +99,6 @@ pub enum Symbol {
     Break,
 }
 
-/// A FIFO in the shared UART memory, whose read and write addresses the firmware can see.
-#[derive(Debug, Clone)]
-struct Fifo {
-    bytes: VecDeque<u8>,
-    read: u32,
-    base: u32,
-}
-
-impl Fifo {
-    fn new(base: u32) -> Self {
-        Self { bytes: VecDeque::with_capacity(FIFO_DEPTH), read: 0, base }
-    }
-
-    fn len(&self) -> usize {
-        self.bytes.len()
-    }
-
-    fn is_full(&self) -> bool {
-        self.len() >= FIFO_DEPTH
-    }
-
-    /// Appends a byte; false, and no change, when there is no room.
-    fn push(&mut self, byte: u8) -> bool {
-        let room = !self.is_full();
-        if room {
-            self.bytes.push_back(byte);
-        }
-        room
-    }
-
-    fn pop(&mut self) -> Option<u8> {
-        let byte = self.bytes.pop_front()?;
-        self.read = (self.read + 1) % FIFO_DEPTH as u32;
-        Some(byte)
-    }
-
-    fn clear(&mut self) {
-        self.bytes.clear();
-        self.read = 0;
-    }
-
-    /// Read address in bits 12:2, write address in bits 23:13.
-    fn pointers(&self) -> u32 {
-        let write = (self.read + self.len() as u32) % FIFO_DEPTH as u32;
-        ((self.base + self.read) << 2) | ((self.base + write) << 13)
-    }
-}
-
 /// A frame on the transmit line.
 #[derive(Debug, Clone, Copy)]
 struct Sending {
@@ -152,28 +107,13 @@ struct Sending {
     end: Instant,
 }
 
-/// Widths and edges that autobaud detection has seen, in cycles of the source clock.
-#[derive(Debug, Clone, Copy)]
-struct Pulses {
-    low: u32,
-    high: u32,
-    falling: u32,
-    rising: u32,
-    edges: u32,
-}
-
-impl Default for Pulses {
-    fn default() -> Self {
-        Self { low: PULSE_MAX, high: PULSE_MAX, falling: PULSE_MAX, rising: PULSE_MAX, edges: 0 }
-    }
-}
-
 /// One UART.
 ///
 /// The wiring gives it what arrives with [`Uart::receive`] and takes what it sent with
 /// [`Uart::take_output`].
 #[derive(Debug, Clone)]
 pub struct Uart {
+    number: u8,
     apb: Hertz,
     ref_tick: Hertz,
     clkdiv: u32,
@@ -205,9 +145,11 @@ pub struct Uart {
 impl Uart {
     /// UART `number` (0 to 2) after reset, on the clocks of [`super::Clocks::default`].
     pub fn new(number: u8) -> Self {
-        let number = u32::from(number % 3);
+        let number = number % 3;
+        let memory = |block: u8| Fifo::new(u32::from(block) * FIFO_DEPTH as u32);
         let clocks = super::Clocks::default();
         let mut uart = Self {
+            number,
             apb: clocks.apb,
             ref_tick: clocks.ref_tick,
             clkdiv: CLKDIV_RESET,
@@ -219,11 +161,11 @@ impl Uart {
             int_ena: 0,
             bit: Duration::ZERO,
             frame: Duration::ZERO,
-            tx: Fifo::new(number * FIFO_DEPTH as u32),
+            tx: memory(number),
             sending: None,
             break_sent: false,
             output: VecDeque::new(),
-            rx: Fifo::new((3 + number) * FIFO_DEPTH as u32),
+            rx: memory(3 + number),
             line: VecDeque::new(),
             arrival: Instant::ZERO,
             last_arrival: Instant::ZERO,
@@ -433,7 +375,9 @@ impl Uart {
         self.timed_out = false;
         let byte = match symbol {
             Symbol::Byte(byte) => {
-                self.measure(byte);
+                if self.autobaud & AUTOBAUD_EN != 0 {
+                    self.pulses.measure(byte, self.data_bits(), self.divider());
+                }
                 Some(byte & (0xff >> (8 - self.data_bits())))
             }
             Symbol::Break => {
@@ -448,43 +392,6 @@ impl Uart {
             self.overruns += 1;
         }
         self.update_levels();
-    }
-
-    /// Autobaud: shortest pulses and number of edges of a frame.
-    fn measure(&mut self, byte: u8) {
-        if self.autobaud & AUTOBAUD_EN == 0 {
-            return;
-        }
-        let cycles = |bits: u64| {
-            u32::try_from(bits * self.divider() / 16).unwrap_or(u32::MAX).min(PULSE_MAX)
-        };
-        // Start bit, data from the lowest bit, stop bit.
-        let data_bits = self.data_bits();
-        let bits = (u32::from(byte) << 1) | (1 << (data_bits + 1));
-        let mut pulses = self.pulses;
-        let (mut level, mut since, mut last_fall, mut last_rise) = (true, 0_u64, None, None);
-        for i in 0..data_bits + 2 {
-            let now = u64::from(i);
-            let bit = bits & (1 << i) != 0;
-            if bit == level {
-                continue;
-            }
-            pulses.edges = (pulses.edges + 1).min(0x3ff);
-            let (last, period) = if bit {
-                pulses.low = pulses.low.min(cycles(now - since));
-                (&mut last_rise, &mut pulses.rising)
-            } else {
-                if i > 0 {
-                    pulses.high = pulses.high.min(cycles(now - since));
-                }
-                (&mut last_fall, &mut pulses.falling)
-            };
-            if let Some(last) = last.replace(now) {
-                *period = (*period).min(cycles(now - last));
-            }
-            (level, since) = (bit, now);
-        }
-        self.pulses = pulses;
     }
 
     fn status(&self, now: Instant) -> u32 {
@@ -679,17 +586,14 @@ impl Peripheral for Uart {
 
     /// Registers and FIFOs; what is on the receive line stays there, what left has left.
     fn reset(&mut self, cx: &Context) {
-        let bases = (self.tx.base, self.rx.base);
-        let fresh = Self::new(0);
         *self = Self {
             output: std::mem::take(&mut self.output),
             line: std::mem::take(&mut self.line),
             arrival: self.arrival,
             last_arrival: self.last_arrival,
             overruns: self.overruns,
-            ..fresh
+            ..Self::new(self.number)
         };
-        (self.tx.base, self.rx.base) = bases;
         self.clocks_changed(cx);
     }
 }
