@@ -11,7 +11,9 @@
 
 use crate::time::{Duration, Hertz, Instant};
 
+pub mod analog;
 pub mod apb_ctrl;
+pub mod bluetooth;
 pub mod dma;
 pub mod dport;
 pub mod efuse;
@@ -21,10 +23,14 @@ pub mod io_mux;
 pub mod reset;
 pub mod rng;
 pub mod rtc_cntl;
+pub mod rtc_io;
 pub mod spi;
+pub mod storage;
 pub mod timer_group;
 pub mod uart;
 pub mod watchdog;
+#[cfg(test)]
+pub(crate) mod sweep;
 
 /// Which core made an access. The manual calls them PRO_CPU and APP_CPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
