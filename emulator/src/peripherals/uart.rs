@@ -283,12 +283,22 @@ impl Uart {
         })
     }
 
-    /// When silence becomes a time-out, if it will.
+    /// When the frame that arrives next began, or will begin.
+    fn next_frame_start(&self) -> Option<Instant> {
+        if self.loopback() {
+            return Some(self.sending?.start);
+        }
+        let time = self.symbol_time(*self.line.front()?).ticks();
+        Some(Instant::from_ticks(self.arrival.ticks().saturating_sub(time)))
+    }
+
+    /// When silence becomes a time-out, if it will before the next frame begins.
     fn timeout_at(&self) -> Option<Instant> {
         if self.timed_out || self.rx.len() == 0 {
             return None;
         }
-        Some(self.last_arrival + self.timeout()?)
+        let due = self.last_arrival + self.timeout()?;
+        (!self.next_frame_start().is_some_and(|start| start < due)).then_some(due)
     }
 
     /// Brings both directions up to `now`, in the order in which things happened.
@@ -296,15 +306,16 @@ impl Uart {
         loop {
             let sent = self.sending.map(|s| s.end).filter(|&end| end <= now);
             let arrived = (!self.line.is_empty()).then_some(self.arrival).filter(|&at| at <= now);
+            let next = sent.into_iter().chain(arrived).min();
+            if self.timeout_at().is_some_and(|due| due <= next.unwrap_or(now)) {
+                self.raise_timeout();
+            }
             match (sent, arrived) {
                 (Some(sent), Some(arrived)) if sent <= arrived => self.finish_sending(),
                 (Some(_), None) => self.finish_sending(),
                 (_, Some(at)) => self.finish_arrival(at),
                 (None, None) => break,
             }
-        }
-        if self.timeout_at().is_some_and(|at| at <= now) {
-            self.raise_timeout();
         }
         self.update_levels();
     }
@@ -368,9 +379,6 @@ impl Uart {
     }
 
     fn arrive(&mut self, symbol: Symbol, at: Instant) {
-        if self.timeout_at().is_some_and(|due| due + self.frame <= at) {
-            self.raise_timeout(); // the silence before this frame was long enough
-        }
         self.last_arrival = at;
         self.timed_out = false;
         let byte = match symbol {
@@ -708,6 +716,24 @@ mod tests {
         assert_eq!(read(&mut uart, reg::FIFO, due), b'x'.into());
         write(&mut uart, reg::INT_CLR, u32::MAX, due);
         assert_eq!((uart.irq(), uart.poll_at()), (0, None));
+    }
+
+    #[test]
+    fn a_frame_that_has_begun_ends_the_silence_however_often_it_is_polled() {
+        let results = [true, false].map(|polled| {
+            let mut uart = uart();
+            let (frame, bit) = (uart.frame.ticks(), uart.bit.ticks());
+            write(&mut uart, reg::CONF1, 100 | 1 << 24 | CONF1_TOUT_EN, 0);
+            uart.receive(Symbol::Byte(1), Instant::ZERO);
+            let next = frame + 7 * bit; // the time-out is 8 bits
+            uart.poll(&at(next));
+            uart.receive(Symbol::Byte(2), Instant::from_ticks(next));
+            if polled {
+                uart.poll(&at(next + 3 * bit));
+            }
+            read(&mut uart, reg::INT_RAW, next + frame) & int::RXFIFO_TOUT
+        });
+        assert_eq!(results, [0, 0]);
     }
 
     #[test]

@@ -7,16 +7,16 @@
 //! that is off takes its time and does nothing; feeding returns to stage 0; change of clock or
 //! prescaler carries the count over; a stopped clock (sleep) carries it over as well.
 //!
-//! *Not modelled*: a stage time of 0 counts as 1. When more than [`STEP_LIMIT`] stages have expired
-//! since the last poll, the remaining ones are skipped: they would only repeat the first.
+//! *Not modelled*: a stage time of 0 counts as 1. When several rounds of stages have expired since
+//! the last poll, the remaining ones are skipped: they would only repeat the first.
 
 use crate::time::{Duration, Hertz, Instant};
 
 /// Value that opens the write-protected registers of a watchdog.
 pub const WRITE_KEY: u32 = 0x50d8_3aa1;
 
-/// Stages handled in one call; two full rounds.
-const STEP_LIMIT: u32 = 8;
+/// Rounds of stages that a late poll makes up for.
+const ROUND_LIMIT: u64 = 8;
 
 /// What a stage does when its time is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -147,7 +147,7 @@ impl Watchdog {
                 continue;
             }
             let lag = (now - end).ticks();
-            if lag / u64::from(STEP_LIMIT) > self.round().ticks() {
+            if lag / ROUND_LIMIT > self.round().ticks() {
                 end = now; // far behind: nothing new would follow
             }
             (self.since, self.done) = (end, 0);
