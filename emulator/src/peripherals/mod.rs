@@ -26,11 +26,11 @@ pub mod rtc_cntl;
 pub mod rtc_io;
 pub mod spi;
 pub mod storage;
+#[cfg(test)]
+pub(crate) mod sweep;
 pub mod timer_group;
 pub mod uart;
 pub mod watchdog;
-#[cfg(test)]
-pub(crate) mod sweep;
 
 /// Which core made an access. The manual calls them PRO_CPU and APP_CPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -298,7 +298,7 @@ impl Uart {
             return None;
         }
         let due = self.last_arrival + self.timeout()?;
-        (!self.next_frame_start().is_some_and(|start| start < due)).then_some(due)
+        self.next_frame_start().is_none_or(|start| start >= due).then_some(due)
     }
 
     /// Brings both directions up to `now`, in the order in which things happened.
