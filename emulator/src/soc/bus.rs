@@ -1,0 +1,837 @@
+//! What the cores see: memories, flash and PSRAM through the caches, registers.
+//!
+//! Source: Technical Reference Manual, "System and Memory" (address map) and "DPort Registers"
+//! (MMU tables); region protection per the Xtensa ISA Reference Manual.
+//! Modelled: the address map with all aliases, the cache MMU of both cores, word-only memories,
+//! region protection as far as "no access" goes, data watchpoints, causes of refused accesses.
+//! Not modelled: cache misses and their time; the write-back of PSRAM lines is immediate.
+
+use super::clock::CycleClock;
+use super::devices::{Devices, Id, Touched};
+use super::memory::{Cell, Memory, ROM, ROM_LEN};
+use crate::board::parts::nor_flash::NorFlash;
+use crate::board::parts::psram::Psram;
+use crate::cpu::exceptions::{Cause, Fault};
+use crate::cpu::{Bus, Fetched, Loaded, MAX_FETCH, RegionSide, Stored};
+use crate::peripherals::dma::{DmaMemory, NoMemory};
+use crate::peripherals::dport::{CacheBus, Dport};
+use crate::peripherals::spi::SpiController;
+use crate::peripherals::{Clocks, Context, CoreId, Width};
+use crate::time::Instant;
+
+/// Flash on the data bus.
+const DROM: u32 = 0x3f40_0000;
+/// PSRAM on the data bus.
+const PSRAM: u32 = 0x3f80_0000;
+const CACHED_LEN: u32 = 0x40_0000;
+/// Flash on the instruction bus; below it lie internal memories.
+const IROM_FIRST: u32 = 0x400c_2000;
+const IROM_END: u32 = 0x40c0_0000;
+/// The MMU tables of both cores.
+const MMU: u32 = 0x3ff1_0000;
+const MMU_LEN: u32 = 0x4000;
+const MMU_ENTRIES: usize = 2048;
+/// First table entry of the PSRAM window.
+const MMU_PSRAM: usize = 1152;
+const MMU_INVALID: u32 = 1 << 8;
+const PAGE: u32 = 0x1_0000;
+const PSRAM_PAGE: u32 = 0x8000;
+
+/// Where flash begins in the physical addresses that the code cache is told.
+const PHYSICAL_FLASH: u32 = 0x8000_0000;
+
+/// Attribute of a region that must not be accessed.
+const NO_ACCESS: u8 = 0xf;
+/// Attribute after reset: everything allowed.
+const ALL_ACCESS: u8 = 2;
+
+/// DBREAKC: match stores, match loads, mask of the low address bits.
+mod dbreakc {
+    pub(super) const STORE: u32 = 1 << 31;
+    pub(super) const LOAD: u32 = 1 << 30;
+    pub(super) const MASK: u32 = 0x3f;
+}
+
+/// The memory system, shared by both cores.
+#[derive(Debug, Clone)]
+pub(super) struct System {
+    pub(super) memory: Memory,
+    pub(super) devices: Devices,
+    pub(super) flash: NorFlash,
+    pub(super) psram: Option<Psram>,
+    pub(super) clock: CycleClock,
+    pub(super) clocks: Clocks,
+    /// Device time: the latest instant of any access or poll.
+    now: Instant,
+    /// The running slice ends here; deadlines behind it need no attention now.
+    pub(super) slice_end: Instant,
+    mmu: [Box<[u32]>; 2],
+    /// What the windows of 64 KiB show, by core: a flash page, if any. Derived from the table and
+    /// the cache control registers.
+    flash_map: [[Option<u16>; 256]; 2],
+    /// The same for the 32 KiB pages of PSRAM.
+    psram_map: [[Option<u16>; 128]; 2],
+    regions: [[[u8; 8]; 2]; 2],
+    watchpoints: [[(u32, u32); 2]; 2],
+    watching_loads: bool,
+    /// Changed code, to be dropped from the code cache.
+    pub(super) dirty: Vec<(u32, u32)>,
+    /// The mapping of code changed, by core.
+    pub(super) remapped: [bool; 2],
+    /// External interrupt lines, by core.
+    pub(super) lines: [u32; 2],
+    pub(super) lines_changed: bool,
+    /// A device wants the chip to act: reset, sleep, clocks, core control.
+    pub(super) requests: bool,
+    register_reads: u64,
+}
+
+impl System {
+    pub(super) fn new(
+        rom: &[u8],
+        devices: Devices,
+        flash: NorFlash,
+        psram: Option<Psram>,
+        clocks: Clocks,
+    ) -> Self {
+        let table = || vec![0; MMU_ENTRIES].into_boxed_slice();
+        let mut system = Self {
+            memory: Memory::new(rom),
+            devices,
+            flash,
+            psram,
+            clock: CycleClock::new(clocks.cpu),
+            clocks,
+            now: Instant::ZERO,
+            slice_end: Instant::MAX,
+            mmu: [table(), table()],
+            flash_map: [[None; 256]; 2],
+            psram_map: [[None; 128]; 2],
+            regions: [[[ALL_ACCESS; 8]; 2]; 2],
+            watchpoints: [[(0, 0); 2]; 2],
+            watching_loads: false,
+            dirty: Vec::new(),
+            remapped: [true; 2],
+            lines: [0; 2],
+            lines_changed: true,
+            requests: true,
+            register_reads: 0,
+        };
+        system.remap();
+        system
+    }
+
+    /// Device time.
+    pub(super) fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Moves device time forward to `instant`; it never goes back.
+    pub(super) fn advance(&mut self, instant: Instant) {
+        self.now = self.now.max(instant);
+    }
+
+    /// The context of a poll at the present.
+    pub(super) fn context(&self) -> Context {
+        Context::at(self.now, self.clocks)
+    }
+
+    /// Reset state of what belongs to one core: region protection and watchpoints.
+    pub(super) fn reset_core(&mut self, core: CoreId) {
+        self.regions[core.index()] = [[ALL_ACCESS; 8]; 2];
+        self.set_watchpoints(core.index(), [(0, 0); 2]);
+    }
+
+    // ----- caches ---------------------------------------------------------------------------
+
+    /// Recomputes what the windows of both cores show.
+    pub(super) fn remap(&mut self) {
+        for core in [CoreId::Pro, CoreId::App] {
+            for slot in 0..256 {
+                self.map_flash_slot(core, slot);
+            }
+            for slot in 0..128 {
+                self.map_psram_slot(core, slot);
+            }
+            self.remapped[core.index()] = true;
+        }
+    }
+
+    fn map_flash_slot(&mut self, core: CoreId, slot: usize) {
+        let bus = match slot / 64 {
+            0 => CacheBus::Drom0,
+            1 => CacheBus::Iram0,
+            2 => CacheBus::Iram1,
+            _ => CacheBus::Irom0,
+        };
+        let entry = self.mmu[core.index()][slot];
+        let page = (entry & 0xff) as u16;
+        let shown = entry & MMU_INVALID == 0
+            && u32::from(page) * PAGE < self.flash.size()
+            && self.devices.dport.cache_serves(core, bus);
+        self.flash_map[core.index()][slot] = shown.then_some(page);
+    }
+
+    fn map_psram_slot(&mut self, core: CoreId, slot: usize) {
+        let entry = self.mmu[core.index()][MMU_PSRAM + slot];
+        let page = (entry & 0xff) as u16;
+        let size = self.psram.as_ref().map_or(0, |psram| psram.bytes().len());
+        let shown = entry & MMU_INVALID == 0
+            && (usize::from(page) + 1) * PSRAM_PAGE as usize <= size
+            && self.devices.dport.cache_serves(core, CacheBus::Dram1);
+        self.psram_map[core.index()][slot] = shown.then_some(page);
+    }
+
+    fn write_mmu(&mut self, address: u32, value: u32) {
+        let word = ((address - MMU) / 4) as usize;
+        let (core, entry) = (word / MMU_ENTRIES, word % MMU_ENTRIES);
+        if self.mmu[core][entry] == value {
+            return;
+        }
+        self.mmu[core][entry] = value;
+        let id = if core == 0 { CoreId::Pro } else { CoreId::App };
+        match entry {
+            0..256 => {
+                self.map_flash_slot(id, entry);
+                self.remapped[core] |= entry >= 64;
+            }
+            MMU_PSRAM..1280 => self.map_psram_slot(id, entry - MMU_PSRAM),
+            _ => {}
+        }
+    }
+
+    /// The flash window slot of an address, if it lies in one.
+    fn flash_slot(address: u32) -> Option<usize> {
+        if address.wrapping_sub(DROM) < CACHED_LEN {
+            Some((address - DROM) as usize >> 16)
+        } else if (IROM_FIRST..IROM_END).contains(&address) {
+            Some(64 + ((address - ROM) >> 16) as usize)
+        } else {
+            None
+        }
+    }
+
+    /// Flash bytes from `address` to the end of its page.
+    fn flash_bytes(&self, core: usize, address: u32) -> Option<&[u8]> {
+        let page = self.flash_map[core][Self::flash_slot(address)?]?;
+        Some(&self.flash.page(u32::from(page))[(address & 0xffff) as usize..])
+    }
+
+    /// Offset in PSRAM of `address`.
+    fn psram_offset(&self, core: usize, address: u32) -> Option<usize> {
+        let from = address.wrapping_sub(PSRAM);
+        if from >= CACHED_LEN {
+            return None;
+        }
+        let page = self.psram_map[core][(from / PSRAM_PAGE) as usize]?;
+        Some(usize::from(page) * PSRAM_PAGE as usize + (from % PSRAM_PAGE) as usize)
+    }
+
+    // ----- accesses that the fast path leaves over ---------------------------------------------
+
+    fn prohibited(&self, core: usize, address: u32, side: RegionSide) -> bool {
+        self.regions[core][side as usize][(address >> 29) as usize] == NO_ACCESS
+    }
+
+    #[inline]
+    fn load<const N: usize>(&mut self, core: usize, address: u32, cycle: u64) -> Loaded {
+        if !self.watching_loads {
+            if let Some(bytes) = self.memory.sram::<N>(address) {
+                return Loaded::Value(word_from(bytes));
+            }
+        }
+        self.load_far::<N>(core, address, cycle)
+    }
+
+    #[inline(never)]
+    fn load_far<const N: usize>(&mut self, core: usize, address: u32, cycle: u64) -> Loaded {
+        if let Some(bytes) = self.flash_bytes(core, address).and_then(<[u8]>::first_chunk::<N>) {
+            return Loaded::Value(word_from(*bytes));
+        }
+        if self.prohibited(core, address, RegionSide::Data) {
+            return Loaded::Fault(Fault { cause: Cause::LoadProhibited, vaddr: address });
+        }
+        if Devices::is_register(address) {
+            return self.load_register(core, address, N as u32, cycle);
+        }
+        let mut bytes = [0; N];
+        match self.peek(core, address, &mut bytes) {
+            Ok(()) => Loaded::Value(word_from(bytes)),
+            Err(cause) => Loaded::Fault(Fault { cause, vaddr: address }),
+        }
+    }
+
+    /// Reads memory without side effects, as a load instruction of that length sees it.
+    fn peek(&self, core: usize, address: u32, bytes: &mut [u8]) -> Result<(), Cause> {
+        if let Some(cell) = Cell::at(address) {
+            if cell.words_only() && (bytes.len() != 4 || address & 3 != 0) {
+                return Err(Cause::LoadStoreError);
+            }
+            if let Some(found) = self.memory.bytes(cell).get(..bytes.len()) {
+                bytes.copy_from_slice(found);
+                return Ok(());
+            }
+        }
+        // Across a page, or a hole: byte by byte.
+        for (n, byte) in bytes.iter_mut().enumerate() {
+            *byte = self
+                .peek_byte(core, address.wrapping_add(n as u32))
+                .ok_or(Cause::LoadStorePifAddress)?;
+        }
+        Ok(())
+    }
+
+    fn peek_byte(&self, core: usize, address: u32) -> Option<u8> {
+        if let Some(cell) = Cell::at(address) {
+            return self.memory.bytes(cell).first().copied();
+        }
+        if let Some(bytes) = self.flash_bytes(core, address) {
+            return bytes.first().copied();
+        }
+        let offset = self.psram_offset(core, address)?;
+        self.psram.as_ref()?.bytes().get(offset).copied()
+    }
+
+    #[inline]
+    fn store<const N: usize>(
+        &mut self,
+        core: usize,
+        address: u32,
+        value: u32,
+        cycle: u64,
+    ) -> Stored {
+        let mut bytes = [0; N];
+        bytes.copy_from_slice(&value.to_le_bytes()[..N]);
+        if self.memory.set_sram(address, bytes) {
+            return Stored::Done;
+        }
+        self.store_far(core, address, &bytes, cycle)
+    }
+
+    #[inline(never)]
+    fn store_far(&mut self, core: usize, address: u32, bytes: &[u8], cycle: u64) -> Stored {
+        if self.prohibited(core, address, RegionSide::Data) {
+            return Stored::Fault(Fault { cause: Cause::StoreProhibited, vaddr: address });
+        }
+        if let Some(n) = self.watchpoint(core, address, bytes.len(), dbreakc::STORE) {
+            return Stored::Watch(n);
+        }
+        if Devices::is_register(address) {
+            return self.store_register(core, address, bytes, cycle);
+        }
+        match self.poke(core, address, bytes) {
+            Ok(()) if self.dirty.is_empty() => Stored::Done,
+            Ok(()) => Stored::Resync,
+            Err(cause) => Stored::Fault(Fault { cause, vaddr: address }),
+        }
+    }
+
+    /// Writes memory; changed code is noted in `dirty`.
+    fn poke(&mut self, core: usize, address: u32, bytes: &[u8]) -> Result<(), Cause> {
+        if let Some(cell) = Cell::at(address) {
+            if cell.words_only() && (bytes.len() != 4 || address & 3 != 0) {
+                return Err(Cause::LoadStoreError);
+            }
+            if self.poke_cell(cell, bytes) {
+                return Ok(());
+            }
+        }
+        for (n, &byte) in bytes.iter().enumerate() {
+            let address = address.wrapping_add(n as u32);
+            let stored = match Cell::at(address) {
+                Some(cell) => self.poke_cell(cell, &[byte]),
+                None => self.poke_psram(core, address, byte),
+            };
+            if !stored {
+                return Err(Cause::LoadStorePifAddress);
+            }
+        }
+        Ok(())
+    }
+
+    /// False if the cell cannot take all the bytes: it is ROM, or the end of its memory.
+    fn poke_cell(&mut self, cell: Cell, bytes: &[u8]) -> bool {
+        let Some(cells) = self.memory.bytes_mut(cell).and_then(|it| it.get_mut(..bytes.len()))
+        else {
+            return false;
+        };
+        cells.copy_from_slice(bytes);
+        if self.memory.is_code(cell) {
+            if let Some(physical) = Memory::physical(cell) {
+                // The reversed view tears a write of several words apart; name every word.
+                for n in (0..bytes.len().next_multiple_of(4) as u32 + 4).step_by(4) {
+                    let reversed = matches!(cell, Cell::Sram(_));
+                    let word =
+                        if reversed { physical.wrapping_sub(n) } else { (physical & !3) + n };
+                    self.dirty.push((word, 4));
+                }
+            }
+        }
+        true
+    }
+
+    fn poke_psram(&mut self, core: usize, address: u32, byte: u8) -> bool {
+        let Some(offset) = self.psram_offset(core, address) else { return false };
+        let cell = self.psram.as_mut().and_then(|psram| psram.bytes_mut().get_mut(offset));
+        match cell {
+            Some(cell) => *cell = byte,
+            None => return false,
+        }
+        true
+    }
+
+    fn watchpoint(&self, core: usize, address: u32, len: usize, kind: u32) -> Option<u8> {
+        let hit = |&(at, control): &(u32, u32)| {
+            // The mask bits that are set take part in the comparison; the others select a block.
+            let mask = !(!control & dbreakc::MASK);
+            control & kind != 0
+                && (0..len as u32).any(|n| address.wrapping_add(n) & mask == at & mask)
+        };
+        self.watchpoints[core].iter().position(hit).map(|n| n as u8)
+    }
+
+    // ----- registers ----------------------------------------------------------------------------
+
+    fn access(&mut self, core: usize, cycle: u64, width: Width) -> Context {
+        self.advance(self.clock.instant(cycle));
+        let core = if core == 0 { CoreId::Pro } else { CoreId::App };
+        Context { now: self.now, clocks: self.clocks, core, width }
+    }
+
+    fn load_register(&mut self, core: usize, address: u32, len: u32, cycle: u64) -> Loaded {
+        if (address & 3) + len > 4 {
+            return Loaded::Fault(Fault { cause: Cause::LoadStoreError, vaddr: address });
+        }
+        self.register_reads += 1;
+        let word = address & !3;
+        let (value, resync) = if word.wrapping_sub(MMU) < MMU_LEN {
+            let n = ((word - MMU) / 4) as usize;
+            (self.mmu[n / MMU_ENTRIES][n % MMU_ENTRIES], false)
+        } else {
+            let cx = self.access(core, cycle, width_of(len));
+            let (value, touched) = self.devices.read(word, &cx);
+            (value, self.after(touched, &cx))
+        };
+        let lane = value >> (8 * (address & 3)) & (u32::MAX >> (32 - 8 * len));
+        if resync { Loaded::Resync(lane) } else { Loaded::Value(lane) }
+    }
+
+    fn store_register(&mut self, core: usize, address: u32, bytes: &[u8], cycle: u64) -> Stored {
+        let lane = (address & 3) as usize;
+        if lane + bytes.len() > 4 {
+            return Stored::Fault(Fault { cause: Cause::LoadStoreError, vaddr: address });
+        }
+        let mut word = [0; 4];
+        word[lane..lane + bytes.len()].copy_from_slice(bytes);
+        let (address, value) = (address & !3, u32::from_le_bytes(word));
+        if address.wrapping_sub(MMU) < MMU_LEN {
+            self.write_mmu(address, value);
+            return if self.remapped == [false; 2] { Stored::Done } else { Stored::Resync };
+        }
+        let cx = self.access(core, cycle, width_of(bytes.len() as u32));
+        let touched = self.devices.write(address, value, &cx);
+        if self.after(touched, &cx) { Stored::Resync } else { Stored::Done }
+    }
+
+    /// What follows from an access to a device; true if the chip must look at once.
+    fn after(&mut self, touched: Option<Touched>, cx: &Context) -> bool {
+        let Some(Touched { id, changed }) = touched else { return self.devices.log.wants_pc() };
+        self.serve(id, cx);
+        if changed {
+            self.update_lines();
+        }
+        self.requests
+            || self.lines_changed
+            || self.remapped != [false; 2]
+            || !self.dirty.is_empty()
+            || self.devices.log.wants_pc()
+            || changed && self.devices.next_deadline() < self.slice_end
+    }
+
+    /// Connects a device that has just been touched or polled to its partners.
+    pub(super) fn serve(&mut self, id: Id, cx: &Context) {
+        match id {
+            Id::Dport => self.serve_dport(cx),
+            Id::Spi0 => serve_flash(
+                &mut self.devices.spi0,
+                &mut self.flash,
+                self.psram.as_mut(),
+                cx.now,
+            ),
+            Id::Spi1 => {
+                serve_flash(&mut self.devices.spi1, &mut self.flash, self.psram.as_mut(), cx.now);
+                for range in self.flash.take_changes() {
+                    self.dirty.push((PHYSICAL_FLASH + range.start, range.end - range.start));
+                }
+            }
+            Id::Spi2 | Id::Spi3 => self.serve_bare_spi(id),
+            Id::RtcCntl | Id::Timg0 | Id::Timg1 | Id::ApbCtrl => self.requests = true,
+            _ => {}
+        }
+        self.devices.refresh(id);
+    }
+
+    fn serve_dport(&mut self, cx: &Context) {
+        if self.devices.dport.take_mapping_changed() {
+            self.remap();
+        }
+        if self.devices.dport.take_matrix_changed() {
+            self.update_lines();
+        }
+        let (perip, peri) = self.devices.dport.take_resets();
+        for &(bit, id) in PERIP_RST_EN {
+            if perip & bit != 0 {
+                self.devices.reset(id, cx);
+            }
+        }
+        for &(bit, id) in PERI_RST_EN {
+            if peri & bit != 0 {
+                self.devices.reset(id, cx);
+            }
+        }
+        self.requests = true;
+    }
+
+    /// A general-purpose controller with nothing attached: the lines read as ones.
+    fn serve_bare_spi(&mut self, id: Id) {
+        let mut memory = DmaPort { memory: &mut self.memory, dirty: &mut self.dirty };
+        let controller = match id {
+            Id::Spi2 => &mut self.devices.spi2,
+            _ => &mut self.devices.spi3,
+        };
+        if controller.take_transaction(&mut memory).is_some() {
+            controller.complete(&[], &mut memory);
+        }
+    }
+
+    /// Polls the devices that are due, in the order of their table.
+    pub(super) fn poll_due(&mut self) {
+        let cx = self.context();
+        let mut any = false;
+        for id in self.devices.due(self.now) {
+            self.devices.poll(id, &cx);
+            self.serve(id, &cx);
+            any = true;
+        }
+        if any {
+            self.update_lines();
+        }
+    }
+
+    /// Recomputes the interrupt lines of both cores from the devices' levels.
+    pub(super) fn update_lines(&mut self) {
+        let sources = self.devices.sources();
+        for core in [CoreId::Pro, CoreId::App] {
+            let asserted = sources[core.index()];
+            self.devices.dport.set_status(core, asserted);
+            let lines = lines_of(&self.devices.dport, core, asserted);
+            if lines != self.lines[core.index()] {
+                self.lines[core.index()] = lines;
+                self.lines_changed = true;
+            }
+        }
+    }
+
+    /// Copies plain memory at `address`, without side effects; how much of it there was.
+    pub(super) fn read_memory(&self, core: usize, address: u32, out: &mut [u8]) -> usize {
+        let found = match Cell::at(address) {
+            Some(Cell::SramReversed(_)) => {
+                return self.peek(core, address & !3, &mut [0; 4]).map_or(0, |()| {
+                    let mut word = [0; 4];
+                    let _ = self.peek(core, address & !3, &mut word);
+                    copy_prefix(&word[(address & 3) as usize..], out)
+                });
+            }
+            Some(cell) => self.memory.bytes(cell),
+            None => match self.flash_bytes(core, address) {
+                Some(bytes) => bytes,
+                None => match (self.psram_offset(core, address), &self.psram) {
+                    (Some(offset), Some(psram)) => {
+                        let end = (offset / PSRAM_PAGE as usize + 1) * PSRAM_PAGE as usize;
+                        &psram.bytes()[offset..end]
+                    }
+                    _ => return 0,
+                },
+            },
+        };
+        copy_prefix(found, out)
+    }
+
+    /// Writes plain memory at `address`; how much of it there was. The caller is an instruction
+    /// that the code cache does not know, so changed code is dropped behind it.
+    pub(super) fn write_memory(&mut self, core: usize, address: u32, bytes: &[u8]) -> usize {
+        match Cell::at(address) {
+            Some(Cell::Rom(_)) => 0,
+            Some(cell) => {
+                let room = self.memory.bytes(cell).len();
+                let room = match cell {
+                    Cell::SramReversed(_) if address & 3 != 0 || bytes.len() < 4 => return 0,
+                    // Up to a granule border, so that the changed code is found exactly.
+                    _ => room.min(256 - (address as usize & 255)),
+                };
+                let n = room.min(bytes.len());
+                if self.poke_cell(cell, &bytes[..n]) { n } else { 0 }
+            }
+            None => {
+                let n = bytes.len().min((PSRAM_PAGE - address % PSRAM_PAGE) as usize);
+                match (self.psram_offset(core, address), &mut self.psram) {
+                    (Some(offset), Some(psram)) => {
+                        psram.bytes_mut()[offset..offset + n].copy_from_slice(&bytes[..n]);
+                        n
+                    }
+                    _ => 0,
+                }
+            }
+        }
+    }
+}
+
+/// Reset bits of PERIP_RST_EN.
+const PERIP_RST_EN: &[(u32, Id)] = &[
+    (1 << 2, Id::Uart0),
+    (1 << 5, Id::Uart1),
+    (1 << 6, Id::Spi2),
+    (1 << 13, Id::Timg0),
+    (1 << 15, Id::Timg1),
+    (1 << 16, Id::Spi3),
+    (1 << 23, Id::Uart2),
+];
+/// Reset bits of PERI_RST_EN.
+const PERI_RST_EN: &[(u32, Id)] = &[];
+
+fn lines_of(dport: &Dport, core: CoreId, mut sources: u128) -> u32 {
+    let mut lines = 0;
+    while sources != 0 {
+        let source = sources.trailing_zeros() as usize;
+        sources &= sources - 1;
+        lines |= 1 << dport.line(core, source);
+    }
+    lines
+}
+
+/// Executes the transaction that a flash controller has started, on the part that it selects.
+fn serve_flash(
+    controller: &mut SpiController,
+    flash: &mut NorFlash,
+    psram: Option<&mut Psram>,
+    now: Instant,
+) {
+    let Some(transaction) = controller.take_transaction(&mut NoMemory) else { return };
+    if transaction.selects(0) {
+        let answer = flash.transact(&transaction, now);
+        controller.complete(&answer, &mut NoMemory);
+    } else if let Some(psram) = psram.filter(|_| transaction.selects(1)) {
+        let answer = psram.transact(&transaction);
+        controller.complete(&answer, &mut NoMemory);
+    } else {
+        controller.complete(&[], &mut NoMemory);
+    }
+}
+
+/// DMA reaches the data bus's SRAM only.
+struct DmaPort<'m> {
+    memory: &'m mut Memory,
+    dirty: &'m mut Vec<(u32, u32)>,
+}
+
+impl DmaMemory for DmaPort<'_> {
+    fn read(&mut self, address: u32, buffer: &mut [u8]) -> bool {
+        match Cell::at(address) {
+            Some(cell @ Cell::Sram(_)) => match self.memory.bytes(cell).get(..buffer.len()) {
+                Some(bytes) => {
+                    buffer.copy_from_slice(bytes);
+                    true
+                }
+                None => false,
+            },
+            _ => false,
+        }
+    }
+
+    fn write(&mut self, address: u32, bytes: &[u8]) -> bool {
+        let Some(cell @ Cell::Sram(_)) = Cell::at(address) else { return false };
+        let Some(cells) = self.memory.bytes_mut(cell).and_then(|it| it.get_mut(..bytes.len()))
+        else {
+            return false;
+        };
+        cells.copy_from_slice(bytes);
+        for n in (0..bytes.len() as u32 + 4).step_by(4) {
+            let word = Cell::at(address.wrapping_add(n));
+            if let Some(cell) = word.filter(|&cell| self.memory.is_code(cell)) {
+                if let Some(physical) = Memory::physical(cell) {
+                    self.dirty.push((physical, 4));
+                }
+            }
+        }
+        true
+    }
+}
+
+fn copy_prefix(from: &[u8], to: &mut [u8]) -> usize {
+    let n = from.len().min(to.len());
+    to[..n].copy_from_slice(&from[..n]);
+    n
+}
+
+fn word_from<const N: usize>(bytes: [u8; N]) -> u32 {
+    let mut word = [0; 4];
+    word[..N].copy_from_slice(&bytes);
+    u32::from_le_bytes(word)
+}
+
+fn width_of(len: u32) -> Width {
+    match len {
+        1 => Width::Byte,
+        2 => Width::Half,
+        _ => Width::Word,
+    }
+}
+
+impl Bus for System {
+    #[inline(always)]
+    fn load8(&mut self, core: usize, address: u32, cycle: u64) -> Loaded {
+        self.load::<1>(core, address, cycle)
+    }
+
+    #[inline(always)]
+    fn load16(&mut self, core: usize, address: u32, cycle: u64) -> Loaded {
+        self.load::<2>(core, address, cycle)
+    }
+
+    #[inline(always)]
+    fn load32(&mut self, core: usize, address: u32, cycle: u64) -> Loaded {
+        self.load::<4>(core, address, cycle)
+    }
+
+    #[inline(always)]
+    fn store8(&mut self, core: usize, address: u32, value: u32, cycle: u64) -> Stored {
+        self.store::<1>(core, address, value, cycle)
+    }
+
+    #[inline(always)]
+    fn store16(&mut self, core: usize, address: u32, value: u32, cycle: u64) -> Stored {
+        self.store::<2>(core, address, value, cycle)
+    }
+
+    #[inline(always)]
+    fn store32(&mut self, core: usize, address: u32, value: u32, cycle: u64) -> Stored {
+        self.store::<4>(core, address, value, cycle)
+    }
+
+    fn fetch(
+        &self,
+        core: usize,
+        address: u32,
+        buffer: &mut [u8; MAX_FETCH],
+    ) -> Result<Fetched, Fault> {
+        if self.prohibited(core, address, RegionSide::Instruction) {
+            return Err(Fault { cause: Cause::FetchProhibited, vaddr: address });
+        }
+        if let Some(page) = Self::flash_slot(address).and_then(|n| self.flash_map[core][n]) {
+            let bytes = self.flash.page(u32::from(page));
+            let length = copy_prefix(&bytes[(address & 0xffff) as usize..], buffer);
+            let physical = PHYSICAL_FLASH + u32::from(page) * PAGE + (address & 0xffff);
+            if length < 3 {
+                self.complete_fetch(core, address, buffer, length);
+            }
+            return Ok(Fetched { length, physical });
+        }
+        let refused = Fault { cause: Cause::InstructionPifAddress, vaddr: address };
+        let cell = Cell::at(address).ok_or(refused)?;
+        // The data bus is not for instructions.
+        if !(ROM..=0x5000_1fff).contains(&address) {
+            return Err(refused);
+        }
+        let physical = Memory::physical(cell).ok_or(refused)? + (address & 3) * u32::from(
+            matches!(cell, Cell::SramReversed(_)),
+        );
+        let mut length = 0;
+        while length < buffer.len() {
+            let copied =
+                self.read_memory(core, address.wrapping_add(length as u32), &mut buffer[length..]);
+            if copied == 0 {
+                break;
+            }
+            length += copied;
+        }
+        Ok(Fetched { length, physical })
+    }
+
+    fn literal(&self, core: usize, address: u32) -> Option<(u32, u32)> {
+        if address & 3 != 0 {
+            return None;
+        }
+        let physical = match Self::flash_slot(address) {
+            Some(slot) if slot >= 64 => {
+                let page = self.flash_map[core][slot]?;
+                PHYSICAL_FLASH + u32::from(page) * PAGE + (address & 0xffff)
+            }
+            Some(_) => return None,
+            None => Memory::physical(Cell::at(address).filter(|_| address >= ROM)?)?,
+        };
+        let mut bytes = [0; 4];
+        self.peek(core, address, &mut bytes).ok()?;
+        Some((u32::from_le_bytes(bytes), physical))
+    }
+
+    fn guard_code(&mut self, physical: u32, length: u32) {
+        if physical < PHYSICAL_FLASH {
+            self.memory.guard_code(physical, length);
+        }
+    }
+
+    fn device_accesses(&self) -> u64 {
+        self.register_reads
+    }
+
+    fn read_external(&mut self, _core: usize, _register: u32) -> u32 {
+        0 // no debugger is attached: DSR and its neighbours read as zero
+    }
+
+    fn write_external(&mut self, _core: usize, _register: u32, _value: u32) {}
+
+    fn set_region(&mut self, core: usize, address: u32, side: RegionSide, attribute: u32) {
+        self.regions[core][side as usize][(address >> 29) as usize] = attribute as u8 & 0xf;
+        if side == RegionSide::Instruction {
+            self.remapped[core] = true;
+        }
+    }
+
+    fn region(&self, core: usize, address: u32, side: RegionSide) -> u32 {
+        u32::from(self.regions[core][side as usize][(address >> 29) as usize])
+    }
+
+    fn set_watchpoints(&mut self, core: usize, watchpoints: [(u32, u32); 2]) {
+        self.watchpoints[core] = watchpoints;
+        let all = self.watchpoints.iter().flatten();
+        self.watching_loads = all.clone().any(|(_, control)| control & dbreakc::LOAD != 0);
+        let stores = all
+            .filter(|(_, control)| control & dbreakc::STORE != 0)
+            .map(|&(at, control)| {
+                let block = !control & dbreakc::MASK;
+                (at & !block, block + 1)
+            })
+            .collect::<Vec<_>>();
+        self.memory.guard_watchpoints(stores.into_iter());
+    }
+}
+
+impl System {
+    /// An instruction that straddles two pages: its bytes behind the first page.
+    fn complete_fetch(
+        &self,
+        core: usize,
+        address: u32,
+        buffer: &mut [u8; MAX_FETCH],
+        have: usize,
+    ) {
+        for (n, byte) in buffer.iter_mut().enumerate().take(3).skip(have) {
+            *byte = self.peek_byte(core, address.wrapping_add(n as u32)).unwrap_or(0);
+        }
+    }
+
+    /// Whether `address` lies in the mask ROM's space.
+    pub(super) fn is_rom(address: u32) -> bool {
+        address.wrapping_sub(ROM) < ROM_LEN as u32
+    }
+}

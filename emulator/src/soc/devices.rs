@@ -1,0 +1,323 @@
+//! The table of register blocks: instance, type, address, interrupt sources. Wiring only.
+//!
+//! Source: Technical Reference Manual, "Peripheral Address Mapping" and "Interrupt Matrix".
+
+use super::access_log::{AccessLog, Direction, Fidelity};
+use crate::peripherals::analog::{Ana, Bb, Fe, Fe2, Nrx, Phy, PhyA};
+use crate::peripherals::apb_ctrl::ApbCtrl;
+use crate::peripherals::dport::Dport;
+use crate::peripherals::efuse::{Efuse, EfuseConfig};
+use crate::peripherals::frc_timer::FrcTimers;
+use crate::peripherals::gpio::Gpio;
+use crate::peripherals::io_mux::IoMux;
+use crate::peripherals::rng::Rng;
+use crate::peripherals::rtc_cntl::RtcCntl;
+use crate::peripherals::spi::SpiController;
+use crate::peripherals::timer_group::TimerGroup;
+use crate::peripherals::uart::Uart;
+use crate::peripherals::{Context, Peripheral};
+use crate::time::Instant;
+
+/// Base of the register space, as offset zero.
+const BASE: u32 = 0x3ff0_0000;
+/// The alias on the instruction side shows the upper half of the register space.
+const ALIAS: u32 = 0x6000_0000;
+const ALIAS_LEN: u32 = 0x4_0000;
+const ALIASED: u32 = 0x4_0000;
+const SPACE: u32 = 0x8_0000;
+
+/// What the chip's identity depends on.
+#[derive(Debug, Clone)]
+pub(super) struct DeviceConfig {
+    pub(super) efuse: EfuseConfig,
+    pub(super) seed: u64,
+}
+
+macro_rules! devices {
+    ($($(#[$doc:meta])* $id:ident $field:ident: $type:ty = $new:expr,
+        at $start:literal..$end:literal, sources [$($source:literal),*];)*) => {
+        /// Names the instances.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub(super) enum Id { $($(#[$doc])* $id,)* }
+
+        /// All instances.
+        #[derive(Debug, Clone)]
+        pub(super) struct Devices {
+            $($(#[$doc])* pub(super) $field: $type,)*
+            deadlines: [Instant; Id::COUNT],
+            irqs: [u32; Id::COUNT],
+            storage: Vec<Option<Box<[u32; 1024]>>>,
+            pub(super) log: AccessLog,
+        }
+
+        impl Id {
+            pub(super) const ALL: &'static [Self] = &[$(Self::$id),*];
+            const COUNT: usize = Self::ALL.len();
+
+            /// The instance at `address` and the offset in its block.
+            fn at(address: u32) -> Option<(Self, u32)> {
+                let from_alias = address.wrapping_sub(ALIAS);
+                let offset = if from_alias < ALIAS_LEN {
+                    from_alias + ALIASED
+                } else {
+                    address.wrapping_sub(BASE)
+                };
+                match offset {
+                    $($start..$end => Some((Self::$id, offset - $start)),)*
+                    _ => None,
+                }
+            }
+
+            /// The manual's name, with the instance's number where there are several.
+            pub(super) fn name(self) -> &'static str {
+                match self {
+                    $(Self::$id => stringify!($id),)*
+                }
+            }
+
+            fn stores(self, offset: u32) -> Option<u32> {
+                let table = match self {
+                    $(Self::$id => <$type as Peripheral>::STORES,)*
+                };
+                table
+                    .iter()
+                    .find(|range| (range.first..=range.last).contains(&offset))
+                    .map(|range| range.reset)
+            }
+
+            /// Interrupt sources of the bits of `irq`.
+            fn sources(self) -> &'static [u8] {
+                match self {
+                    $(Self::$id => &[$($source),*],)*
+                }
+            }
+        }
+
+        impl Devices {
+            pub(super) fn new(config: &DeviceConfig) -> Self {
+                let mut devices = Self {
+                    $($field: ($new)(config),)*
+                    deadlines: [Instant::MAX; Id::COUNT],
+                    irqs: [0; Id::COUNT],
+                    storage: vec![None; Id::COUNT],
+                    log: AccessLog::default(),
+                };
+                for &id in Id::ALL {
+                    devices.refresh(id);
+                }
+                devices
+            }
+
+            fn read_register(&mut self, id: Id, offset: u32, cx: &Context) -> Option<u32> {
+                match id {
+                    $(Id::$id => self.$field.read(offset, cx).ok(),)*
+                }
+            }
+
+            fn write_register(&mut self, id: Id, offset: u32, value: u32, cx: &Context) -> bool {
+                match id {
+                    $(Id::$id => self.$field.write(offset, value, cx).is_ok(),)*
+                }
+            }
+
+            /// Lets `id` do what is due.
+            pub(super) fn poll(&mut self, id: Id, cx: &Context) {
+                match id {
+                    $(Id::$id => self.$field.poll(cx),)*
+                }
+            }
+
+            /// Resets one instance and what it stores.
+            pub(super) fn reset(&mut self, id: Id, cx: &Context) {
+                match id {
+                    $(Id::$id => self.$field.reset(cx),)*
+                }
+                self.storage[id as usize] = None;
+                self.refresh(id);
+            }
+
+            pub(super) fn clocks_changed(&mut self, cx: &Context) {
+                $(self.$field.clocks_changed(cx);)*
+                for &id in Id::ALL {
+                    self.refresh(id);
+                }
+            }
+
+            /// Asks `id` for its deadline and its interrupt level; true if either changed.
+            pub(super) fn refresh(&mut self, id: Id) -> bool {
+                let (deadline, irq) = match id {
+                    $(Id::$id => (self.$field.poll_at(), self.$field.irq()),)*
+                };
+                let deadline = deadline.unwrap_or(Instant::MAX);
+                let old = (self.deadlines[id as usize], self.irqs[id as usize]);
+                self.deadlines[id as usize] = deadline;
+                self.irqs[id as usize] = irq;
+                old != (deadline, irq)
+            }
+        }
+    };
+}
+
+devices! {
+    /// Core control, caches, interrupt matrix.
+    Dport dport: Dport = |_| Dport::default(), at 0x0_0000..0x0_1000, sources [24, 25, 26, 27];
+    /// UART0, the console.
+    Uart0 uart0: Uart = |_| Uart::new(0), at 0x4_0000..0x4_1000, sources [34];
+    /// The flash controller for commands.
+    Spi1 spi1: SpiController = |_| SpiController::new(), at 0x4_2000..0x4_3000, sources [29];
+    /// The flash controller for the caches.
+    Spi0 spi0: SpiController = |_| SpiController::new(), at 0x4_3000..0x4_4000, sources [28];
+    /// Pads and the GPIO matrix. Its interrupts differ by core: see `sources_of`.
+    Gpio gpio: Gpio = |_| Gpio::new(), at 0x4_4000..0x4_4f00, sources [];
+    /// Radio front end, second half.
+    Fe2 fe2: Fe2 = |_| Fe2::default(), at 0x4_5000..0x4_6000, sources [];
+    /// Radio front end.
+    Fe fe: Fe = |_| Fe::default(), at 0x4_6000..0x4_7000, sources [];
+    /// The timers of older ESP-IDF.
+    Frc frc: FrcTimers = |_| FrcTimers::new(), at 0x4_7000..0x4_8000, sources [56, 57];
+    /// The RTC controller.
+    RtcCntl rtc_cntl: RtcCntl = |_| RtcCntl::new(), at 0x4_8000..0x4_8400, sources [46];
+    /// Pad configuration.
+    IoMux io_mux: IoMux = |_| IoMux::new(), at 0x4_9000..0x4_a000, sources [];
+    /// Analog master and internal I2C.
+    Ana ana: Ana = |_| Ana::default(), at 0x4_e000..0x4_f000, sources [];
+    /// UART1.
+    Uart1 uart1: Uart = |_| Uart::new(1), at 0x5_0000..0x5_1000, sources [35];
+    /// eFuses.
+    Efuse efuse: Efuse = |config: &DeviceConfig| Efuse::new(&config.efuse),
+        at 0x5_a000..0x5_b000, sources [44];
+    /// Baseband receiver.
+    Nrx nrx: Nrx = |_| Nrx::default(), at 0x5_cc00..0x5_d000, sources [];
+    /// Baseband.
+    Bb bb: Bb = |_| Bb::default(), at 0x5_d000..0x5_e000, sources [];
+    /// Timer group 0.
+    Timg0 timg0: TimerGroup = |_| TimerGroup::new(), at 0x5_f000..0x6_0000,
+        sources [14, 15, 16, 17, 58, 59, 60, 61];
+    /// Timer group 1.
+    Timg1 timg1: TimerGroup = |_| TimerGroup::new(), at 0x6_0000..0x6_1000,
+        sources [18, 19, 20, 21, 62, 63, 64, 65];
+    /// General-purpose SPI, HSPI.
+    Spi2 spi2: SpiController = |_| SpiController::new(), at 0x6_4000..0x6_5000, sources [30, 53];
+    /// General-purpose SPI, VSPI.
+    Spi3 spi3: SpiController = |_| SpiController::new(), at 0x6_5000..0x6_6000, sources [31, 54];
+    /// SYSCON.
+    ApbCtrl apb_ctrl: ApbCtrl = |_| ApbCtrl::new(), at 0x6_6000..0x6_7000, sources [];
+    /// UART2.
+    Uart2 uart2: Uart = |_| Uart::new(2), at 0x6_e000..0x6_f000, sources [36];
+    /// Radio PHY.
+    Phy phy: Phy = |_| Phy::default(), at 0x7_1000..0x7_2000, sources [];
+    /// Radio PHY, second half.
+    PhyA phy_a: PhyA = |_| PhyA::default(), at 0x7_4000..0x7_5000, sources [];
+    /// Radio device: of it the random number generator.
+    Wdev rng: Rng = |config: &DeviceConfig| Rng::new(config.seed), at 0x7_5000..0x7_6000, sources [];
+}
+
+/// What a register access did besides its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Touched {
+    /// Which device answered.
+    pub(super) id: Id,
+    /// Its deadline or its interrupt level changed.
+    pub(super) changed: bool,
+}
+
+impl Devices {
+    /// Whether `address` lies in the register space or its alias.
+    pub(super) fn is_register(address: u32) -> bool {
+        address.wrapping_sub(BASE) < SPACE || address.wrapping_sub(ALIAS) < ALIAS_LEN
+    }
+
+    /// Reads the register at `address`, a multiple of four; 0 where no block is known.
+    pub(super) fn read(&mut self, address: u32, cx: &Context) -> (u32, Option<Touched>) {
+        let Some((id, offset)) = Id::at(address) else {
+            self.log.outside(address, Direction::Read);
+            return (0, None);
+        };
+        if self.deadlines[id as usize] <= cx.now {
+            self.poll(id, cx);
+        }
+        let value = match self.read_register(id, offset, cx) {
+            Some(value) => value,
+            None => self.stored(id, offset, Direction::Read),
+        };
+        (value, Some(Touched { id, changed: self.refresh(id) }))
+    }
+
+    /// Writes the register at `address`, a multiple of four.
+    pub(super) fn write(&mut self, address: u32, value: u32, cx: &Context) -> Option<Touched> {
+        let Some((id, offset)) = Id::at(address) else {
+            self.log.outside(address, Direction::Write);
+            return None;
+        };
+        if self.deadlines[id as usize] <= cx.now {
+            self.poll(id, cx);
+        }
+        if !self.write_register(id, offset, value, cx) {
+            self.stored(id, offset, Direction::Write);
+            let cells = self.storage[id as usize].get_or_insert_with(|| Box::new([0; 1024]));
+            if let Some(cell) = cells.get_mut(offset as usize / 4) {
+                *cell = value;
+            }
+        }
+        Some(Touched { id, changed: self.refresh(id) })
+    }
+
+    /// A register without a model: what was last written, or its value after reset.
+    fn stored(&mut self, id: Id, offset: u32, direction: Direction) -> u32 {
+        let declared = id.stores(offset);
+        let fidelity = if declared.is_some() { Fidelity::Stores } else { Fidelity::Unmodelled };
+        self.log.record(id.name(), offset, direction, fidelity);
+        if self.storage[id as usize].is_none() {
+            let mut cells = Box::new([0; 1024]);
+            for (n, cell) in cells.iter_mut().enumerate() {
+                *cell = id.stores(n as u32 * 4).unwrap_or(0);
+            }
+            self.storage[id as usize] = Some(cells);
+        }
+        let cells = self.storage[id as usize].as_deref();
+        cells.and_then(|cells| cells.get(offset as usize / 4)).copied().unwrap_or(0)
+    }
+
+    /// The earliest deadline of all.
+    pub(super) fn next_deadline(&self) -> Instant {
+        self.deadlines.iter().copied().min().unwrap_or(Instant::MAX)
+    }
+
+    /// The devices whose deadline has come.
+    pub(super) fn due(&self, now: Instant) -> impl Iterator<Item = Id> + use<> {
+        let deadlines = self.deadlines;
+        Id::ALL.iter().copied().filter(move |&id| deadlines[id as usize] <= now)
+    }
+
+    /// Asserted interrupt sources, by core: only GPIO tells the cores apart.
+    pub(super) fn sources(&self) -> [u128; 2] {
+        const GPIO_SOURCES: [(usize, u8); 4] = [(0, 22), (0, 23), (1, 22), (1, 23)];
+        let mut shared = 0;
+        for &id in Id::ALL {
+            let irq = self.irqs[id as usize];
+            if irq != 0 {
+                for (bit, &source) in id.sources().iter().enumerate() {
+                    shared |= u128::from(irq >> bit & 1) << source;
+                }
+            }
+        }
+        let mut sources = [shared; 2];
+        for (bit, (core, source)) in GPIO_SOURCES.into_iter().enumerate() {
+            sources[core] |= u128::from(self.irqs[Id::Gpio as usize] >> bit & 1) << source;
+        }
+        sources
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_alias_shows_the_same_registers() {
+        assert_eq!(Id::at(0x3ff4_0078), Some((Id::Uart0, 0x78)));
+        assert_eq!(Id::at(0x6000_0078), Some((Id::Uart0, 0x78)));
+        assert_eq!(Id::at(0x6003_5144), Some((Id::Wdev, 0x144)));
+        assert_eq!(Id::at(0x6004_0000), None);
+    }
+}
