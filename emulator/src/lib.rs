@@ -21,4 +21,5 @@ pub mod cpu;
 pub mod image;
 pub mod peripherals;
 pub mod rom;
+pub mod soc;
 pub mod time;

@@ -15,6 +15,8 @@ pub enum Loaded {
     Resync(u32),
     /// Refused.
     Fault(Fault),
+    /// A watchpoint of the core with this DBREAK number matched; nothing has been read.
+    Watch(u8),
 }
 
 /// Result of a store.
@@ -26,8 +28,7 @@ pub enum Stored {
     Resync,
     /// Refused.
     Fault(Fault),
-    /// Done, and a watchpoint of the core with this DBREAK number matched. The debug exception is
-    /// taken instead of the instruction, so nothing has been stored.
+    /// A watchpoint of the core with this DBREAK number matched; nothing has been stored.
     Watch(u8),
 }
 
@@ -38,6 +39,9 @@ pub struct Fetched {
     pub length: usize,
     /// Where the first byte is physically; equal for all addresses that show the same cell.
     pub physical: u32,
+    /// The instruction at the address continues on the next page, which may be remapped by
+    /// itself: what is built from it must not be kept.
+    pub straddles: bool,
 }
 
 /// The memory system seen from a core. `cycle` is the core's local time of the access.

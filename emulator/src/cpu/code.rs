@@ -163,6 +163,9 @@ impl CodeCache {
             Entry::Occupied(entry) => *entry.get(),
             Entry::Vacant(_) => {
                 let block = self.build(core, pc, &buffer[..fetched.length], bus, key);
+                if fetched.straddles {
+                    return Ok(block);
+                }
                 self.blocks.insert(key, block);
                 block
             }

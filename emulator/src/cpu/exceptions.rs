@@ -108,6 +108,11 @@ impl Cpu {
         self.enter_level(DEBUG_LEVEL, vector::DEBUG, pc);
     }
 
+    /// Takes the debug exception of data watchpoint `n` at `pc`.
+    pub(super) fn raise_watch(&mut self, n: u8, pc: u32) {
+        self.raise_debug(debugcause::DBREAK | u32::from(n) << debugcause::DBNUM_SHIFT, pc);
+    }
+
     /// Takes a high-priority interrupt (`level` 2 to 7) at the current PC.
     pub(super) fn enter_interrupt(&mut self, level: u32) {
         self.enter_level(level, vector::interrupt(level), self.pc);

@@ -94,6 +94,7 @@ pub struct Cpu {
     attention: bool,
     /// IBREAK or ICOUNT are armed: instructions are looked at one by one.
     single_step: bool,
+    last_access: Option<u32>,
 }
 
 impl Cpu {
@@ -156,6 +157,7 @@ impl Cpu {
             waiting: false,
             attention: true,
             single_step: false,
+            last_access: None,
         };
         for n in 0..3 {
             cpu.set_ccompare(n, 0, 0);
@@ -229,6 +231,16 @@ impl Cpu {
     /// The core is in WAITI.
     pub fn is_waiting(&self) -> bool {
         self.waiting
+    }
+
+    /// Takes an exception at the current PC.
+    pub fn raise_at_pc(&mut self, cause: exceptions::Cause) {
+        self.raise(cause, self.pc);
+    }
+
+    /// Address of the instruction whose bus access last made the machine look.
+    pub fn take_last_access(&mut self) -> Option<u32> {
+        self.last_access.take()
     }
 
     /// Takes the exception of an access that was made on behalf of the instruction at `self.pc`.

@@ -8,6 +8,11 @@
 //!
 //! *Not modelled*: the noise sources; the quality does not depend on clocks or the radio.
 
+use super::{Context, Peripheral, Stores, Unmodelled, stores};
+
+/// Offset of the random word in the WDEV block.
+const RND_DATA: u32 = 0x144;
+
 /// The generator. It is one register without side effects on others, so it has no
 /// [`super::Peripheral`] of its own: the wiring calls [`Rng::next_word`] for a read of RNG_DATA.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +34,23 @@ impl Rng {
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         ((z ^ (z >> 31)) >> 32) as u32
     }
+}
+
+impl Peripheral for Rng {
+    const NAME: &'static str = "WDEV";
+    // The block's other registers belong to the radio: they keep what is written.
+    const STORES: &'static [Stores] = &[stores(0, 0xffc)];
+
+    fn read(&mut self, offset: u32, _cx: &Context) -> Result<u32, Unmodelled> {
+        if offset == RND_DATA { Ok(self.next_word()) } else { Err(Unmodelled) }
+    }
+
+    fn write(&mut self, offset: u32, _value: u32, _cx: &Context) -> Result<(), Unmodelled> {
+        if offset == RND_DATA { Ok(()) } else { Err(Unmodelled) }
+    }
+
+    /// A reset does not rewind what is random.
+    fn reset(&mut self, _cx: &Context) {}
 }
 
 #[cfg(test)]

@@ -194,6 +194,11 @@ impl Uart {
         self.output.pop_front()
     }
 
+    /// Whether [`Uart::take_output`] has something.
+    pub fn has_output(&self) -> bool {
+        !self.output.is_empty()
+    }
+
     /// Symbols given to [`Uart::receive`] that have not arrived yet.
     pub fn pending(&self) -> usize {
         self.line.len()

@@ -88,7 +88,7 @@ pub(super) struct System {
 
 impl System {
     pub(super) fn new(
-        rom: &[u8],
+        rom: [&[u8]; 2],
         devices: Devices,
         flash: NorFlash,
         psram: Option<Psram>,
@@ -140,6 +140,14 @@ impl System {
     pub(super) fn reset_core(&mut self, core: CoreId) {
         self.regions[core.index()] = [[ALL_ACCESS; 8]; 2];
         self.set_watchpoints(core.index(), [(0, 0); 2]);
+    }
+
+    /// Both MMU tables as after a reset.
+    pub(super) fn reset_mmu(&mut self) {
+        for table in &mut self.mmu {
+            table.fill(0);
+        }
+        self.remap();
     }
 
     // ----- caches ---------------------------------------------------------------------------
@@ -251,6 +259,9 @@ impl System {
         if self.prohibited(core, address, RegionSide::Data) {
             return Loaded::Fault(Fault { cause: Cause::LoadProhibited, vaddr: address });
         }
+        if let Some(n) = self.watchpoint(core, address, N, dbreakc::LOAD) {
+            return Loaded::Watch(n);
+        }
         if Devices::is_register(address) {
             return self.load_register(core, address, N as u32, cycle);
         }
@@ -267,7 +278,7 @@ impl System {
             if cell.words_only() && (bytes.len() != 4 || address & 3 != 0) {
                 return Err(Cause::LoadStoreError);
             }
-            if let Some(found) = self.memory.bytes(cell).get(..bytes.len()) {
+            if let Some(found) = self.memory.bytes(core, cell).get(..bytes.len()) {
                 bytes.copy_from_slice(found);
                 return Ok(());
             }
@@ -283,7 +294,7 @@ impl System {
 
     fn peek_byte(&self, core: usize, address: u32) -> Option<u8> {
         if let Some(cell) = Cell::at(address) {
-            return self.memory.bytes(cell).first().copied();
+            return self.memory.bytes(core, cell).first().copied();
         }
         if let Some(bytes) = self.flash_bytes(core, address) {
             return bytes.first().copied();
@@ -542,7 +553,7 @@ impl System {
                     copy_prefix(&word[(address & 3) as usize..], out)
                 });
             }
-            Some(cell) => self.memory.bytes(cell),
+            Some(cell) => self.memory.bytes(core, cell),
             None => match self.flash_bytes(core, address) {
                 Some(bytes) => bytes,
                 None => match (self.psram_offset(core, address), &self.psram) {
@@ -563,7 +574,7 @@ impl System {
         match Cell::at(address) {
             Some(Cell::Rom(_)) => 0,
             Some(cell) => {
-                let room = self.memory.bytes(cell).len();
+                let room = self.memory.bytes(core, cell).len();
                 let room = match cell {
                     Cell::SramReversed(_) if address & 3 != 0 || bytes.len() < 4 => return 0,
                     // Up to a granule border, so that the changed code is found exactly.
@@ -617,10 +628,10 @@ fn serve_flash(
     now: Instant,
 ) {
     let Some(transaction) = controller.take_transaction(&mut NoMemory) else { return };
-    if transaction.selects(0) {
+    if transaction.cs.has(0) {
         let answer = flash.transact(&transaction, now);
         controller.complete(&answer, &mut NoMemory);
-    } else if let Some(psram) = psram.filter(|_| transaction.selects(1)) {
+    } else if let Some(psram) = psram.filter(|_| transaction.cs.has(1)) {
         let answer = psram.transact(&transaction);
         controller.complete(&answer, &mut NoMemory);
     } else {
@@ -637,7 +648,7 @@ struct DmaPort<'m> {
 impl DmaMemory for DmaPort<'_> {
     fn read(&mut self, address: u32, buffer: &mut [u8]) -> bool {
         match Cell::at(address) {
-            Some(cell @ Cell::Sram(_)) => match self.memory.bytes(cell).get(..buffer.len()) {
+            Some(cell @ Cell::Sram(_)) => match self.memory.bytes(0, cell).get(..buffer.len()) {
                 Some(bytes) => {
                     buffer.copy_from_slice(bytes);
                     true
@@ -731,10 +742,11 @@ impl Bus for System {
             let bytes = self.flash.page(u32::from(page));
             let length = copy_prefix(&bytes[(address & 0xffff) as usize..], buffer);
             let physical = PHYSICAL_FLASH + u32::from(page) * PAGE + (address & 0xffff);
-            if length < 3 {
+            let straddles = length < 3;
+            if straddles {
                 self.complete_fetch(core, address, buffer, length);
             }
-            return Ok(Fetched { length, physical });
+            return Ok(Fetched { length: length.max(3), physical, straddles });
         }
         let refused = Fault { cause: Cause::InstructionPifAddress, vaddr: address };
         let cell = Cell::at(address).ok_or(refused)?;
@@ -742,9 +754,7 @@ impl Bus for System {
         if !(ROM..=0x5000_1fff).contains(&address) {
             return Err(refused);
         }
-        let physical = Memory::physical(cell).ok_or(refused)? + (address & 3) * u32::from(
-            matches!(cell, Cell::SramReversed(_)),
-        );
+        let physical = self.memory.physical_code(core, cell).ok_or(refused)? + (address & 3);
         let mut length = 0;
         while length < buffer.len() {
             let copied =
@@ -754,7 +764,7 @@ impl Bus for System {
             }
             length += copied;
         }
-        Ok(Fetched { length, physical })
+        Ok(Fetched { length, physical, straddles: false })
     }
 
     fn literal(&self, core: usize, address: u32) -> Option<(u32, u32)> {
@@ -767,7 +777,7 @@ impl Bus for System {
                 PHYSICAL_FLASH + u32::from(page) * PAGE + (address & 0xffff)
             }
             Some(_) => return None,
-            None => Memory::physical(Cell::at(address).filter(|_| address >= ROM)?)?,
+            None => self.memory.physical_code(core, Cell::at(address).filter(|_| address >= ROM)?)?,
         };
         let mut bytes = [0; 4];
         self.peek(core, address, &mut bytes).ok()?;

@@ -64,27 +64,20 @@ fn whole_ticks(frequency: Hertz) -> Option<u64> {
     second.is_multiple_of(frequency.hz()).then(|| second / frequency.hz())
 }
 
-/// The clock tree for what RTC_CNTL (`source`, `rc8m`, `slow`), DPORT (`period`) and APB_CTRL
-/// (`divider`, of the crystal; `ref_tick`) select.
+/// The clock tree for what RTC_CNTL (`source`), DPORT (`period`) and APB_CTRL (which divides
+/// `crystal` and `rc8m`) select.
 ///
 /// Source: Technical Reference Manual, "Reset and Clock", tables for CPU_CLK and APB_CLK.
-pub(super) fn clock_tree(
-    source: SocClock,
-    period: u32,
-    divider: u64,
-    rc8m: Hertz,
-    xtal: Hertz,
-    rtc_slow: Hertz,
-) -> Clocks {
+pub(super) fn clock_tree(source: SocClock, period: u32, crystal: Hertz, rc8m: Hertz) -> Clocks {
     let cpu = match source {
-        SocClock::Xtal => xtal / divider,
+        SocClock::Xtal => crystal,
         SocClock::Pll => match period {
             0 => Hertz::mhz(80),
             1 => Hertz::mhz(160),
             _ => Hertz::mhz(240),
         },
-        SocClock::Rc8m => rc8m / divider,
-        // The audio PLL as CPU clock is not used by any known firmware; taken at half its 480 MHz.
+        SocClock::Rc8m => rc8m,
+        // No known firmware runs the CPU from the audio PLL; taken at half its 480 MHz.
         SocClock::Apll => Hertz::mhz(240),
     };
     let apb = match source {
@@ -92,7 +85,7 @@ pub(super) fn clock_tree(
         SocClock::Apll => cpu / 2,
         _ => cpu,
     };
-    Clocks { cpu, apb, xtal, ref_tick: Hertz::mhz(1), rtc_slow }
+    Clocks { cpu, apb, ..Clocks::default() }
 }
 
 #[cfg(test)]

@@ -3,16 +3,18 @@
 //! Source: Technical Reference Manual, "Peripheral Address Mapping" and "Interrupt Matrix".
 
 use super::access_log::{AccessLog, Direction, Fidelity};
-use crate::peripherals::analog::{Ana, Bb, Fe, Fe2, Nrx, Phy, PhyA};
+use crate::peripherals::analog::{Ana, Bb, Fe, Nrx};
 use crate::peripherals::apb_ctrl::ApbCtrl;
+use crate::peripherals::bluetooth::Bluetooth;
 use crate::peripherals::dport::Dport;
 use crate::peripherals::efuse::{Efuse, EfuseConfig};
-use crate::peripherals::frc_timer::FrcTimers;
+use crate::peripherals::frc_timer::FrcTimer;
 use crate::peripherals::gpio::Gpio;
 use crate::peripherals::io_mux::IoMux;
 use crate::peripherals::rng::Rng;
 use crate::peripherals::rtc_cntl::RtcCntl;
 use crate::peripherals::spi::SpiController;
+use crate::peripherals::storage::{BtBb, Fe2, PhySleep, Phya, WifiMac};
 use crate::peripherals::timer_group::TimerGroup;
 use crate::peripherals::uart::Uart;
 use crate::peripherals::{Context, Peripheral};
@@ -170,11 +172,11 @@ devices! {
     /// Pads and the GPIO matrix. Its interrupts differ by core: see `sources_of`.
     Gpio gpio: Gpio = |_| Gpio::new(), at 0x4_4000..0x4_4f00, sources [];
     /// Radio front end, second half.
-    Fe2 fe2: Fe2 = |_| Fe2::default(), at 0x4_5000..0x4_6000, sources [];
+    Fe2 fe2: Fe2 = |_| Fe2, at 0x4_5000..0x4_6000, sources [];
     /// Radio front end.
     Fe fe: Fe = |_| Fe::default(), at 0x4_6000..0x4_7000, sources [];
     /// The timers of older ESP-IDF.
-    Frc frc: FrcTimers = |_| FrcTimers::new(), at 0x4_7000..0x4_8000, sources [56, 57];
+    Frc frc: FrcTimer = |_| FrcTimer::new(), at 0x4_7000..0x4_8000, sources [56, 57];
     /// The RTC controller.
     RtcCntl rtc_cntl: RtcCntl = |_| RtcCntl::new(), at 0x4_8000..0x4_8400, sources [46];
     /// Pad configuration.
@@ -187,7 +189,9 @@ devices! {
     Efuse efuse: Efuse = |config: &DeviceConfig| Efuse::new(&config.efuse),
         at 0x5_a000..0x5_b000, sources [44];
     /// Baseband receiver.
-    Nrx nrx: Nrx = |_| Nrx::default(), at 0x5_cc00..0x5_d000, sources [];
+    Nrx nrx: Nrx = |_| Nrx::default(), at 0x5_c000..0x5_d000, sources [];
+    /// Bluetooth baseband words.
+    BtBb bt_bb: BtBb = |_| BtBb, at 0x5_1000..0x5_2000, sources [];
     /// Baseband.
     Bb bb: Bb = |_| Bb::default(), at 0x5_d000..0x5_e000, sources [];
     /// Timer group 0.
@@ -201,13 +205,17 @@ devices! {
     /// General-purpose SPI, VSPI.
     Spi3 spi3: SpiController = |_| SpiController::new(), at 0x6_5000..0x6_6000, sources [31, 54];
     /// SYSCON.
-    ApbCtrl apb_ctrl: ApbCtrl = |_| ApbCtrl::new(), at 0x6_6000..0x6_7000, sources [];
+    ApbCtrl apb_ctrl: ApbCtrl = |config: &DeviceConfig| ApbCtrl::new(config.efuse.revision), at 0x6_6000..0x6_7000, sources [];
     /// UART2.
     Uart2 uart2: Uart = |_| Uart::new(2), at 0x6_e000..0x6_f000, sources [36];
-    /// Radio PHY.
-    Phy phy: Phy = |_| Phy::default(), at 0x7_1000..0x7_2000, sources [];
-    /// Radio PHY, second half.
-    PhyA phy_a: PhyA = |_| PhyA::default(), at 0x7_4000..0x7_5000, sources [];
+    /// Bluetooth link controllers.
+    Bluetooth bluetooth: Bluetooth = |_| Bluetooth::default(), at 0x7_1000..0x7_2000, sources [];
+    /// Sleep state of the radio PHY.
+    PhySleep phy_sleep: PhySleep = |_| PhySleep, at 0x7_2000..0x7_3000, sources [];
+    /// WiFi MAC.
+    WifiMac wifi_mac: WifiMac = |_| WifiMac, at 0x7_3000..0x7_4000, sources [];
+    /// Transmit parameters of the WiFi MAC.
+    Phya phya: Phya = |_| Phya, at 0x7_4000..0x7_5000, sources [];
     /// Radio device: of it the random number generator.
     Wdev rng: Rng = |config: &DeviceConfig| Rng::new(config.seed), at 0x7_5000..0x7_6000, sources [];
 }

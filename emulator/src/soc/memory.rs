@@ -7,6 +7,8 @@
 //! traffic. Memories that hold code have a guard bit per granule, set by the code cache; a store
 //! into a guarded granule is reported, so that stale code can be dropped.
 
+use std::sync::Arc;
+
 /// Data bus: SRAM2 then SRAM1.
 pub(super) const SRAM: u32 = 0x3ffa_e000;
 /// Bytes of SRAM2 and SRAM1.
@@ -124,7 +126,7 @@ pub(super) struct Memory {
     sram0: Box<[u8; SRAM0_LEN]>,
     rtc_fast: Box<[u8; RTC_LEN]>,
     rtc_slow: Box<[u8; RTC_LEN]>,
-    rom: std::sync::Arc<[u8]>,
+    rom: [Arc<[u8]>; 2],
     guard_sram: Guards,
     guard_sram0: Guards,
     guard_rtc_fast: Guards,
@@ -136,16 +138,21 @@ fn zeroed<const N: usize>() -> Box<[u8; N]> {
 }
 
 impl Memory {
-    /// Zeroed memories beside `rom`, which is cut or padded to the ROM's size.
-    pub(super) fn new(rom: &[u8]) -> Self {
-        let mut bytes = rom.to_vec();
-        bytes.resize(ROM_LEN, 0);
+    /// Zeroed memories beside the ROM as each core sees it, cut or padded to the ROM's size.
+    pub(super) fn new(rom: [&[u8]; 2]) -> Self {
+        let padded = |rom: &[u8]| {
+            let mut bytes = rom.to_vec();
+            bytes.resize(ROM_LEN, 0);
+            Arc::from(bytes)
+        };
+        let pro: Arc<[u8]> = padded(rom[0]);
+        let app = if rom[1] == rom[0] { Arc::clone(&pro) } else { padded(rom[1]) };
         Self {
             sram: zeroed(),
             sram0: zeroed(),
             rtc_fast: zeroed(),
             rtc_slow: zeroed(),
-            rom: bytes.into(),
+            rom: [pro, app],
             guard_sram: Guards::new(SRAM_LEN),
             guard_sram0: Guards::new(SRAM0_LEN),
             guard_rtc_fast: Guards::new(RTC_LEN),
@@ -159,6 +166,12 @@ impl Memory {
         self.sram0.fill(0);
         self.rtc_fast.fill(0);
         self.rtc_slow.fill(0);
+    }
+
+    /// The digital core was off (deep sleep): the RTC memories stay.
+    pub(super) fn power_off_digital(&mut self) {
+        self.sram.fill(0);
+        self.sram0.fill(0);
     }
 
     /// RTC fast memory, for its CRC unit.
@@ -195,19 +208,19 @@ impl Memory {
         }
     }
 
-    fn array(&self, cell: Cell) -> (&[u8], usize) {
+    fn array(&self, core: usize, cell: Cell) -> (&[u8], usize) {
         match cell {
             Cell::Sram(n) | Cell::SramReversed(n) => (&self.sram[..], n),
             Cell::Sram0(n) => (&self.sram0[..], n),
             Cell::RtcFast(n) => (&self.rtc_fast[..], n),
             Cell::RtcSlow(n) => (&self.rtc_slow[..], n),
-            Cell::Rom(n) => (&self.rom[..], n),
+            Cell::Rom(n) => (&self.rom[core & 1][..], n),
         }
     }
 
     /// Bytes from `cell` to the end of its array; of a reversed cell, its word.
-    pub(super) fn bytes(&self, cell: Cell) -> &[u8] {
-        let (array, n) = self.array(cell);
+    pub(super) fn bytes(&self, core: usize, cell: Cell) -> &[u8] {
+        let (array, n) = self.array(core, cell);
         let end = if matches!(cell, Cell::SramReversed(_)) { n + 4 } else { array.len() };
         &array[n.min(array.len())..end.min(array.len())]
     }
@@ -241,6 +254,18 @@ impl Memory {
             Cell::RtcSlow(n) => RTC_SLOW + n as u32,
             Cell::Rom(n) => ROM + n as u32,
         })
+    }
+
+    /// The same as one core sees it: APP_CPU's ROM has other literals.
+    pub(super) fn physical_code(&self, core: usize, cell: Cell) -> Option<u32> {
+        const APP_ROM: u32 = 0x6000_0000;
+        match cell {
+            Cell::Rom(n) if core == 1 && !Arc::ptr_eq(&self.rom[0], &self.rom[1]) => {
+                Some(APP_ROM + n as u32)
+            }
+            // Word-reversed memory keeps the order of the bytes in a word.
+            _ => Self::physical(cell),
+        }
     }
 
     /// Guards the code at a physical address, as [`Memory::physical`] gives it.
@@ -313,7 +338,7 @@ mod tests {
 
     #[test]
     fn a_guarded_granule_refuses_the_fast_path() {
-        let mut memory = Memory::new(&[]);
+        let mut memory = Memory::new([&[], &[]]);
         assert!(memory.set_sram(SRAM1 + 0x100, [1, 2, 3, 4]));
         memory.guard_code(0x400b_fefc, 3);
         assert!(!memory.set_sram(SRAM1 + 0x100, [1, 2, 3, 4]));

@@ -225,10 +225,15 @@ impl Cpu {
                     Loaded::Value($value) => $then,
                     Loaded::Resync($value) => {
                         $then;
+                        self.last_access = Some(pc!());
                         leave!(Leave::Resync)
                     }
                     Loaded::Fault(fault) => {
                         self.raise_fault(fault, pc!());
+                        leave!(Leave::Redirected)
+                    }
+                    Loaded::Watch(n) => {
+                        self.raise_watch(n, pc!());
                         leave!(Leave::Redirected)
                     }
                 }
@@ -243,6 +248,7 @@ impl Cpu {
                     Stored::Done => $then,
                     Stored::Resync => {
                         $then;
+                        self.last_access = Some(pc!());
                         leave!(Leave::Resync)
                     }
                     Stored::Fault(fault) => {

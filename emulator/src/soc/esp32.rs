@@ -1,0 +1,484 @@
+//! The ESP32: two cores, their memory system, and who runs how long.
+//!
+//! # The loop
+//!
+//! Both cores have always reached the same cycle when devices are polled. A *slice* begins there:
+//! the next deadline of any device is its horizon. While both cores execute, a slice is at most
+//! [`QUANTUM`] cycles, on a fixed grid, and the cores take turns in it; while one of them waits for
+//! an interrupt, the other runs up to the horizon in one go. Slices end early when an access
+//! changes what the other core or a device would do. All of this depends on guest state alone, so
+//! a run is a function of image, inputs and seed.
+//!
+//! Source: Technical Reference Manual, "Reset and Clock" for reset causes and what they reach.
+
+use super::access_log::Access;
+use super::bus::System;
+use super::clock::clock_tree;
+use super::devices::{DeviceConfig, Devices, Id};
+use crate::board::parts::nor_flash::NorFlash;
+use crate::board::parts::psram::Psram;
+use crate::cpu::code::{CodeCache, MAX_BLOCK};
+use crate::cpu::exceptions::Cause;
+use crate::cpu::{Cpu, Stop};
+use crate::peripherals::efuse::EfuseConfig;
+use crate::peripherals::rtc_cntl::{
+    ResetCause, ResetKind, RtcRequest, SleepKind, WakeCause, memory_crc,
+};
+use crate::peripherals::uart::{Symbol, Uart};
+use crate::peripherals::watchdog::WatchdogAction;
+use crate::peripherals::{Clocks, CoreId};
+use crate::time::{Hertz, Instant};
+
+/// Cycles that the cores run in turn while both execute.
+const QUANTUM: u64 = 64;
+
+/// Where the mask ROM comes from.
+#[derive(Debug, Clone)]
+pub enum RomChoice {
+    /// A real ROM image, as PRO_CPU and as APP_CPU sees it.
+    Image([Vec<u8>; 2]),
+}
+
+/// What a chip is made of.
+#[derive(Debug, Clone)]
+pub struct ChipConfig {
+    /// Factory settings.
+    pub efuse: EfuseConfig,
+    /// The crystal, 40 or 26 MHz.
+    pub xtal: Hertz,
+    /// Seed of the random number generator.
+    pub seed: u64,
+    /// The mask ROM.
+    pub rom: RomChoice,
+    /// Most instructions in a block of pre-decoded code, 1 to 64. Changes nothing but speed.
+    pub max_block: usize,
+}
+
+impl Default for ChipConfig {
+    fn default() -> Self {
+        Self {
+            efuse: EfuseConfig::default(),
+            xtal: Hertz::mhz(40),
+            seed: 1,
+            rom: RomChoice::Image([Vec::new(), Vec::new()]),
+            max_block: MAX_BLOCK,
+        }
+    }
+}
+
+/// Why the chip cannot go on: a gap in the model that must not be passed over silently.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Halt {
+    /// Control reached a ROM address that nothing is provided for.
+    UnprovidedRom {
+        /// The core.
+        core: usize,
+        /// The address.
+        pc: u32,
+        /// Return address of the call, by the register that holds it.
+        caller: u32,
+    },
+}
+
+/// Why [`Esp32::run_until`] came back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stopped {
+    /// The instant asked for is reached.
+    Deadline,
+    /// A UART has output to take.
+    Output,
+    /// The flash chip has reached the operation at which power was to be cut.
+    PowerCut,
+    /// The chip cannot go on.
+    Halted(Halt),
+}
+
+/// The chip with its flash. A clone is a snapshot.
+#[derive(Debug, Clone)]
+pub struct Esp32 {
+    cpus: [Cpu; 2],
+    code: CodeCache,
+    system: System,
+    xtal: Hertz,
+    /// Cycle that both cores have reached.
+    cycle: u64,
+    /// Level of the strapping pads, latched by the next full reset.
+    straps: u16,
+    sleeping: Option<SleepKind>,
+    halted: Option<Halt>,
+    hash: EventHash,
+}
+
+impl Esp32 {
+    /// A chip without power; [`Esp32::power_on`] starts it.
+    pub fn new(config: &ChipConfig, flash: NorFlash, psram: Option<Psram>) -> Self {
+        let devices =
+            Devices::new(&DeviceConfig { efuse: config.efuse.clone(), seed: config.seed });
+        let clocks = Clocks { cpu: config.xtal, apb: config.xtal, xtal: config.xtal, ..Clocks::default() };
+        let RomChoice::Image([pro, app]) = &config.rom;
+        Self {
+            cpus: [Cpu::new(0), Cpu::new(1)],
+            code: CodeCache::new(2, config.max_block),
+            system: System::new([pro, app], devices, flash, psram, clocks),
+            xtal: config.xtal,
+            cycle: 0,
+            straps: 0,
+            sleeping: None,
+            halted: None,
+            hash: EventHash::default(),
+        }
+    }
+
+    /// Device time.
+    pub fn now(&self) -> Instant {
+        self.system.now()
+    }
+
+    /// A core, for debuggers and reports.
+    pub fn cpu(&self, core: CoreId) -> &Cpu {
+        &self.cpus[core.index()]
+    }
+
+    /// The flash chip.
+    pub fn flash(&self) -> &NorFlash {
+        &self.system.flash
+    }
+
+    /// The flash chip, for the host to change while the chip is off or held in reset: code that
+    /// comes from it is dropped.
+    pub fn flash_mut(&mut self) -> &mut NorFlash {
+        self.code.clear();
+        &mut self.system.flash
+    }
+
+    /// The strapping word that the next full reset latches.
+    pub fn set_straps(&mut self, straps: u16) {
+        self.straps = straps;
+    }
+
+    /// Takes the power away: everything volatile is lost.
+    pub fn power_off(&mut self) {
+        self.system.memory.power_off();
+        self.system.flash.power_cycle();
+        self.code.clear();
+        self.halted = None;
+    }
+
+    /// Power comes, or the EN pin is released.
+    pub fn power_on(&mut self) {
+        self.power_off();
+        self.reset(ResetCause::PowerOn);
+    }
+
+    /// What firmware touched that is not fully modelled.
+    pub fn accesses(&self) -> Vec<Access> {
+        self.system.devices.log.accesses()
+    }
+
+    /// Hash of all events so far: interrupts taken, bytes sent, resets, with their times.
+    pub fn event_hash(&self) -> u64 {
+        self.hash.0
+    }
+
+    fn uart_mut(&mut self, port: usize) -> Option<(&mut Uart, Id)> {
+        let devices = &mut self.system.devices;
+        match port {
+            0 => Some((&mut devices.uart0, Id::Uart0)),
+            1 => Some((&mut devices.uart1, Id::Uart1)),
+            2 => Some((&mut devices.uart2, Id::Uart2)),
+            _ => None,
+        }
+    }
+
+    /// The oldest symbol that UART `port` (0 to 2) has sent and nobody has taken.
+    pub fn take_output(&mut self, port: usize) -> Option<(Instant, Symbol)> {
+        self.uart_mut(port)?.0.take_output()
+    }
+
+    /// Puts a symbol on the receive line of UART `port`, behind those still under way.
+    pub fn receive(&mut self, port: usize, symbol: Symbol) {
+        let cx = self.system.context();
+        let now = cx.now;
+        let Some((_, id)) = self.uart_mut(port) else { return };
+        self.system.devices.poll(id, &cx);
+        if let Some((uart, _)) = self.uart_mut(port) {
+            uart.receive(symbol, now);
+        }
+        self.system.devices.refresh(id);
+        self.system.update_lines();
+    }
+
+    /// Symbols given to [`Esp32::receive`] that have not arrived yet.
+    pub fn pending_input(&mut self, port: usize) -> usize {
+        self.uart_mut(port).map_or(0, |(uart, _)| uart.pending())
+    }
+
+    /// Lets device time pass up to `deadline`; comes back earlier when there is something to see.
+    pub fn run_until(&mut self, deadline: Instant) -> Stopped {
+        loop {
+            if let Some(halt) = &self.halted {
+                return Stopped::Halted(halt.clone());
+            }
+            if self.system.flash.power_cut_reached() {
+                return Stopped::PowerCut;
+            }
+            self.system.poll_due();
+            self.attend();
+            if self.collect_output() {
+                return Stopped::Output;
+            }
+            if self.system.now() >= deadline {
+                return Stopped::Deadline;
+            }
+            self.slice(deadline);
+        }
+    }
+
+    /// True when some UART has output that was not there at the last look.
+    fn collect_output(&mut self) -> bool {
+        let devices = &self.system.devices;
+        devices.uart0.has_output() || devices.uart1.has_output() || devices.uart2.has_output()
+    }
+
+    /// Runs both cores from `self.cycle` to a common later cycle.
+    fn slice(&mut self, deadline: Instant) {
+        let horizon = self.system.devices.next_deadline();
+        let running = [self.runs(CoreId::Pro), self.runs(CoreId::App)];
+        let active = [0, 1].map(|n| running[n] && !self.cpus[n].is_waiting());
+        let end = if self.sleeping.is_some() {
+            return self.sleep(horizon.min(deadline));
+        } else if active == [true, true] {
+            let grid = (self.cycle / QUANTUM + 1) * QUANTUM;
+            grid.min(self.system.clock.cycle_at(horizon))
+        } else {
+            let wakes = |n: usize| if running[n] && !active[n] { self.cpus[n].wakes_at() } else { u64::MAX };
+            self.system.clock.cycle_at(horizon.min(deadline)).min(wakes(0)).min(wakes(1))
+        };
+        // Time passes even when a deadline rounds to the present cycle.
+        let mut end = end.max(self.cycle + 1);
+        self.system.slice_end = self.system.clock.instant(end);
+        let both = active == [true, true];
+        for core in 0..2 {
+            if !running[core] {
+                continue;
+            }
+            while self.cpus[core].cycle < end {
+                let stop = self.cpus[core].run(&mut self.system, &mut self.code, end);
+                if self.halted.is_some() {
+                    return;
+                }
+                match stop {
+                    Stop::Budget => {}
+                    Stop::Resync => {
+                        self.attend();
+                        if !both {
+                            end = end.min(self.cpus[core].cycle);
+                        } else {
+                            let next = self.system.clock.cycle_at(self.system.devices.next_deadline());
+                            end = end.min(next.max(self.cpus[core].cycle));
+                        }
+                        if !self.runs(if core == 0 { CoreId::Pro } else { CoreId::App }) {
+                            break;
+                        }
+                    }
+                    Stop::HostCall => self.host_call(core),
+                    Stop::Illegal => self.illegal(core),
+                }
+            }
+        }
+        for cpu in &mut self.cpus {
+            cpu.cycle = cpu.cycle.max(end);
+        }
+        self.cycle = self.cpus[0].cycle.max(self.cpus[1].cycle);
+        self.system.advance(self.system.clock.instant(self.cycle));
+    }
+
+    fn runs(&self, core: CoreId) -> bool {
+        let devices = &self.system.devices;
+        let released = core == CoreId::Pro || devices.dport.app_cpu_runs();
+        released && !devices.rtc_cntl.stalled(core)
+    }
+
+    /// SIMCALL outside of our own ROM does nothing, as on silicon.
+    fn host_call(&mut self, core: usize) {
+        let cpu = &mut self.cpus[core];
+        cpu.pc = cpu.pc.wrapping_add(3);
+        cpu.cycle += 1;
+    }
+
+    fn illegal(&mut self, core: usize) {
+        let cpu = &mut self.cpus[core];
+        cpu.cycle += 1;
+        cpu.raise_at_pc(Cause::IllegalInstruction);
+    }
+
+    /// Acts on what devices have asked for.
+    fn attend(&mut self) {
+        let system = &mut self.system;
+        if system.devices.log.wants_pc() {
+            let pc = self.cpus.iter_mut().find_map(Cpu::take_last_access).unwrap_or(0);
+            system.devices.log.attribute(pc);
+        }
+        for (physical, length) in system.dirty.drain(..) {
+            self.code.invalidate(physical, length);
+        }
+        for core in 0..2 {
+            if std::mem::take(&mut system.remapped[core]) {
+                self.code.forget_jumps(core);
+            }
+        }
+        if std::mem::take(&mut system.requests) {
+            self.answer_requests();
+        }
+        if std::mem::take(&mut self.system.lines_changed) {
+            for (cpu, lines) in self.cpus.iter_mut().zip(self.system.lines) {
+                cpu.set_external_lines(lines);
+            }
+        }
+    }
+
+    fn answer_requests(&mut self) {
+        self.update_clocks();
+        if self.system.devices.dport.take_app_cpu_reset() {
+            self.reset_core(CoreId::App, ResetCause::AppByPro);
+        }
+        while let Some(request) = self.system.devices.rtc_cntl.take_request() {
+            match request {
+                RtcRequest::Reset(cause) => return self.reset(cause),
+                RtcRequest::CpuReset(core, cause) => self.reset_core(core, cause),
+                RtcRequest::Sleep(kind) => self.sleeping = Some(kind),
+                RtcRequest::Wake(kind, cause) => self.wake(kind, cause),
+                RtcRequest::MemoryCrc { first, words } => {
+                    let bytes = self.system.memory.rtc_fast();
+                    let (chunks, _) = bytes.as_chunks::<4>();
+                    let words = chunks.iter().skip(first as usize).take(words as usize);
+                    let crc = memory_crc(words.map(|word| u32::from_le_bytes(*word)));
+                    self.system.devices.rtc_cntl.finish_memory_crc(crc);
+                }
+                RtcRequest::ClocksChanged => self.update_clocks(),
+                RtcRequest::StallChanged => {}
+            }
+        }
+        for (group, cause) in
+            [(Id::Timg0, ResetCause::Timg0Watchdog), (Id::Timg1, ResetCause::Timg1Watchdog)]
+        {
+            let devices = &mut self.system.devices;
+            let timers = if group == Id::Timg0 { &mut devices.timg0 } else { &mut devices.timg1 };
+            match timers.take_reset() {
+                Some(WatchdogAction::CpuReset) => {
+                    self.reset_core(CoreId::Pro, ResetCause::TimgWatchdogCpu);
+                    self.reset_core(CoreId::App, ResetCause::TimgWatchdogCpu);
+                }
+                Some(_) => return self.reset(cause),
+                None => {}
+            }
+        }
+    }
+
+    fn update_clocks(&mut self) {
+        let devices = &self.system.devices;
+        let (rtc, dport) = (&devices.rtc_cntl, &devices.dport);
+        let source = rtc.soc_clk();
+        let mut clocks = clock_tree(
+            source,
+            dport.cpu_period_sel(),
+            devices.apb_ctrl.divided(self.xtal),
+            devices.apb_ctrl.divided(rtc.rc8m()),
+        );
+        clocks.xtal = self.xtal;
+        clocks.rtc_slow = rtc.slow_clk().frequency();
+        clocks.ref_tick = devices.apb_ctrl.ref_tick(source, clocks.apb);
+        self.system.devices.apb_ctrl.take_clocks_changed();
+        if clocks != self.system.clocks {
+            let cycle = self.system.clock.cycle_at(self.system.now());
+            self.system.clock.change(clocks.cpu, cycle);
+            self.system.clocks = clocks;
+            let cx = self.system.context();
+            self.system.devices.clocks_changed(&cx);
+        }
+    }
+
+    /// Resets the chip as far as the cause reaches.
+    fn reset(&mut self, cause: ResetCause) {
+        self.hash.add(self.system.now(), 1, cause.code());
+        let kind = cause.kind();
+        if kind != ResetKind::Cpu {
+            let full = kind == ResetKind::Full;
+            let cx = self.system.context();
+            for &id in Id::ALL {
+                let rtc_domain = matches!(id, Id::RtcCntl);
+                if full || !rtc_domain {
+                    self.system.devices.reset(id, &cx);
+                }
+            }
+            self.system.devices.rtc_cntl.digital_reset();
+            self.system.reset_mmu();
+            if full {
+                self.system.devices.gpio.latch_straps(self.straps);
+            }
+            // GPIO0 high: the chip boots from flash, guarded by two watchdogs.
+            if self.straps & 1 << 4 != 0 {
+                self.system.devices.rtc_cntl.start_flash_boot(cx.now);
+                self.system.devices.timg0.start_flash_boot(cx.now);
+            }
+            self.system.devices.refresh(Id::RtcCntl);
+            self.system.devices.refresh(Id::Timg0);
+        }
+        self.sleeping = None;
+        for core in [CoreId::Pro, CoreId::App] {
+            self.reset_core(core, cause);
+        }
+        self.update_clocks();
+        self.system.update_lines();
+    }
+
+    fn reset_core(&mut self, core: CoreId, cause: ResetCause) {
+        self.system.devices.rtc_cntl.set_reset_cause(core, cause);
+        self.system.reset_core(core);
+        let cycle = self.cycle.max(self.cpus[core.index()].cycle);
+        let cpu = &mut self.cpus[core.index()];
+        cpu.cycle = cycle;
+        cpu.reset();
+        self.code.forget_jumps(core.index());
+    }
+
+    fn wake(&mut self, kind: SleepKind, cause: WakeCause) {
+        self.hash.add(self.system.now(), 2, cause.bit());
+        self.sleeping = None;
+        match kind {
+            SleepKind::Light => {
+                self.system.clock.pause(self.cycle, self.system.now());
+                self.system.update_lines();
+            }
+            SleepKind::Deep => {
+                self.system.memory.power_off_digital();
+                self.reset(ResetCause::DeepSleep);
+            }
+        }
+    }
+
+    /// In sleep the cores' cycles stand still and only device time passes.
+    fn sleep(&mut self, until: Instant) {
+        let resume = until.max(self.system.now());
+        self.system.advance(resume);
+        self.system.clock.pause(self.cycle, resume);
+    }
+}
+
+/// A running hash of events, the same on every host.
+#[derive(Debug, Clone, Copy)]
+struct EventHash(u64);
+
+impl Default for EventHash {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl EventHash {
+    fn add(&mut self, at: Instant, kind: u32, value: u32) {
+        for word in [at.ticks(), u64::from(kind) << 32 | u64::from(value)] {
+            self.0 = (self.0 ^ word).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(29);
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The chip: wiring of cores, memories and peripherals, and the loop that runs them.
+//!
+//! Nothing here models a device. `devices` is the table of instances, `bus` the address map,
+//! `clock` relates cycles to time, `esp32` holds the cores and decides who runs how long.
+
+pub mod access_log;
+mod bus;
+mod clock;
+mod devices;
+mod esp32;
+mod memory;
+
+pub use esp32::{ChipConfig, Esp32, Halt, RomChoice, Stopped};
