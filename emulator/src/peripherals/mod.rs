@@ -19,6 +19,7 @@ pub mod dport;
 pub mod efuse;
 pub mod frc_timer;
 pub mod gpio;
+pub mod i2c;
 pub mod io_mux;
 pub mod reset;
 pub mod rng;
