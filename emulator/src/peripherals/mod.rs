@@ -11,6 +11,7 @@
 
 use crate::time::{Duration, Hertz, Instant};
 
+pub mod aes;
 pub mod analog;
 pub mod apb_ctrl;
 pub mod bluetooth;
@@ -23,8 +24,10 @@ pub mod i2c;
 pub mod io_mux;
 pub mod reset;
 pub mod rng;
+pub mod rsa;
 pub mod rtc_cntl;
 pub mod rtc_io;
+pub mod sha;
 pub mod spi;
 pub mod storage;
 #[cfg(test)]

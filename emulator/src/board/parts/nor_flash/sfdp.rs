@@ -50,7 +50,7 @@ fn basic_table(size: u32) -> [u32; WORDS] {
         | (10 | 1 << 5) << 8   // page: 11 * 64 us
         | (3 | 1 << 4) << 14   // first byte: 4 * 8 us
         | 2 << 19              // each further byte: 3 us
-        | (chip_erase_units as u32 - 1 | 2 << 5) << 24 // chip erase in 4 s
+        | ((chip_erase_units as u32 - 1) | 2 << 5) << 24 // chip erase in 4 s
         | 1 << 31;
     let suspend = 1 << 8 | (19 | 1 << 5) << 13 | (19 | 1 << 5) << 24; // 20 us either way
     [
