@@ -4,7 +4,7 @@
 //! v4.4 and v5.0 send, measured.
 //! Modelled: read id, enter and exit QPI, reset, reads and writes through the command interface,
 //! contents lost with power. The cache reaches the contents directly ([`Psram::bytes`]).
-//! Not modelled: refresh, burst wrap (`C0`), speed limits.
+//! Not modelled: refresh, burst wrap (`C0`, ignored like every unknown command), speed limits.
 
 use crate::peripherals::spi::{Bytes, Lines, Transaction};
 
@@ -85,8 +85,8 @@ impl Psram {
         let reset_enabled = std::mem::take(&mut self.reset_enabled);
         match opcode {
             0x9f => {
-                // The upper three bits of the extended id are the size; the fifth bit of a
-                // zero rest would name the faulty first version.
+                // The upper three bits are the size. The others must not all be zero: 0x20 names a
+                // first version, which drivers treat with extra clocks.
                 let extended = (self.size as u8) << 5 | 1;
                 let id = [MANUFACTURER, KNOWN_GOOD_DIE, extended, 0, 0, 0, 0, 0];
                 for (to, from) in response.iter_mut().zip(id.iter().cycle()) {
