@@ -1,6 +1,6 @@
 //! Which registers firmware touched that the models do not know, or only store.
 
-use std::collections::BTreeMap;
+use rustc_hash::FxHashMap;
 
 /// Read or write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,26 +23,28 @@ pub enum Fidelity {
 /// One register in the report.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Access {
+    /// How well it is modelled.
+    pub fidelity: Fidelity,
     /// Manual's name of the block; empty when no block is known at the address.
     pub device: &'static str,
     /// Byte offset in the block, or the address when there is no block.
     pub offset: u32,
     /// Read or write.
     pub direction: Direction,
-    /// How well it is modelled.
-    pub fidelity: Fidelity,
     /// How often.
     pub count: u64,
     /// Address of the first instruction that did it; 0 for a native ROM function.
     pub pc: u32,
 }
 
-type Key = (Fidelity, &'static str, u32, Direction);
+/// Number of the device in the table of instances, or none outside of all blocks.
+type Device = Option<u8>;
+type Key = (Fidelity, Device, u32, Direction);
 
 /// Counts accesses.
 #[derive(Debug, Clone, Default)]
 pub(super) struct AccessLog {
-    counts: BTreeMap<Key, (u64, u32)>,
+    counts: FxHashMap<Key, (u64, u32)>,
     /// Registers seen for the first time, whose program counter is still to be filled in.
     fresh: Vec<Key>,
 }
@@ -50,7 +52,7 @@ pub(super) struct AccessLog {
 impl AccessLog {
     pub(super) fn record(
         &mut self,
-        device: &'static str,
+        device: Device,
         offset: u32,
         direction: Direction,
         fidelity: Fidelity,
@@ -61,10 +63,6 @@ impl AccessLog {
             (0, 0)
         });
         entry.0 += 1;
-    }
-
-    pub(super) fn outside(&mut self, address: u32, direction: Direction) {
-        self.record("", address, direction, Fidelity::Unmodelled);
     }
 
     /// Whether an access waits for its program counter.
@@ -81,18 +79,21 @@ impl AccessLog {
         }
     }
 
-    /// Everything counted, unmodelled last, by device and offset.
-    pub(super) fn accesses(&self) -> Vec<Access> {
-        self.counts
+    /// Everything counted, unmodelled last, by device and offset. `name` gives a device's name.
+    pub(super) fn accesses(&self, name: impl Fn(u8) -> &'static str) -> Vec<Access> {
+        let mut accesses: Vec<_> = self
+            .counts
             .iter()
             .map(|(&(fidelity, device, offset, direction), &(count, pc))| Access {
-                device,
+                fidelity,
+                device: device.map_or("", &name),
                 offset,
                 direction,
-                fidelity,
                 count,
                 pc,
             })
-            .collect()
+            .collect();
+        accesses.sort();
+        accesses
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Source: Technical Reference Manual, "Peripheral Address Mapping" and "Interrupt Matrix".
 
-use super::access_log::{AccessLog, Direction, Fidelity};
+use super::access_log::{Access, AccessLog, Direction, Fidelity};
 use crate::peripherals::analog::{Ana, Bb, Fe, Nrx};
 use crate::peripherals::apb_ctrl::ApbCtrl;
 use crate::peripherals::bluetooth::Bluetooth;
@@ -238,7 +238,7 @@ impl Devices {
     /// Reads the register at `address`, a multiple of four; 0 where no block is known.
     pub(super) fn read(&mut self, address: u32, cx: &Context) -> (u32, Option<Touched>) {
         let Some((id, offset)) = Id::at(address) else {
-            self.log.outside(address, Direction::Read);
+            self.log.record(None, address, Direction::Read, Fidelity::Unmodelled);
             return (0, None);
         };
         if self.deadlines[id as usize] <= cx.now {
@@ -254,7 +254,7 @@ impl Devices {
     /// Writes the register at `address`, a multiple of four.
     pub(super) fn write(&mut self, address: u32, value: u32, cx: &Context) -> Option<Touched> {
         let Some((id, offset)) = Id::at(address) else {
-            self.log.outside(address, Direction::Write);
+            self.log.record(None, address, Direction::Write, Fidelity::Unmodelled);
             return None;
         };
         if self.deadlines[id as usize] <= cx.now {
@@ -274,7 +274,7 @@ impl Devices {
     fn stored(&mut self, id: Id, offset: u32, direction: Direction) -> u32 {
         let declared = id.stores(offset);
         let fidelity = if declared.is_some() { Fidelity::Stores } else { Fidelity::Unmodelled };
-        self.log.record(id.name(), offset, direction, fidelity);
+        self.log.record(Some(id as u8), offset, direction, fidelity);
         if self.storage[id as usize].is_none() {
             let mut cells = Box::new([0; 1024]);
             for (n, cell) in cells.iter_mut().enumerate() {
@@ -284,6 +284,11 @@ impl Devices {
         }
         let cells = self.storage[id as usize].as_deref();
         cells.and_then(|cells| cells.get(offset as usize / 4)).copied().unwrap_or(0)
+    }
+
+    /// What was touched and is not fully modelled.
+    pub(super) fn accesses(&self) -> Vec<Access> {
+        self.log.accesses(|n| Id::ALL.get(usize::from(n)).map_or("", |id| id.name()))
     }
 
     /// The earliest deadline of all.

@@ -172,7 +172,7 @@ impl Esp32 {
 
     /// What firmware touched that is not fully modelled.
     pub fn accesses(&self) -> Vec<Access> {
-        self.system.devices.log.accesses()
+        self.system.devices.accesses()
     }
 
     /// Hash of all events so far: interrupts taken, bytes sent, resets, with their times.
