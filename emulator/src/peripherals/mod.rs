@@ -13,6 +13,7 @@ use crate::time::{Duration, Hertz, Instant};
 
 pub mod aes;
 pub mod analog;
+pub mod aes;
 pub mod apb_ctrl;
 pub mod bluetooth;
 pub mod dma;

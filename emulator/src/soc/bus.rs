@@ -608,7 +608,7 @@ const PERIP_RST_EN: &[(u32, Id)] = &[
     (1 << 23, Id::Uart2),
 ];
 /// Reset bits of PERI_RST_EN.
-const PERI_RST_EN: &[(u32, Id)] = &[];
+const PERI_RST_EN: &[(u32, Id)] = &[(1 << 0, Id::Aes), (1 << 1, Id::Sha), (1 << 2, Id::Rsa)];
 
 fn lines_of(dport: &Dport, core: CoreId, mut sources: u128) -> u32 {
     let mut lines = 0;

@@ -3,6 +3,7 @@
 //! Source: Technical Reference Manual, "Peripheral Address Mapping" and "Interrupt Matrix".
 
 use super::access_log::{Access, AccessLog, Direction, Fidelity};
+use crate::peripherals::aes::Aes;
 use crate::peripherals::analog::{Ana, Bb, Fe, Nrx};
 use crate::peripherals::apb_ctrl::ApbCtrl;
 use crate::peripherals::bluetooth::Bluetooth;
@@ -12,7 +13,10 @@ use crate::peripherals::frc_timer::FrcTimer;
 use crate::peripherals::gpio::Gpio;
 use crate::peripherals::io_mux::IoMux;
 use crate::peripherals::rng::Rng;
+use crate::peripherals::rsa::Rsa;
 use crate::peripherals::rtc_cntl::RtcCntl;
+use crate::peripherals::rtc_io::RtcIo;
+use crate::peripherals::sha::Sha;
 use crate::peripherals::spi::SpiController;
 use crate::peripherals::storage::{BtBb, Fe2, PhySleep, Phya, WifiMac};
 use crate::peripherals::timer_group::TimerGroup;
@@ -163,6 +167,12 @@ macro_rules! devices {
 devices! {
     /// Core control, caches, interrupt matrix.
     Dport dport: Dport = |_| Dport::default(), at 0x0_0000..0x0_1000, sources [24, 25, 26, 27];
+    /// AES accelerator.
+    Aes aes: Aes = |_| Aes::new(), at 0x0_1000..0x0_2000, sources [];
+    /// RSA accelerator.
+    Rsa rsa: Rsa = |_| Rsa::new(), at 0x0_2000..0x0_3000, sources [51];
+    /// SHA accelerator.
+    Sha sha: Sha = |_| Sha::new(), at 0x0_3000..0x0_4000, sources [];
     /// UART0, the console.
     Uart0 uart0: Uart = |_| Uart::new(0), at 0x4_0000..0x4_1000, sources [34];
     /// The flash controller for commands.
@@ -179,6 +189,8 @@ devices! {
     Frc frc: FrcTimer = |_| FrcTimer::new(), at 0x4_7000..0x4_8000, sources [56, 57];
     /// The RTC controller.
     RtcCntl rtc_cntl: RtcCntl = |_| RtcCntl::new(), at 0x4_8000..0x4_8400, sources [46];
+    /// Pads of the RTC domain.
+    RtcIo rtc_io: RtcIo = |_| RtcIo::default(), at 0x4_8400..0x4_8800, sources [];
     /// Pad configuration.
     IoMux io_mux: IoMux = |_| IoMux::new(), at 0x4_9000..0x4_a000, sources [];
     /// Analog master and internal I2C.

@@ -257,40 +257,51 @@ impl Esp32 {
         // Time passes even when a deadline rounds to the present cycle.
         let mut end = end.max(self.cycle + 1);
         self.system.slice_end = self.system.clock.instant(end);
-        let both = active == [true, true];
-        for core in 0..2 {
-            if !running[core] {
-                continue;
+        // A waiting core only lets time pass, so it must know how far the other one came.
+        let order = if active[0] || !active[1] { [0, 1] } else { [1, 0] };
+        for (turn, core) in order.into_iter().enumerate() {
+            if running[core] {
+                // Nobody can go back to before what the first core has done.
+                let shortest = if turn == 0 { self.cycle } else { end };
+                end = self.run_core(core, end, shortest, active == [true, true]);
             }
-            while self.cpus[core].cycle < end {
-                let stop = self.cpus[core].run(&mut self.system, &mut self.code, end);
-                if self.halted.is_some() {
-                    return;
-                }
-                match stop {
-                    Stop::Budget => {}
-                    Stop::Resync => {
-                        self.attend();
-                        if !both {
-                            end = end.min(self.cpus[core].cycle);
-                        } else {
-                            let next = self.system.clock.cycle_at(self.system.devices.next_deadline());
-                            end = end.min(next.max(self.cpus[core].cycle));
-                        }
-                        if !self.runs(if core == 0 { CoreId::Pro } else { CoreId::App }) {
-                            break;
-                        }
-                    }
-                    Stop::HostCall => self.host_call(core),
-                    Stop::Illegal => self.illegal(core),
-                }
+            if self.halted.is_some() {
+                return;
             }
         }
         for cpu in &mut self.cpus {
             cpu.cycle = cpu.cycle.max(end);
         }
-        self.cycle = self.cpus[0].cycle.max(self.cpus[1].cycle);
+        self.cycle = end;
         self.system.advance(self.system.clock.instant(self.cycle));
+    }
+
+    /// Runs one core up to `end`, or to where an access makes an earlier end necessary, but not
+    /// before `shortest`. The end that was reached.
+    fn run_core(&mut self, core: usize, mut end: u64, shortest: u64, both: bool) -> u64 {
+        let id = if core == 0 { CoreId::Pro } else { CoreId::App };
+        while self.cpus[core].cycle < end && self.halted.is_none() {
+            match self.cpus[core].run(&mut self.system, &mut self.code, end) {
+                Stop::Budget => {}
+                Stop::Resync => {
+                    self.attend();
+                    let here = self.cpus[core].cycle;
+                    // The other core may be awake now, or a deadline nearer.
+                    let next = if both {
+                        self.system.clock.cycle_at(self.system.devices.next_deadline())
+                    } else {
+                        here
+                    };
+                    end = end.min(next.max(here)).max(shortest);
+                    if !self.runs(id) {
+                        break;
+                    }
+                }
+                Stop::HostCall => self.host_call(core),
+                Stop::Illegal => self.illegal(core),
+            }
+        }
+        end
     }
 
     fn runs(&self, core: CoreId) -> bool {
