@@ -13,7 +13,6 @@ use crate::time::{Duration, Hertz, Instant};
 
 pub mod aes;
 pub mod analog;
-pub mod aes;
 pub mod apb_ctrl;
 pub mod bluetooth;
 pub mod dma;
