@@ -1,3 +1,275 @@
-//! The board around the chip.
+//! The board around the chip: power, reset button, boot jumper, flash and PSRAM, lamps.
+//!
+//! ```no_run
+//! use esp32_emulator::board::{Board, BootMode, Options, Profile};
+//! use esp32_emulator::time::Duration;
+//!
+//! # fn image() -> Vec<u8> { Vec::new() }
+//! let profile = Profile::named("esp32-devkit").expect("a known board");
+//! let mut board = Board::new(profile, &Options::default());
+//! board.flash_mut().load(0x1000, &image()).expect("the image fits");
+//! board.set_boot_mode(BootMode::Run);
+//! board.power_on();
+//! let deadline = board.now() + Duration::from_secs(5);
+//! board.run_until(deadline);
+//! while let Some(received) = board.take_serial() {
+//!     print!("{}", char::from(received.byte));
+//! }
+//! ```
 
+mod devkit;
+mod esp32_cam;
 pub mod parts;
+mod profile;
+
+use std::collections::VecDeque;
+
+use parts::nor_flash::NorFlash;
+use parts::psram::Psram;
+pub use profile::{Led, Lit, Profile, Strap};
+
+use crate::cpu::code::MAX_BLOCK;
+use crate::peripherals::efuse::EfuseConfig;
+use crate::peripherals::uart::Symbol;
+use crate::soc::access_log::Access;
+use crate::soc::{ChipConfig, Esp32, Halt, RomChoice, Stopped};
+use crate::time::{Hertz, Instant};
+
+/// Where the boot jumper is: it decides at reset what the ROM does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BootMode {
+    /// GPIO0 high: boot from flash.
+    #[default]
+    Run,
+    /// GPIO0 to ground: wait for a download.
+    Download,
+}
+
+/// Choices of the experimenter rather than of the board.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Seed of everything random.
+    pub seed: u64,
+    /// The mask ROM.
+    pub rom: RomChoice,
+    /// Most instructions in a decoded block; changes nothing but speed.
+    pub max_block: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { seed: 1, rom: RomChoice::default(), max_block: MAX_BLOCK }
+    }
+}
+
+/// A byte that the board sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SerialByte {
+    /// End of its stop bit.
+    pub at: Instant,
+    /// UART number, 0 to 2; 0 is the console.
+    pub port: u8,
+    /// The byte.
+    pub byte: u8,
+}
+
+/// Why [`Board::run_until`] came back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The instant asked for is reached.
+    Deadline,
+    /// [`Board::take_serial`] has something.
+    Serial,
+    /// The flash operation at which power was to be cut has come; the board is off.
+    PowerCut,
+    /// Firmware needs something that the emulator does not have.
+    Halted(Halt),
+}
+
+/// A board. A clone is a snapshot of the whole machine.
+#[derive(Debug, Clone)]
+pub struct Board {
+    profile: &'static Profile,
+    chip: Esp32,
+    powered: bool,
+    reset_held: bool,
+    boot_mode: BootMode,
+    serial: VecDeque<SerialByte>,
+}
+
+impl Board {
+    /// A board without power, its flash blank.
+    pub fn new(profile: &'static Profile, options: &Options) -> Self {
+        let config = ChipConfig {
+            efuse: EfuseConfig {
+                mac: profile.mac,
+                revision: profile.revision,
+                package: profile.package,
+                ..EfuseConfig::default()
+            },
+            xtal: Hertz::mhz(profile.xtal_mhz),
+            seed: options.seed,
+            rom: options.rom.clone(),
+            max_block: options.max_block,
+            ..ChipConfig::default()
+        };
+        let flash = NorFlash::new(profile.flash, profile.flash_identity);
+        Self {
+            profile,
+            chip: Esp32::new(&config, flash, profile.psram.map(Psram::new)),
+            powered: false,
+            reset_held: false,
+            boot_mode: BootMode::Run,
+            serial: VecDeque::new(),
+        }
+    }
+
+    /// What kind of board it is.
+    pub fn profile(&self) -> &'static Profile {
+        self.profile
+    }
+
+    /// The chip.
+    pub fn chip(&self) -> &Esp32 {
+        &self.chip
+    }
+
+    /// Device time; it passes while the board is off, too.
+    pub fn now(&self) -> Instant {
+        self.chip.now()
+    }
+
+    /// Whether the board has power.
+    pub fn is_powered(&self) -> bool {
+        self.powered
+    }
+
+    /// Whether the chip is held in reset by the button.
+    pub fn is_reset_held(&self) -> bool {
+        self.reset_held
+    }
+
+    /// Where the boot jumper is.
+    pub fn boot_mode(&self) -> BootMode {
+        self.boot_mode
+    }
+
+    /// Moves the boot jumper. It acts at the next reset.
+    pub fn set_boot_mode(&mut self, mode: BootMode) {
+        self.boot_mode = mode;
+        self.chip.set_straps(self.profile.strap_word(mode == BootMode::Run));
+    }
+
+    /// Switches the power on; nothing happens if it is on.
+    pub fn power_on(&mut self) {
+        if !self.powered {
+            self.powered = true;
+            self.start();
+        }
+    }
+
+    /// Switches the power off: all memories but the flash are lost.
+    pub fn power_off(&mut self) {
+        self.powered = false;
+        self.chip.power_off();
+    }
+
+    /// Presses the reset button and holds it.
+    pub fn press_reset(&mut self) {
+        self.reset_held = true;
+        self.chip.power_off();
+    }
+
+    /// Releases the reset button.
+    pub fn release_reset(&mut self) {
+        if self.reset_held {
+            self.reset_held = false;
+            self.start();
+        }
+    }
+
+    fn start(&mut self) {
+        if self.powered && !self.reset_held {
+            self.set_boot_mode(self.boot_mode);
+            self.chip.power_on();
+        }
+    }
+
+    /// The flash chip.
+    pub fn flash(&self) -> &NorFlash {
+        self.chip.flash()
+    }
+
+    /// The flash chip, for the host to change.
+    pub fn flash_mut(&mut self) -> &mut NorFlash {
+        self.chip.flash_mut()
+    }
+
+    /// Sends a byte to UART `port` of the board, behind those still under way.
+    pub fn send(&mut self, port: u8, byte: u8) {
+        if self.powered && !self.reset_held {
+            self.chip.receive(usize::from(port), Symbol::Byte(byte));
+        }
+    }
+
+    /// Bytes given to [`Board::send`] that have not arrived yet.
+    pub fn sending(&mut self, port: u8) -> usize {
+        self.chip.pending_input(usize::from(port))
+    }
+
+    /// The oldest byte that the board sent and nobody has taken.
+    pub fn take_serial(&mut self) -> Option<SerialByte> {
+        self.serial.pop_front()
+    }
+
+    /// Lets device time pass up to `deadline`; comes back earlier when there is something to see.
+    pub fn run_until(&mut self, deadline: Instant) -> Outcome {
+        if !self.serial.is_empty() {
+            return Outcome::Serial;
+        }
+        if !self.powered || self.reset_held {
+            self.chip.pass_time(deadline);
+            return Outcome::Deadline;
+        }
+        loop {
+            let stopped = self.chip.run_until(deadline);
+            self.collect_serial();
+            match stopped {
+                Stopped::Halted(halt) => return Outcome::Halted(halt),
+                Stopped::PowerCut => {
+                    self.power_off();
+                    return Outcome::PowerCut;
+                }
+                _ if !self.serial.is_empty() => return Outcome::Serial,
+                Stopped::Deadline => return Outcome::Deadline,
+                Stopped::Output => {}
+            }
+        }
+    }
+
+    fn collect_serial(&mut self) {
+        for port in 0..3 {
+            while let Some((at, symbol)) = self.chip.take_output(usize::from(port)) {
+                if let Symbol::Byte(byte) = symbol {
+                    self.serial.push_back(SerialByte { at, port, byte });
+                }
+            }
+        }
+    }
+
+    /// Whether a lamp of the profile is lit.
+    pub fn is_lit(&self, led: &Led) -> bool {
+        let pin = self.chip.pin(led.gpio);
+        self.powered && pin.enabled && pin.level == (led.lit == Lit::High)
+    }
+
+    /// What firmware touched that is not fully modelled.
+    pub fn accesses(&self) -> Vec<Access> {
+        self.chip.accesses()
+    }
+
+    /// Hash of all events so far; equal for equal runs, on every host.
+    pub fn event_hash(&self) -> u64 {
+        self.chip.event_hash()
+    }
+}

@@ -21,6 +21,7 @@ use crate::cpu::code::{CodeCache, MAX_BLOCK};
 use crate::cpu::exceptions::Cause;
 use crate::cpu::{Cpu, Stop};
 use crate::peripherals::efuse::EfuseConfig;
+use crate::peripherals::gpio::PinState;
 use crate::peripherals::rtc_cntl::{
     ResetCause, ResetKind, RtcRequest, SleepKind, WakeCause, memory_crc,
 };
@@ -37,6 +38,12 @@ const QUANTUM: u64 = 64;
 pub enum RomChoice {
     /// A real ROM image, as PRO_CPU and as APP_CPU sees it.
     Image([Vec<u8>; 2]),
+}
+
+impl Default for RomChoice {
+    fn default() -> Self {
+        Self::Image([Vec::new(), Vec::new()])
+    }
 }
 
 /// What a chip is made of.
@@ -60,7 +67,7 @@ impl Default for ChipConfig {
             efuse: EfuseConfig::default(),
             xtal: Hertz::mhz(40),
             seed: 1,
-            rom: RomChoice::Image([Vec::new(), Vec::new()]),
+            rom: RomChoice::default(),
             max_block: MAX_BLOCK,
         }
     }
@@ -139,6 +146,17 @@ impl Esp32 {
         &self.cpus[core.index()]
     }
 
+    /// What the GPIO matrix drives on a pad.
+    pub fn pin(&self, gpio: u8) -> PinState {
+        self.system.devices.gpio.output(gpio)
+    }
+
+    /// Lets device time pass without power.
+    pub fn pass_time(&mut self, until: Instant) {
+        self.system.advance(until);
+        self.system.clock.pause(self.cycle, self.system.now());
+    }
+
     /// The flash chip.
     pub fn flash(&self) -> &NorFlash {
         &self.system.flash
@@ -160,6 +178,9 @@ impl Esp32 {
     pub fn power_off(&mut self) {
         self.system.memory.power_off();
         self.system.flash.power_cycle();
+        if let Some(psram) = &mut self.system.psram {
+            psram.power_cycle();
+        }
         self.code.clear();
         self.halted = None;
     }

@@ -1,0 +1,103 @@
+//! Board profiles: what kind of board it is, as data.
+
+use super::parts::nor_flash::{FlashIdentity, FlashSize};
+use super::parts::psram::PsramSize;
+use crate::peripherals::efuse::{ChipRevision, Package};
+
+/// When a lamp is lit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lit {
+    /// While the pin is high.
+    High,
+    /// While the pin is low.
+    Low,
+}
+
+/// A lamp on a GPIO.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Led {
+    /// What the silk screen or the schematic calls it.
+    pub name: &'static str,
+    /// GPIO number.
+    pub gpio: u8,
+    /// Which level lights it.
+    pub lit: Lit,
+}
+
+/// A strapping pin and the level that the board's resistors give it. Pins that are not listed have
+/// the chip's own pulls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Strap {
+    /// GPIO 0, 2, 4, 5, 12 or 15.
+    pub gpio: u8,
+    /// Level at reset.
+    pub high: bool,
+}
+
+/// A kind of board.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Profile {
+    /// As scenarios name it.
+    pub name: &'static str,
+    /// One line for lists.
+    pub description: &'static str,
+    /// Silicon revision.
+    pub revision: ChipRevision,
+    /// Package.
+    pub package: Package,
+    /// Crystal in MHz, 40 or 26.
+    pub xtal_mhz: u64,
+    /// Base MAC address.
+    pub mac: [u8; 6],
+    /// Size of the flash chip.
+    pub flash: FlashSize,
+    /// What the flash chip answers to 0x9F.
+    pub flash_identity: FlashIdentity,
+    /// The PSRAM, if there is one.
+    pub psram: Option<PsramSize>,
+    /// Strapping resistors.
+    pub straps: &'static [Strap],
+    /// Lamps.
+    pub leds: &'static [Led],
+}
+
+/// The chip's own pulls on the strapping pads: GPIO0, 5 and 15 up, 2, 4 and 12 down.
+///
+/// Source: ESP32 Datasheet, "Strapping Pins".
+const DEFAULT_HIGH: [u8; 3] = [0, 5, 15];
+/// Strapping pads in the order of the bits of GPIO_STRAP.
+const STRAP_BITS: [u8; 6] = [5, 15, 4, 2, 0, 12];
+
+impl Profile {
+    /// All profiles.
+    pub const ALL: &'static [&'static Self] = &[&super::devkit::PROFILE, &super::esp32_cam::PROFILE];
+
+    /// The profile of that name.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        Self::ALL.iter().copied().find(|profile| profile.name == name)
+    }
+
+    /// The strapping word at reset, with GPIO0 at `gpio0`.
+    pub fn strap_word(&self, gpio0: bool) -> u16 {
+        STRAP_BITS.iter().enumerate().fold(0, |word, (bit, &gpio)| {
+            let strapped = self.straps.iter().find(|strap| strap.gpio == gpio);
+            let high = match strapped {
+                _ if gpio == 0 => gpio0,
+                Some(strap) => strap.high,
+                None => DEFAULT_HIGH.contains(&gpio),
+            };
+            word | u16::from(high) << bit
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_devkit_boots_with_0x13_and_downloads_with_0x3() {
+        let devkit = Profile::named("esp32-devkit").map(|it| (it.strap_word(true), it.strap_word(false)));
+        assert_eq!(devkit, Some((0x13, 0x03)));
+    }
+}
