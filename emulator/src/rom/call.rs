@@ -4,7 +4,8 @@
 //! *Modelled*: CALL0, CALL4, CALL8, CALL12 and a tail jump (JX) in such a callee: arguments are in
 //! a[4n+2] and up of the caller's window, n = PS.CALLINC; the result goes there too, and execution
 //! goes on at the low 30 bits of a[4n] in the 1 GB region of the program counter.
-//! *Not modelled*: struct results and more than two register arguments for CALL12.
+//! *Not modelled*: struct results in memory. A CALL12 shows only two argument registers to its
+//! callee's callers, so a native function sees no more; the others read as 0.
 //!
 //! # Parts
 //!
@@ -29,7 +30,7 @@
 //! A part charges about what the mask ROM's code costs, stops when the budget is used up, and
 //! charges per unit of work, so that the sum does not depend on where it was cut.
 
-use super::guest::{Fault, Guest, Width, read_bytes, write_bytes};
+use super::guest::{Fault, Guest, Width, read_bytes, read_string, write_bytes};
 
 /// Why a part stopped without an outcome; nothing has been lost, it will be run again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +60,8 @@ pub enum Outcome {
     Again,
     /// Go on with the instruction after this SIMCALL: the next part, or guest code.
     Next,
+    /// Go back by this many parts.
+    Back(u32),
 }
 
 /// One part of a native function.
@@ -104,6 +107,9 @@ pub fn run(native: Native, frame: Frame, pc: u32, guest: &mut dyn Guest) -> Afte
     match outcome {
         Outcome::Again => return After::Again,
         Outcome::Next => return After::Continue(pc.wrapping_add(PART_SIZE)),
+        Outcome::Back(parts) => {
+            return After::Continue(pc.wrapping_sub(parts.wrapping_mul(PART_SIZE)));
+        }
         Outcome::Void => {}
         Outcome::Return(value) => call.set(0, value),
         Outcome::Return64(value) => call.set64(0, value),
@@ -129,12 +135,16 @@ impl std::fmt::Debug for Call<'_> {
 impl Call<'_> {
     /// Argument register `slot`, 0 to 5.
     pub fn get(&self, slot: usize) -> u32 {
-        self.guest.ar(self.window + 2 + slot)
+        let n = self.window + 2 + slot;
+        if n < 16 { self.guest.ar(n) } else { 0 }
     }
 
     /// Overwrites argument register `slot`.
     pub fn set(&mut self, slot: usize, value: u32) {
-        self.guest.set_ar(self.window + 2 + slot, value);
+        let n = self.window + 2 + slot;
+        if n < 16 {
+            self.guest.set_ar(n, value);
+        }
     }
 
     /// Adds to argument register `slot`, wrapping.
@@ -228,12 +238,43 @@ impl Call<'_> {
         Ok(self.bytes::<1>(address)?[0])
     }
 
+    /// A string up to its terminator, at most `limit` bytes of it.
+    ///
+    /// # Errors
+    /// The fault of the access.
+    pub fn string(&mut self, address: u32, limit: usize) -> Result<Vec<u8>, Fault> {
+        read_string(self.guest, address, limit)
+    }
+
     /// Writes bytes.
     ///
     /// # Errors
     /// The fault of the access.
     pub fn write(&mut self, address: u32, bytes: &[u8]) -> Result<(), Fault> {
         write_bytes(self.guest, address, bytes)
+    }
+
+    /// Waits, at `cycles` per look, until a look at a register says so: `Ok(true)` when it does,
+    /// `Ok(false)` when the budget is used up before.
+    ///
+    /// # Errors
+    /// The fault of the access.
+    pub fn wait(
+        &mut self,
+        address: u32,
+        cycles: u64,
+        is_ready: impl Fn(u32) -> bool,
+    ) -> Result<bool, Fault> {
+        loop {
+            let value = self.load(address)?;
+            self.charge(cycles);
+            if is_ready(value) {
+                return Ok(true);
+            }
+            if self.is_spent() {
+                return Ok(false);
+            }
+        }
     }
 
     /// Charges cycles.

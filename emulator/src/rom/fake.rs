@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::call::{After, Frame, PART_SIZE, run};
-use super::guest::{CoreId, Fault, Guest, LOAD_STORE_ERROR, Width};
+use super::guest::{Cause, CoreId, Fault, Guest, Width};
 use super::table::entries;
 
 /// Where the fake has byte-addressable memory, 1 MB.
@@ -52,8 +52,8 @@ pub(crate) enum Access {
 
 pub(crate) struct FakeGuest {
     pub(crate) core: CoreId,
-    pub(crate) ar: [u32; 20],
-    pub(crate) live: [bool; 20],
+    pub(crate) ar: [u32; 16],
+    pub(crate) live: [bool; 16],
     pub(crate) ps: u32,
     pub(crate) intenable: u32,
     dram: Vec<u8>,
@@ -71,12 +71,12 @@ pub(crate) struct FakeGuest {
 impl FakeGuest {
     /// A core whose quanta have `quantum` cycles.
     pub(crate) fn new(quantum: u32) -> Self {
-        let mut ar = [0xdead_beef; 20];
+        let mut ar = [0xdead_beef; 16];
         ar[1] = STACK;
         Self {
             core: CoreId::Pro,
             ar,
-            live: [false; 20],
+            live: [false; 16],
             ps: 0x0006_0020,
             intenable: 0,
             dram: vec![0; DRAM_SIZE],
@@ -117,7 +117,7 @@ impl FakeGuest {
                 _ => self.put(STACK + 4 * (i as u32 - 6), &value.to_le_bytes()),
             }
         }
-        let before = (self.ar[..8].to_vec(), self.ar[16..].to_vec());
+        let before = self.ar[..8].to_vec();
         let mut pc = entry.address;
         for _ in 0..10_000_000 {
             let part = (pc - entry.address) / PART_SIZE;
@@ -128,7 +128,7 @@ impl FakeGuest {
             self.parts_run += 1;
             match run(native, Frame::Caller, pc, self) {
                 After::Continue(next) if next == LINK & 0x3fff_ffff | 0x4000_0000 => {
-                    assert_eq!(before, (self.ar[..8].to_vec(), self.ar[16..].to_vec()));
+                    assert_eq!(before, self.ar[..8]);
                     return Ok(u64::from(self.ar[10]) | u64::from(self.ar[11]) << 32);
                 }
                 After::Continue(next) => pc = next,
@@ -136,7 +136,7 @@ impl FakeGuest {
                 After::Again => self.left = 0,
                 After::WindowOverflow(n) => {
                     assert!(self.live[n], "{name} asked to spill a free register");
-                    self.live = [false; 20];
+                    self.live = [false; 16];
                 }
                 After::Fault(fault) => return Err(fault),
             }
@@ -242,10 +242,10 @@ impl Guest for FakeGuest {
             return Ok(self.register(address & !3) >> (8 * (address & 3)));
         }
         if width != Width::Word && (IRAM..0x400a_0000).contains(&address) {
-            return Err(Fault { cause: LOAD_STORE_ERROR, vaddr: address });
+            return Err(Fault { cause: Cause::LoadStoreError, vaddr: address });
         }
         let Some((memory, offset)) = self.memory(address) else {
-            return Err(Fault { cause: 28, vaddr: address });
+            return Err(Fault { cause: Cause::LoadProhibited, vaddr: address });
         };
         let mut word = [0; 4];
         let n = width.bytes() as usize;
@@ -264,10 +264,10 @@ impl Guest for FakeGuest {
             return Ok(());
         }
         if width != Width::Word && (IRAM..0x400a_0000).contains(&address) {
-            return Err(Fault { cause: LOAD_STORE_ERROR, vaddr: address });
+            return Err(Fault { cause: Cause::LoadStoreError, vaddr: address });
         }
         let Some((memory, offset)) = self.memory(address) else {
-            return Err(Fault { cause: 29, vaddr: address });
+            return Err(Fault { cause: Cause::StoreProhibited, vaddr: address });
         };
         let n = width.bytes() as usize;
         memory[offset..offset + n].copy_from_slice(&value.to_le_bytes()[..n]);

@@ -6,19 +6,8 @@
 //! *Not modelled*: anything else of the chip. A function that wants a peripheral uses its registers
 //! through the bus, as the mask ROM does.
 
+pub use crate::cpu::exceptions::{Cause, Fault};
 pub use crate::peripherals::{CoreId, Width};
-
-/// An access that the data bus or the region protection refused; the guest will see an exception.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fault {
-    /// EXCCAUSE.
-    pub cause: u8,
-    /// EXCVADDR.
-    pub vaddr: u32,
-}
-
-/// EXCCAUSE of an access that the memory does not support in this width (LoadStoreError).
-pub const LOAD_STORE_ERROR: u8 = 3;
 
 /// The most cycles that one call of a native function may charge beyond [`Guest::budget_left`].
 ///
@@ -34,8 +23,7 @@ pub trait Guest {
     /// The core that runs the function.
     fn core(&self) -> CoreId;
 
-    /// Address register `n` of the current window. 16 to 19 are the registers that a CALL12 makes
-    /// visible to its callee.
+    /// Address register `n` of the current window, 0 to 15.
     fn ar(&self, n: usize) -> u32;
 
     /// Writes address register `n`. The function has made sure, by [`Guest::is_live_elsewhere`] or
@@ -149,7 +137,7 @@ pub fn write_bytes(guest: &mut dyn Guest, address: u32, bytes: &[u8]) -> Result<
 /// One byte; in memory that takes words only, by changing the word around it.
 fn store_byte(guest: &mut dyn Guest, address: u32, byte: u8) -> Result<(), Fault> {
     match guest.store(address, Width::Byte, byte.into()) {
-        Err(fault) if fault.cause == LOAD_STORE_ERROR => {
+        Err(fault) if fault.cause == Cause::LoadStoreError => {
             let (at, shift) = (address & !3, (address & 3) * 8);
             let word = guest.load(at, Width::Word)? & !(0xff << shift);
             guest.store(at, Width::Word, word | u32::from(byte) << shift)

@@ -3,7 +3,7 @@
 //! *Source*: the published linker scripts and headers of ESP-IDF for names, addresses and
 //! signatures; newlib's and libgcc's public documentation for semantics; measurements of what real
 //! firmware calls and relies on.
-//! *Modelled*: see `functions`.
+//! *Modelled*: see [`table`] for the functions, [`startup`] for the RAM.
 //! *Not modelled*: ROM entry points without an entry in [`table`].
 
 pub mod call;
@@ -11,4 +11,6 @@ pub mod call;
 mod fake;
 mod functions;
 pub mod guest;
+pub mod startup;
+pub mod symbols;
 pub mod table;
