@@ -23,6 +23,7 @@ pub mod gpio;
 pub mod i2c;
 pub mod io_mux;
 pub mod reset;
+pub mod ledc;
 pub mod rmt;
 pub mod rng;
 pub mod rsa;
