@@ -30,6 +30,7 @@ pub mod rsa;
 pub mod rtc_cntl;
 pub mod rtc_io;
 pub mod sha;
+pub mod sens;
 pub mod spi;
 pub mod storage;
 #[cfg(test)]

@@ -239,7 +239,7 @@ impl RtcIo {
     }
 
     /// The code that DAC 1 (`channel` 0, GPIO25) or DAC 2 (1, GPIO26) is given by its pad register,
-    /// 0 to 255; `None` while it has no power. `Sens::dac_code` says when another source takes over.
+    /// 0 to 255; `None` while it has no power. `Sens::dac_source` says when another source drives.
     pub fn dac_code(&self, channel: usize) -> Option<u8> {
         let register = match channel {
             0 => reg::PAD_DAC1,
