@@ -70,7 +70,8 @@ const STRAP_BITS: [u8; 6] = [5, 15, 4, 2, 0, 12];
 
 impl Profile {
     /// All profiles.
-    pub const ALL: &'static [&'static Self] = &[&super::devkit::PROFILE, &super::esp32_cam::PROFILE];
+    pub const ALL: &'static [&'static Self] =
+        &[&super::devkit::PROFILE, &super::esp32_cam::PROFILE];
 
     /// The profile of that name.
     pub fn named(name: &str) -> Option<&'static Self> {
@@ -97,7 +98,8 @@ mod tests {
 
     #[test]
     fn a_devkit_boots_with_0x13_and_downloads_with_0x3() {
-        let devkit = Profile::named("esp32-devkit").map(|it| (it.strap_word(true), it.strap_word(false)));
+        let devkit =
+            Profile::named("esp32-devkit").map(|it| (it.strap_word(true), it.strap_word(false)));
         assert_eq!(devkit, Some((0x13, 0x03)));
     }
 }

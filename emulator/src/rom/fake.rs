@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::call::{After, Frame, PART_SIZE, run};
 use super::guest::{Cause, CoreId, Fault, Guest, Width};
-use super::table::entries;
+use super::startup::SYSCALL_TABLE_PRO;
+use super::table::{coroutines, entries};
 
 /// Where the fake has byte-addressable memory, 1 MB.
 pub(crate) const DRAM: u32 = 0x3ff8_0000;
@@ -17,6 +18,11 @@ pub(crate) const STACK: u32 = 0x3fff_f000;
 
 const DRAM_SIZE: usize = 0x8_0000;
 const LINK: u32 = 0x8008_1234;
+
+/// The address that stands for system call `n` in the table of [`FakeGuest::install_syscalls`].
+pub(crate) fn syscall_stub(n: u32) -> u32 {
+    0x400d_0000 + 16 * n
+}
 
 /// A linear congruential generator: the same numbers on every machine.
 pub(crate) struct Random(u64);
@@ -139,6 +145,58 @@ impl FakeGuest {
                     self.live = [false; 16];
                 }
                 After::Fault(fault) => return Err(fault),
+            }
+        }
+        panic!("{name} does not end")
+    }
+
+    /// Puts a table of system calls in place whose entries are [`syscall_stub`]s.
+    pub(crate) fn install_syscalls(&mut self) {
+        let table = DRAM + 0x7_0000;
+        for n in 0..36 {
+            self.put(table + 4 * n, &syscall_stub(n).to_le_bytes());
+        }
+        self.put(SYSCALL_TABLE_PRO, &table.to_le_bytes());
+    }
+
+    /// Runs a function that calls back; `callee` plays what it calls.
+    pub(crate) fn call_coroutine(
+        &mut self,
+        name: &str,
+        arguments: &[u32],
+        mut callee: impl FnMut(&mut Self, u32, &[u32]) -> u32,
+    ) -> u32 {
+        let found = coroutines().into_iter().find(|coroutine| coroutine.name == name);
+        let coroutine = found.unwrap_or_else(|| panic!("no function {name}"));
+        let caller = self.ar;
+        self.ar[1] -= coroutine.frame();
+        for (i, &value) in arguments.iter().enumerate() {
+            match i {
+                0..6 => self.ar[2 + i] = value,
+                _ => self.put(caller[1] + 4 * (i as u32 - 6), &value.to_le_bytes()),
+            }
+        }
+        let (mut native, mut has_begun) = (coroutine.begin, false);
+        for _ in 0..1_000_000 {
+            if self.left == 0 {
+                self.left = self.quantum.into();
+            }
+            match run(native, Frame::Own, 0x4000_0560, self) {
+                After::Again => self.left = 0,
+                After::Continue(_) if !has_begun => {
+                    (native, has_begun) = (coroutine.step, true);
+                }
+                After::Continue(_) if self.ar[8] == 0 => {
+                    let result = self.ar[2];
+                    self.ar = caller;
+                    return result;
+                }
+                After::Continue(_) => {
+                    let (target, arguments) = (self.ar[8], self.ar[10..16].to_vec());
+                    self.ar[8..].fill(0xdead_beef);
+                    self.ar[10] = callee(self, target, &arguments);
+                }
+                other => panic!("{name}: {other:x?}"),
             }
         }
         panic!("{name} does not end")

@@ -7,10 +7,13 @@
 //! *Not modelled*: ROM entry points without an entry in [`table`].
 
 pub mod call;
+mod callbacks;
+pub mod coroutine;
 #[cfg(test)]
 mod fake;
 mod functions;
 pub mod guest;
+pub mod image;
 pub mod startup;
 pub mod symbols;
 pub mod table;

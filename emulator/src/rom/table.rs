@@ -7,7 +7,8 @@
 //! and [`symbols`] tells their names.
 
 use super::call::Native;
-use super::functions;
+use super::coroutine::Coroutine;
+use super::{callbacks, functions};
 
 /// A native ROM function.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +30,15 @@ pub(super) const fn entry(address: u32, name: &'static str, parts: &'static [Nat
 pub fn entries() -> Vec<Entry> {
     let mut all: Vec<Entry> =
         functions::TABLES.iter().flat_map(|table| table.iter()).copied().collect();
+    all.extend(callbacks::CHANNELS);
     all.sort_by_key(|entry| entry.address);
+    all
+}
+
+/// Every function that calls back, in order of address.
+pub fn coroutines() -> Vec<Coroutine> {
+    let mut all: Vec<Coroutine> = callbacks::TABLES.concat();
+    all.sort_by_key(|coroutine| coroutine.address);
     all
 }
 

@@ -463,12 +463,9 @@ impl System {
     pub(super) fn serve(&mut self, id: Id, cx: &Context) {
         match id {
             Id::Dport => self.serve_dport(cx),
-            Id::Spi0 => serve_flash(
-                &mut self.devices.spi0,
-                &mut self.flash,
-                self.psram.as_mut(),
-                cx.now,
-            ),
+            Id::Spi0 => {
+                serve_flash(&mut self.devices.spi0, &mut self.flash, self.psram.as_mut(), cx.now)
+            }
             Id::Spi1 => {
                 serve_flash(&mut self.devices.spi1, &mut self.flash, self.psram.as_mut(), cx.now);
                 for range in self.flash.take_changes() {
@@ -777,7 +774,9 @@ impl Bus for System {
                 PHYSICAL_FLASH + u32::from(page) * PAGE + (address & 0xffff)
             }
             Some(_) => return None,
-            None => self.memory.physical_code(core, Cell::at(address).filter(|_| address >= ROM)?)?,
+            None => {
+                self.memory.physical_code(core, Cell::at(address).filter(|_| address >= ROM)?)?
+            }
         };
         let mut bytes = [0; 4];
         self.peek(core, address, &mut bytes).ok()?;
@@ -828,13 +827,7 @@ impl Bus for System {
 
 impl System {
     /// An instruction that straddles two pages: its bytes behind the first page.
-    fn complete_fetch(
-        &self,
-        core: usize,
-        address: u32,
-        buffer: &mut [u8; MAX_FETCH],
-        have: usize,
-    ) {
+    fn complete_fetch(&self, core: usize, address: u32, buffer: &mut [u8; MAX_FETCH], have: usize) {
         for (n, byte) in buffer.iter_mut().enumerate().take(3).skip(have) {
             *byte = self.peek_byte(core, address.wrapping_add(n as u32)).unwrap_or(0);
         }

@@ -121,7 +121,8 @@ impl Esp32 {
     pub fn new(config: &ChipConfig, flash: NorFlash, psram: Option<Psram>) -> Self {
         let devices =
             Devices::new(&DeviceConfig { efuse: config.efuse.clone(), seed: config.seed });
-        let clocks = Clocks { cpu: config.xtal, apb: config.xtal, xtal: config.xtal, ..Clocks::default() };
+        let clocks =
+            Clocks { cpu: config.xtal, apb: config.xtal, xtal: config.xtal, ..Clocks::default() };
         let RomChoice::Image([pro, app]) = &config.rom;
         Self {
             cpus: [Cpu::new(0), Cpu::new(1)],
@@ -272,7 +273,9 @@ impl Esp32 {
             let grid = (self.cycle / QUANTUM + 1) * QUANTUM;
             grid.min(self.system.clock.cycle_at(horizon))
         } else {
-            let wakes = |n: usize| if running[n] && !active[n] { self.cpus[n].wakes_at() } else { u64::MAX };
+            let wakes = |n: usize| {
+                if running[n] && !active[n] { self.cpus[n].wakes_at() } else { u64::MAX }
+            };
             self.system.clock.cycle_at(horizon.min(deadline)).min(wakes(0)).min(wakes(1))
         };
         // Time passes even when a deadline rounds to the present cycle.

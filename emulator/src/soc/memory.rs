@@ -246,9 +246,7 @@ impl Memory {
                 let from_sram1 = (n as u32).checked_sub(SRAM1 - SRAM)?;
                 SRAM1_CODE + (SRAM1_LEN - 4 - (from_sram1 & !3))
             }
-            Cell::SramReversed(n) => {
-                SRAM1_CODE + (SRAM1_LEN - 4 - (n as u32 - (SRAM1 - SRAM)))
-            }
+            Cell::SramReversed(n) => SRAM1_CODE + (SRAM1_LEN - 4 - (n as u32 - (SRAM1 - SRAM))),
             Cell::Sram0(n) => SRAM0 + n as u32,
             Cell::RtcFast(n) => RTC_FAST[1] + n as u32,
             Cell::RtcSlow(n) => RTC_SLOW + n as u32,

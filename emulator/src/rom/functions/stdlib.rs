@@ -108,7 +108,7 @@ fn set_end(call: &mut Call<'_>, end: u32, number: &Number) -> Result<(), Stop> {
 }
 
 /// `long strtol(text, end, base)` with errno in the structure at `reent`, if there is one.
-pub(super) fn strtol(
+pub(in crate::rom) fn strtol(
     call: &mut Call<'_>,
     reent: u32,
     text: u32,
@@ -127,7 +127,7 @@ pub(super) fn strtol(
 }
 
 /// `unsigned long strtoul(text, end, base)`, likewise.
-pub(super) fn strtoul(
+pub(in crate::rom) fn strtoul(
     call: &mut Call<'_>,
     reent: u32,
     text: u32,

@@ -1,0 +1,14 @@
+//! The ROM functions that call back into firmware, one file per subject.
+
+mod allocation;
+mod print;
+mod sort;
+mod veneers;
+
+use super::coroutine::Coroutine;
+
+pub(super) use print::CHANNELS;
+
+/// All tables.
+pub(super) const TABLES: &[&[Coroutine]] =
+    &[allocation::TABLE, print::TABLE, sort::TABLE, veneers::TABLE];
