@@ -92,6 +92,7 @@ impl Cpu {
             let vector = if self.ps & ps::UM != 0 { vector::USER } else { vector::KERNEL };
             self.pc = self.vecbase.wrapping_add(vector);
         }
+        self.note_event(cause as u32, pc);
         self.set_ps(self.ps | ps::EXCM);
     }
 
@@ -123,6 +124,7 @@ impl Cpu {
         self.eps[level as usize] = self.ps;
         self.set_ps((self.ps & !ps::INTLEVEL) | ps::EXCM | level);
         self.pc = self.vecbase.wrapping_add(vector);
+        self.note_event(self.debugcause, pc);
     }
 
     /// RFI: back from a high-priority interrupt. Level 0 and 1 do not exist; the encoding gives

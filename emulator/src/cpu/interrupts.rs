@@ -84,6 +84,7 @@ impl Cpu {
     /// Takes the interrupt of `level` at the current PC.
     pub(super) fn take_interrupt(&mut self, level: u32) {
         self.waiting = false;
+        self.note(self.cycle);
         if level == 1 {
             self.raise(Cause::Level1Interrupt, self.pc);
         } else {

@@ -95,6 +95,11 @@ pub struct Cpu {
     /// IBREAK or ICOUNT are armed: instructions are looked at one by one.
     single_step: bool,
     last_access: Option<u32>,
+    /// Polling loops that only wait for somebody else pass without being executed. Changes nothing
+    /// but speed.
+    pub skip_polling_loops: bool,
+    /// Running hash of the exceptions and interrupts taken, with cycle, cause and address.
+    events: u64,
 }
 
 impl Cpu {
@@ -158,6 +163,8 @@ impl Cpu {
             attention: true,
             single_step: false,
             last_access: None,
+            skip_polling_loops: true,
+            events: 0,
         };
         for n in 0..3 {
             cpu.set_ccompare(n, 0, 0);
@@ -165,13 +172,33 @@ impl Cpu {
         cpu
     }
 
-    /// Reset at the current cycle: everything but the cycle number and the external lines.
+    /// Reset at the current cycle: everything but the cycle number, the external lines and what
+    /// the host has chosen or looks at.
     pub fn reset(&mut self) {
-        let (index, cycle, external) = (self.index, self.cycle, self.external);
-        *self = Self::new(index);
-        self.cycle = cycle;
-        self.external = external;
-        self.set_ccount(0, cycle);
+        let old = std::mem::replace(self, Self::new(self.index));
+        self.cycle = old.cycle;
+        self.external = old.external;
+        self.skip_polling_loops = old.skip_polling_loops;
+        self.events = old.events;
+        self.set_ccount(0, self.cycle);
+    }
+
+    /// Hash of all exceptions and interrupts taken so far, window overflows and underflows
+    /// included: vectors, causes and addresses, and the cycles of the interrupts. Equal runs have
+    /// equal hashes.
+    pub fn event_hash(&self) -> u64 {
+        self.events
+    }
+
+    /// Notes that control has been redirected from `pc` to the vector at `self.pc`. Inside a block
+    /// `self.cycle` is still that of the block's start, so it is no part of this.
+    fn note_event(&mut self, cause: u32, pc: u32) {
+        self.note(u64::from(cause) << 32 | u64::from(pc));
+        self.note(u64::from(self.pc));
+    }
+
+    fn note(&mut self, word: u64) {
+        self.events = (self.events ^ word).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(29);
     }
 
     /// PS.
@@ -226,6 +253,11 @@ impl Cpu {
     /// VECBASE.
     pub fn vecbase(&self) -> u32 {
         self.vecbase
+    }
+
+    /// Special register `number` as RSR would read it now, for debuggers and tests.
+    pub fn special(&self, number: u8) -> Option<u32> {
+        self.read_special(u32::from(number), self.cycle)
     }
 
     /// The core is in WAITI.

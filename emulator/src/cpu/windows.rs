@@ -122,6 +122,7 @@ impl Cpu {
         self.ps = (self.ps & !ps::OWB) | ps::EXCM | self.windowbase << ps::OWB_SHIFT;
         self.set_windowbase(base);
         self.pc = self.vecbase.wrapping_add(vector);
+        self.note_event(base, pc);
     }
 
     /// ENTRY: opens the callee's frame. False when the state does not allow it.

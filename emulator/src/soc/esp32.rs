@@ -59,6 +59,8 @@ pub struct ChipConfig {
     pub rom: RomChoice,
     /// Most instructions in a block of pre-decoded code, 1 to 64. Changes nothing but speed.
     pub max_block: usize,
+    /// Pass over the repetitions of loops that only poll memory. Changes nothing but speed.
+    pub skip_polling_loops: bool,
 }
 
 impl Default for ChipConfig {
@@ -69,6 +71,7 @@ impl Default for ChipConfig {
             seed: 1,
             rom: RomChoice::default(),
             max_block: MAX_BLOCK,
+            skip_polling_loops: true,
         }
     }
 }
@@ -114,6 +117,8 @@ pub struct Esp32 {
     sleeping: Option<SleepKind>,
     halted: Option<Halt>,
     hash: EventHash,
+    /// Of the symbols that each UART has sent: apart, for the host is free in which order it asks.
+    output_hash: [EventHash; 3],
 }
 
 impl Esp32 {
@@ -125,7 +130,11 @@ impl Esp32 {
             Clocks { cpu: config.xtal, apb: config.xtal, xtal: config.xtal, ..Clocks::default() };
         let RomChoice::Image([pro, app]) = &config.rom;
         Self {
-            cpus: [Cpu::new(0), Cpu::new(1)],
+            cpus: [0, 1].map(|n| {
+                let mut cpu = Cpu::new(n);
+                cpu.skip_polling_loops = config.skip_polling_loops;
+                cpu
+            }),
             code: CodeCache::new(2, config.max_block),
             system: System::new([pro, app], devices, flash, psram, clocks),
             xtal: config.xtal,
@@ -134,6 +143,7 @@ impl Esp32 {
             sleeping: None,
             halted: None,
             hash: EventHash::default(),
+            output_hash: [EventHash::default(); 3],
         }
     }
 
@@ -156,6 +166,20 @@ impl Esp32 {
     pub fn pass_time(&mut self, until: Instant) {
         self.system.advance(until);
         self.system.clock.pause(self.cycle, self.system.now());
+    }
+
+    /// Copies memory as `core` sees it at `address`, without side effects; how many bytes of it
+    /// there were. Registers are no memory.
+    pub fn read_memory(&self, core: CoreId, address: u32, out: &mut [u8]) -> usize {
+        let mut copied = 0;
+        while copied < out.len() {
+            let at = address.wrapping_add(copied as u32);
+            match self.system.read_memory(core.index(), at, &mut out[copied..]) {
+                0 => break,
+                n => copied += n,
+            }
+        }
+        copied
     }
 
     /// The flash chip.
@@ -197,9 +221,23 @@ impl Esp32 {
         self.system.devices.accesses()
     }
 
-    /// Hash of all events so far: interrupts taken, bytes sent, resets, with their times.
+    /// Hash of all events so far: exceptions and interrupts taken, symbols sent and taken by
+    /// [`Esp32::take_output`], resets and wake-ups, with their times. Equal runs have equal hashes.
     pub fn event_hash(&self) -> u64 {
-        self.hash.0
+        let mut hash = self.hash;
+        for part in self.cpus.iter().map(Cpu::event_hash) {
+            hash.mix(part);
+        }
+        for part in self.output_hash {
+            hash.mix(part.0);
+        }
+        hash.0
+    }
+
+    /// Forgets all pre-decoded code; it is decoded again when it is reached. Changes nothing but
+    /// speed.
+    pub fn drop_decoded_code(&mut self) {
+        self.code.clear();
     }
 
     fn uart_mut(&mut self, port: usize) -> Option<(&mut Uart, Id)> {
@@ -214,7 +252,13 @@ impl Esp32 {
 
     /// The oldest symbol that UART `port` (0 to 2) has sent and nobody has taken.
     pub fn take_output(&mut self, port: usize) -> Option<(Instant, Symbol)> {
-        self.uart_mut(port)?.0.take_output()
+        let (at, symbol) = self.uart_mut(port)?.0.take_output()?;
+        let value = match symbol {
+            Symbol::Byte(byte) => u32::from(byte),
+            Symbol::Break => 1 << 8,
+        };
+        self.output_hash[port].add(at, port as u32, value);
+        Some((at, symbol))
     }
 
     /// Puts a symbol on the receive line of UART `port`, behind those still under way.
@@ -512,8 +556,11 @@ impl Default for EventHash {
 
 impl EventHash {
     fn add(&mut self, at: Instant, kind: u32, value: u32) {
-        for word in [at.ticks(), u64::from(kind) << 32 | u64::from(value)] {
-            self.0 = (self.0 ^ word).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(29);
-        }
+        self.mix(at.ticks());
+        self.mix(u64::from(kind) << 32 | u64::from(value));
+    }
+
+    fn mix(&mut self, word: u64) {
+        self.0 = (self.0 ^ word).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(29);
     }
 }

@@ -102,7 +102,7 @@ impl Cpu {
             match leave {
                 Leave::To(target) => {
                     self.pc = target;
-                    if target == block.pc && block.may_spin {
+                    if target == block.pc && block.may_spin && self.skip_polling_loops {
                         self.cycle += spin.skip(self, bus, done as u64, limit);
                     }
                 }
