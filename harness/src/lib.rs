@@ -1,2 +1,26 @@
 //! benchrig, as a library: scenario, target, runner, report.
+//!
+//! | module | knows |
+//! |---|---|
+//! | [`time`] | device time and spans |
+//! | [`scenario`] | the language: text to checked cases; no I/O |
+//! | [`steps`] | what a scenario can do; sees a session, never a concrete target |
+//! | [`targets`] | what a case runs against |
+//! | [`transcript`] | what a serial port said, and searching it |
+//! | [`firmware`] | from a name or a path to checked bytes at flash offsets |
+//! | [`runner`] | cases to verdicts, as a stream of events; never prints |
+//! | [`snapshots`] | reviewed files that observations are compared with |
+//! | [`reports`] | consumers of the events; never decide |
+//! | [`cli`] | arguments, files, terminal |
+
+pub mod cli;
+pub mod exit_code;
 pub mod firmware;
+pub mod reports;
+pub mod runner;
+pub mod scenario;
+pub mod snapshots;
+pub mod steps;
+pub mod targets;
+pub mod time;
+pub mod transcript;

@@ -1,0 +1,167 @@
+//! Everything the runner tells the outside, as one typed stream.
+//!
+//! Serialised, each event is one JSON object with `event` as its kind. What depends on the host is
+//! in fields named `wall_…` or `host_…`; all else is the same in every run of the same scenario on a
+//! target with virtual time. Secrets are redacted before an event is emitted.
+
+use serde::Serialize;
+
+use super::evidence::Evidence;
+use super::failure::Failure;
+use super::verdict::{Tally, Verdict};
+use crate::scenario::fault::Place;
+use crate::targets::{Capability, MachineReport, Port};
+use crate::time::DeviceTime;
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// The run begins.
+    RunStarted {
+        /// Version of this format; it changes when a reader would have to.
+        format: u32,
+        /// Which target.
+        target: String,
+        /// Seed of everything random.
+        seed: u64,
+        /// How many cases there are.
+        cases: usize,
+    },
+    /// Firmware is being fetched or read.
+    Firmware {
+        /// What the scenario calls it.
+        name: String,
+        /// In words.
+        wall_note: String,
+    },
+    /// Firmware is being received.
+    FirmwareBytes {
+        /// What the scenario calls it.
+        name: String,
+        /// Bytes here.
+        wall_done: u64,
+        /// Bytes in all.
+        wall_total: u64,
+    },
+    /// A case begins.
+    CaseStarted {
+        /// Its number, from 0.
+        case: usize,
+        /// Its name: the file's stem and the values of its parameters.
+        name: String,
+        /// The title in the scenario.
+        title: String,
+        /// The scenario file as given.
+        file: String,
+        /// The board profile.
+        board: String,
+        /// How many steps it has.
+        steps: usize,
+        /// Which try this is, from 1.
+        attempt: u32,
+    },
+    /// A step begins.
+    StepStarted {
+        /// The case.
+        case: usize,
+        /// The step's number, from 0.
+        step: usize,
+        /// What it does, in a few words.
+        summary: String,
+        /// Where it stands.
+        place: Place,
+        /// Device time.
+        time: DeviceTime,
+    },
+    /// A long operation goes on.
+    StepProgress {
+        /// The case.
+        case: usize,
+        /// The step.
+        step: usize,
+        /// What is being done.
+        what: &'static str,
+        /// Bytes done.
+        done: u64,
+        /// Bytes in all.
+        total: u64,
+    },
+    /// A serial line is complete.
+    Serial {
+        /// The case.
+        case: usize,
+        /// Who printed it.
+        port: Port,
+        /// When its last byte came.
+        time: DeviceTime,
+        /// The line, without terminal sequences.
+        text: String,
+    },
+    /// A step is over.
+    StepFinished {
+        /// The case.
+        case: usize,
+        /// The step.
+        step: usize,
+        /// How it ended.
+        verdict: Verdict,
+        /// Device time.
+        time: DeviceTime,
+        /// What it saw, when it went right.
+        evidence: Option<Evidence>,
+        /// Milliseconds the host took.
+        wall_ms: u64,
+    },
+    /// A case is over.
+    CaseFinished {
+        /// The case.
+        case: usize,
+        /// How it ended.
+        verdict: Verdict,
+        /// Why, unless it passed.
+        reason: Option<Box<Reason>>,
+        /// What the machine says about itself.
+        machine: Option<Box<MachineReport>>,
+        /// Hash over everything the ports said, with times, where time is virtual.
+        transcript_hash: Option<String>,
+        /// Milliseconds the host took.
+        wall_ms: u64,
+    },
+    /// The run is over.
+    RunFinished {
+        /// How many cases ended how.
+        tally: Tally,
+        /// What the program will end with, as far as the cases decide.
+        exit_code: u8,
+        /// Milliseconds the host took.
+        wall_ms: u64,
+    },
+}
+
+/// Why a case did not simply pass.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Reason {
+    /// The target cannot do something.
+    MissingCapabilities {
+        /// What.
+        missing: Vec<Capability>,
+    },
+    /// A step failed.
+    Step {
+        /// Its number, from 0.
+        step: usize,
+        /// What it is, as written in the scenario.
+        yaml: String,
+        /// Where it stands.
+        place: Place,
+        /// What happened.
+        failure: Failure,
+    },
+    /// Something failed that belongs to no step.
+    Case {
+        /// What happened.
+        failure: Failure,
+    },
+}

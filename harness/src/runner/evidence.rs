@@ -1,0 +1,79 @@
+//! What a step saw, kept for the report.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::time::DeviceTime;
+
+/// What a step that went right leaves behind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Evidence {
+    /// It was done; there is nothing to see.
+    Done,
+    /// A line that a port printed.
+    Line {
+        /// The line that contains the match.
+        line: String,
+        /// When the match was complete.
+        time: DeviceTime,
+    },
+    /// Bytes that were waited for.
+    Seen {
+        /// The bytes as text.
+        text: String,
+        /// When they were complete.
+        time: DeviceTime,
+    },
+    /// An answer of the MicroPython prompt.
+    Answer {
+        /// What was asked.
+        code: String,
+        /// What it printed, without the last line end.
+        answer: String,
+    },
+    /// A snapshot was compared.
+    Snapshot {
+        /// Its file.
+        path: PathBuf,
+        /// Lines compared.
+        lines: usize,
+        /// What came of it, in words.
+        outcome: &'static str,
+        /// What the author should know, such as much of it being redacted.
+        warning: Option<String>,
+    },
+    /// A remark.
+    Note {
+        /// In words.
+        text: String,
+    },
+}
+
+impl Evidence {
+    /// A remark.
+    pub fn note(text: impl Into<String>) -> Self {
+        Self::Note { text: text.into() }
+    }
+
+    /// In one line, for people; empty when there is nothing to see.
+    pub fn words(&self) -> String {
+        let first = |text: &str| match text.split_once('\n') {
+            None => text.to_owned(),
+            Some((first, rest)) => format!("{first} (and {} more lines)", rest.lines().count()),
+        };
+        match self {
+            Self::Done => String::new(),
+            Self::Line { line, .. } => line.trim().to_owned(),
+            Self::Seen { text, .. } => format!("{text:?}"),
+            Self::Answer { answer, .. } if answer.is_empty() => "no output".to_owned(),
+            Self::Answer { answer, .. } => first(answer),
+            Self::Snapshot { path, lines, outcome, .. } => {
+                let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+                format!("{name}: {lines} lines, {outcome}")
+            }
+            Self::Note { text } => first(text),
+        }
+    }
+}

@@ -1,0 +1,389 @@
+//! Runs a plan: opens a target for each case, plays its steps, ends with a verdict.
+//!
+//! ```text
+//! plan ─▶ firmware (once per name) ─▶ target ─▶ step, step, … ─▶ alarms left? ─▶ machine report ─▶ verdict
+//! ```
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use super::events::{Event, Reason};
+use super::evidence::Evidence;
+use super::failure::{Failure, StepError};
+use super::firmware::{FetchNews, FirmwareSource, FirmwareTrouble, FlashImage};
+use super::plan::{Plan, PlannedCase};
+use super::session::{News, Session, Setup};
+use super::verdict::{Skips, Tally, Verdict};
+use crate::scenario::model::{Case, Dialect, StepEntry, Unmodelled};
+use crate::scenario::values::{Secrets, Values};
+use crate::snapshots::{SnapshotFolder, SnapshotPolicy};
+use crate::targets::{MachineReport, TargetRequest, TargetSource};
+use crate::transcript::{Transcript, printable};
+
+/// Version of the event format.
+const FORMAT: u32 = 1;
+
+/// What a run needs from outside.
+pub struct Surroundings<'a> {
+    /// Where targets come from.
+    pub targets: &'a dyn TargetSource,
+    /// Where firmware comes from.
+    pub firmware: &'a dyn FirmwareSource,
+    /// What `{{env.NAME}}` may see.
+    pub environment: BTreeMap<String, String>,
+    /// What happens to new and changed snapshots.
+    pub snapshots: SnapshotPolicy,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// How often a failed case is tried again.
+    pub retries: u32,
+    /// Whether the first case that does not pass ends the run.
+    pub fail_fast: bool,
+    /// What skipped cases mean.
+    pub skips: Skips,
+    /// Set when the person wants the run to end.
+    pub cancelled: &'a AtomicBool,
+}
+
+/// Runs all cases and tells `emit` everything; the tally of the verdicts.
+pub fn execute(plan: &Plan, around: &Surroundings<'_>, emit: &mut dyn FnMut(Event)) -> Tally {
+    let start = Instant::now();
+    emit(Event::RunStarted {
+        format: FORMAT,
+        target: around.targets.name().to_owned(),
+        seed: around.seed,
+        cases: plan.cases.len(),
+    });
+    let mut tally = Tally::default();
+    let mut images = BTreeMap::new();
+    for (number, planned) in plan.cases.iter().enumerate() {
+        if around.cancelled.load(Ordering::Relaxed) {
+            // What never began has no verdict; the run as a whole was interrupted.
+            tally.interrupted = tally.interrupted.max(1);
+            break;
+        }
+        let verdict = run_planned(number, planned, around, &mut images, emit);
+        tally.add(verdict);
+        let bad = matches!(verdict, Verdict::Failed | Verdict::Error);
+        if bad && around.fail_fast {
+            break;
+        }
+    }
+    let exit_code = tally.exit_code(around.skips) as u8;
+    emit(Event::RunFinished { tally, exit_code, wall_ms: millis(start) });
+    tally
+}
+
+type Images = BTreeMap<String, Result<Arc<FlashImage>, FirmwareTrouble>>;
+
+fn run_planned(
+    number: usize,
+    planned: &PlannedCase,
+    around: &Surroundings<'_>,
+    images: &mut Images,
+    emit: &mut dyn FnMut(Event),
+) -> Verdict {
+    let case = &planned.case;
+    let secrets = Secrets::new(&case.environment_names(), &around.environment);
+    let mut attempt = 1;
+    loop {
+        let start = Instant::now();
+        emit(Event::CaseStarted {
+            case: number,
+            name: case.name.clone(),
+            title: case.title.clone(),
+            file: case.source.name.clone(),
+            board: case.board.clone(),
+            steps: case.steps.len(),
+            attempt,
+        });
+        let end = match planned.missing.is_empty() {
+            true => Run { number, case, secrets: &secrets, around, images, emit }.case(),
+            false => CaseEnd {
+                verdict: Verdict::Skipped,
+                reason: Some(Reason::MissingCapabilities { missing: planned.missing.clone() }),
+                machine: None,
+                transcript_hash: None,
+            },
+        };
+        let again = end.verdict == Verdict::Failed && attempt <= around.retries;
+        let verdict = match end.verdict {
+            Verdict::Passed if attempt > 1 => Verdict::Flaky,
+            verdict => verdict,
+        };
+        emit(Event::CaseFinished {
+            case: number,
+            verdict,
+            reason: end.reason.map(Box::new),
+            machine: end.machine.map(Box::new),
+            transcript_hash: end.transcript_hash,
+            wall_ms: millis(start),
+        });
+        if !again {
+            return verdict;
+        }
+        attempt += 1;
+    }
+}
+
+struct CaseEnd {
+    verdict: Verdict,
+    reason: Option<Reason>,
+    machine: Option<MachineReport>,
+    transcript_hash: Option<String>,
+}
+
+/// One attempt at one case.
+struct Run<'r, 'a> {
+    number: usize,
+    case: &'r Case,
+    secrets: &'r Secrets,
+    around: &'r Surroundings<'a>,
+    images: &'r mut Images,
+    emit: &'r mut dyn FnMut(Event),
+}
+
+impl Run<'_, '_> {
+    fn case(mut self) -> CaseEnd {
+        let firmware = match self.firmware() {
+            Ok(firmware) => firmware,
+            Err(error) => return self.broken(&StepError::Firmware(error)),
+        };
+        let writes_flash = self.case.steps.iter().any(|entry| entry.step.facts().writes_flash);
+        let request = TargetRequest {
+            board: self.case.board.clone(),
+            seed: self.around.seed,
+            flash: match &firmware {
+                Some(image) if !writes_flash => image.segments.clone(),
+                _ => Vec::new(),
+            },
+        };
+        let mut target = match self.around.targets.open(&request) {
+            Ok(target) => target,
+            Err(error) => return self.broken(&StepError::Target(error)),
+        };
+
+        let (number, case, secrets) = (self.number, self.case, self.secrets);
+        let step = std::cell::Cell::new(0);
+        let emit = std::cell::RefCell::new(&mut *self.emit);
+        let mut news = |news: News<'_>| match news {
+            News::Progress { what, progress } => (emit.borrow_mut())(Event::StepProgress {
+                case: number,
+                step: step.get(),
+                what,
+                done: progress.done,
+                total: progress.total,
+            }),
+            News::Line { port, time, text } => (emit.borrow_mut())(Event::Serial {
+                case: number,
+                port,
+                time,
+                text: printable(&secrets.redact(text)),
+            }),
+            News::Time(_) => {}
+        };
+        let mut session = Session::new(Setup {
+            target: &mut *target,
+            dialect: case.dialect,
+            timeout: case.timeout,
+            never: case.never.clone(),
+            values: Values::new(self.around.environment.clone()),
+            secrets: secrets.clone(),
+            firmware,
+            project: case.project.clone(),
+            snapshots: SnapshotFolder::beside(
+                &case.path,
+                &case.project,
+                self.around.snapshots.clone(),
+            ),
+            cancelled: self.around.cancelled,
+            news: &mut news,
+        });
+
+        let mut outcome = Ok(());
+        for (index, entry) in case.steps.iter().enumerate() {
+            step.set(index);
+            let start = Instant::now();
+            (emit.borrow_mut())(Event::StepStarted {
+                case: number,
+                step: index,
+                summary: secrets.redact(&entry.title()),
+                place: case.source.place(entry.span.start),
+                time: session.now(),
+            });
+            let result = play(&mut session, case, index, entry);
+            let (verdict, evidence) = match &result {
+                Ok(evidence) => (Verdict::Passed, Some(redact_evidence(evidence, secrets))),
+                Err(error) => (verdict_of(error), None),
+            };
+            (emit.borrow_mut())(Event::StepFinished {
+                case: number,
+                step: index,
+                verdict,
+                time: session.now(),
+                evidence,
+                wall_ms: millis(start),
+            });
+            if let Err(error) = result {
+                outcome = Err((Some(index), error));
+                break;
+            }
+        }
+        let last = session.end();
+        if outcome.is_ok() {
+            outcome = last.map_err(|error| (None, error));
+        }
+        let hash = transcript_hash(session.transcripts());
+        drop(session);
+        let machine = target.finish();
+        if outcome.is_ok() && case.unmodelled == Unmodelled::Deny && !machine.unmodelled.is_empty()
+        {
+            outcome = Err((None, unmodelled(&machine)));
+        }
+        let (verdict, reason) = match outcome {
+            Ok(()) => (Verdict::Passed, None),
+            Err((step, error)) => (verdict_of(&error), Some(self.reason(step, &error))),
+        };
+        CaseEnd { verdict, reason, machine: Some(machine), transcript_hash: Some(hash) }
+    }
+
+    /// The scenario's firmware, fetched once per run of the program.
+    fn firmware(&mut self) -> Result<Option<Arc<FlashImage>>, FirmwareTrouble> {
+        let Some(spec) = &self.case.firmware else { return Ok(None) };
+        if let Some(known) = self.images.get(spec) {
+            return known.clone().map(Some);
+        }
+        let emit = &mut *self.emit;
+        let name = spec.clone();
+        let mut news = |news: FetchNews| {
+            emit(match news {
+                FetchNews::Note(wall_note) => Event::Firmware { name: name.clone(), wall_note },
+                FetchNews::Bytes { done, total } => {
+                    Event::FirmwareBytes { name: name.clone(), wall_done: done, wall_total: total }
+                }
+            });
+        };
+        let image = self.around.firmware.resolve(spec, &mut news).map(Arc::new);
+        self.images.insert(spec.clone(), image.clone());
+        image.map(Some)
+    }
+
+    fn broken(&self, error: &StepError) -> CaseEnd {
+        CaseEnd {
+            verdict: verdict_of(error),
+            reason: Some(self.reason(None, error)),
+            machine: None,
+            transcript_hash: None,
+        }
+    }
+
+    fn reason(&self, step: Option<usize>, error: &StepError) -> Reason {
+        let failure = match error {
+            StepError::Failed(failure) => (**failure).clone(),
+            other => Failure::new(other.to_string()),
+        };
+        let failure = redact_failure(failure, self.secrets);
+        match step.and_then(|index| Some((index, self.case.steps.get(index)?))) {
+            Some((step, entry)) => Reason::Step {
+                step,
+                yaml: self.secrets.redact(self.case.yaml_of(entry)),
+                place: self.case.source.place(entry.span.start),
+                failure,
+            },
+            None => Reason::Case { failure },
+        }
+    }
+}
+
+fn play(
+    session: &mut Session<'_>,
+    case: &Case,
+    index: usize,
+    entry: &StepEntry,
+) -> Result<Evidence, StepError> {
+    let facts = entry.step.facts();
+    // Wokwi's simulations are switched on when they start.
+    if facts.needs_power || case.dialect == Dialect::Wokwi {
+        session.power_for_first_step()?;
+    }
+    let upcoming = match facts.expects {
+        Some(_) => None,
+        None => case.steps[index + 1..].iter().find_map(|entry| entry.step.facts().expects),
+    };
+    // A pattern whose values are not all known yet simply does not look ahead.
+    let upcoming =
+        upcoming.and_then(|(port, pattern)| Some((port, pattern.pattern(session.values()).ok()?)));
+    session.look_ahead(upcoming);
+    entry.step.run(session)
+}
+
+fn verdict_of(error: &StepError) -> Verdict {
+    match error {
+        StepError::Failed(_) => Verdict::Failed,
+        StepError::Interrupted => Verdict::Interrupted,
+        _ => Verdict::Error,
+    }
+}
+
+fn unmodelled(machine: &MachineReport) -> StepError {
+    let seen = machine.unmodelled.iter().map(ToString::to_string).collect();
+    StepError::failed(Failure {
+        seen,
+        help: Some("the scenario says `unmodelled: deny`".to_owned()),
+        ..Failure::new("the firmware touched what the emulator does not model")
+    })
+}
+
+fn redact_failure(mut failure: Failure, secrets: &Secrets) -> Failure {
+    let redact = |text: &mut String| *text = printable(&secrets.redact(text));
+    redact(&mut failure.what);
+    failure.seen.iter_mut().for_each(redact);
+    for text in [&mut failure.expected, &mut failure.diff, &mut failure.help].into_iter().flatten()
+    {
+        redact(text);
+    }
+    for sighting in [&mut failure.nearest, &mut failure.already_seen].into_iter().flatten() {
+        redact(&mut sighting.line);
+    }
+    failure
+}
+
+fn redact_evidence(evidence: &Evidence, secrets: &Secrets) -> Evidence {
+    let redact = |text: &str| printable(&secrets.redact(text));
+    match evidence.clone() {
+        Evidence::Line { line, time } => Evidence::Line { line: redact(&line), time },
+        Evidence::Seen { text, time } => Evidence::Seen { text: secrets.redact(&text), time },
+        Evidence::Answer { code, answer } => {
+            Evidence::Answer { code: secrets.redact(&code), answer: redact(&answer) }
+        }
+        Evidence::Note { text } => Evidence::Note { text: secrets.redact(&text) },
+        other @ (Evidence::Done | Evidence::Snapshot { .. }) => other,
+    }
+}
+
+/// FNV-1a over port, time and bytes of everything said: equal runs have equal hashes.
+fn transcript_hash<'t>(
+    transcripts: impl Iterator<Item = (crate::targets::Port, &'t Transcript)>,
+) -> String {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut take = |bytes: &[u8]| {
+        for byte in bytes {
+            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    };
+    for (port, transcript) in transcripts {
+        take(port.to_string().as_bytes());
+        for (length, time) in transcript.deliveries() {
+            take(&(*length as u64).to_le_bytes());
+            take(&time.nanos().to_le_bytes());
+        }
+        take(transcript.raw());
+    }
+    format!("{hash:016x}")
+}
+
+fn millis(start: Instant) -> u64 {
+    start.elapsed().as_millis().try_into().unwrap_or(u64::MAX)
+}

@@ -1,0 +1,83 @@
+//! What a step ends with when it does not go right.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::firmware::FirmwareTrouble;
+use crate::scenario::values::ValueError;
+use crate::targets::TargetError;
+use crate::time::DeviceTime;
+
+/// The firmware did wrong: everything a person needs to understand it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Failure {
+    /// What happened, in one sentence.
+    pub what: String,
+    /// What was expected, if the sentence does not say it.
+    pub expected: Option<String>,
+    /// The last lines that were seen.
+    pub seen: Vec<String>,
+    /// The line most like what was expected.
+    pub nearest: Option<Sighting>,
+    /// The expected thing, seen before the place the expectation started from.
+    pub already_seen: Option<Sighting>,
+    /// The difference, as a unified diff.
+    pub diff: Option<String>,
+    /// What may help.
+    pub help: Option<String>,
+}
+
+/// A line and when it came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Sighting {
+    /// The line.
+    pub line: String,
+    /// When its end came.
+    pub time: DeviceTime,
+}
+
+impl Failure {
+    /// A failure that is one sentence so far.
+    pub fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into(), ..Self::default() }
+    }
+}
+
+/// How a step can end other than well.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// The firmware did not do what was expected: *failed*.
+    #[error("{}", .0.what)]
+    Failed(Box<Failure>),
+    /// The target is in trouble: *error*.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// A name has no value: *error*.
+    #[error(transparent)]
+    Value(#[from] ValueError),
+    /// A regular expression became unusable by its values: *error*.
+    #[error("the expression cannot be used: {0}")]
+    Regex(String),
+    /// The image cannot be flashed as the step says: *error*.
+    #[error(transparent)]
+    Firmware(#[from] FirmwareTrouble),
+    /// A file of the scenario cannot be read or a snapshot not be written: *error*.
+    #[error("{path}: {source}", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The person ended the run.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl StepError {
+    /// A failure.
+    pub fn failed(failure: Failure) -> Self {
+        Self::Failed(Box::new(failure))
+    }
+}

@@ -1,0 +1,592 @@
+//! What a step sees of a running case: the target, the transcripts, the values, the marks.
+//!
+//! All waiting happens here. Each wait is bounded by the step's patience, by the case's own time,
+//! by an alarm of the [`Guard`] and by the person's Ctrl-C, in device time except for the last.
+//!
+//! **Alarms.** A panic is worth reporting whole, so an alarm ends the case only [`DUMP`] after its
+//! line. Until then a match that covers the line makes it expected. A step that waits for nothing
+//! looks ahead: if the next expectation of the scenario matches the line, it is expected too.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::evidence::Evidence;
+use super::failure::{Failure, Sighting, StepError};
+use super::firmware::FlashImage;
+use super::guard::{Alarm, Guard};
+use crate::scenario::model::Dialect;
+use crate::scenario::values::{Secrets, Template, Values};
+use crate::snapshots::SnapshotFolder;
+use crate::targets::{Port, Power, Progress, Target, TargetEvent};
+use crate::time::{DeviceTime, Span};
+use crate::transcript::{Expectation, Match, Pattern, Poll, SETTLE, Transcript, nearest_line};
+
+/// How long a dying guest may go on printing before the case ends.
+pub const DUMP: Span = Span::from_secs(1);
+/// The longest stretch of device time between two looks at the person's Ctrl-C.
+const SLICE: Span = Span::from_millis(100);
+/// Lines of the transcript that a failure shows.
+const TAIL: usize = 8;
+
+/// How long an expectation waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// So long, in device time.
+    Within(Span),
+    /// As long as the case has time.
+    Case,
+}
+
+/// What a session tells while a step runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News<'n> {
+    /// A long operation has come so far.
+    Progress {
+        /// What is being done, such as `erasing`.
+        what: &'static str,
+        /// How far it is.
+        progress: Progress,
+    },
+    /// A line is complete.
+    Line {
+        /// Who printed it.
+        port: Port,
+        /// When its last byte came.
+        time: DeviceTime,
+        /// The line as text.
+        text: &'n str,
+    },
+    /// Device time went on.
+    Time(DeviceTime),
+}
+
+/// What a case brings to its session.
+pub struct Setup<'a> {
+    /// What the case runs against.
+    pub target: &'a mut dyn Target,
+    /// Which meaning steps have.
+    pub dialect: Dialect,
+    /// How long the case may take, in device time.
+    pub timeout: Span,
+    /// Texts that must never appear.
+    pub never: Vec<Pattern>,
+    /// Values known so far.
+    pub values: Values,
+    /// What must not appear in snapshots.
+    pub secrets: Secrets,
+    /// The scenario's firmware.
+    pub firmware: Option<Arc<FlashImage>>,
+    /// The folder that paths in the scenario start at.
+    pub project: PathBuf,
+    /// Where snapshots are.
+    pub snapshots: SnapshotFolder,
+    /// Set when the person wants the run to end.
+    pub cancelled: &'a AtomicBool,
+    /// Is told what happens meanwhile.
+    pub news: &'a mut dyn FnMut(News<'_>),
+}
+
+/// A running case, as its steps see it.
+pub struct Session<'a> {
+    setup: Setup<'a>,
+    ports: BTreeMap<Port, Transcript>,
+    told: BTreeMap<Port, usize>,
+    marks: BTreeMap<String, BTreeMap<Port, usize>>,
+    guard: Guard,
+    alarm: Option<Alarm>,
+    /// What the next expectation of the scenario waits for.
+    upcoming: Option<(Port, Pattern)>,
+    deadline: DeviceTime,
+    power_decided: bool,
+}
+
+impl<'a> Session<'a> {
+    /// A session at the start of its case.
+    pub fn new(mut setup: Setup<'a>) -> Self {
+        let deadline = setup.target.now() + setup.timeout;
+        let guard = Guard::new(std::mem::take(&mut setup.never));
+        Self {
+            setup,
+            ports: BTreeMap::new(),
+            told: BTreeMap::new(),
+            marks: BTreeMap::new(),
+            guard,
+            alarm: None,
+            upcoming: None,
+            deadline,
+            power_decided: false,
+        }
+    }
+
+    /// The target itself.
+    pub fn target(&mut self) -> &mut dyn Target {
+        &mut *self.setup.target
+    }
+
+    /// Device time now.
+    pub fn now(&self) -> DeviceTime {
+        self.setup.target.now()
+    }
+
+    /// Which meaning steps have.
+    pub fn dialect(&self) -> Dialect {
+        self.setup.dialect
+    }
+
+    /// The values known now.
+    pub fn values(&self) -> &Values {
+        &self.setup.values
+    }
+
+    /// Gives a name a value.
+    pub fn set_value(&mut self, name: &str, value: &str) {
+        self.setup.values.set(name, value);
+    }
+
+    /// A text with its values put in.
+    ///
+    /// # Errors
+    /// A name without a value.
+    pub fn text(&self, template: &Template) -> Result<String, StepError> {
+        Ok(template.text(&self.setup.values)?)
+    }
+
+    /// What must not appear in snapshots.
+    pub fn secrets(&self) -> &Secrets {
+        &self.setup.secrets
+    }
+
+    /// Where snapshots are.
+    pub fn snapshots(&self) -> &SnapshotFolder {
+        &self.setup.snapshots
+    }
+
+    /// The scenario's firmware, if it names one.
+    pub fn firmware(&self) -> Option<Arc<FlashImage>> {
+        self.setup.firmware.clone()
+    }
+
+    /// The file that a path of the scenario means.
+    pub fn file(&self, path: &str) -> PathBuf {
+        self.setup.project.join(path)
+    }
+
+    /// What a path of the scenario contains.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn read_file(&self, path: &str) -> Result<Vec<u8>, StepError> {
+        let path = self.file(path);
+        std::fs::read(&path).map_err(|source| StepError::File { path, source })
+    }
+
+    /// What a port said so far.
+    pub fn transcript(&mut self, port: Port) -> &mut Transcript {
+        self.ports.entry(port).or_default()
+    }
+
+    /// What every port said.
+    pub fn transcripts(&self) -> impl Iterator<Item = (Port, &Transcript)> {
+        self.ports.iter().map(|(port, transcript)| (*port, transcript))
+    }
+
+    /// Names this moment.
+    pub fn mark(&mut self, name: &str) {
+        // The cursor, not what happens to have arrived by now: that would differ between targets.
+        let places = self.ports.iter().map(|(port, t)| (*port, t.cursor())).collect();
+        self.marks.insert(name.to_owned(), places);
+    }
+
+    /// Where a mark stands in the text of a port; `None` when there is no such mark yet.
+    pub fn place_of(&self, mark: &str, port: Port) -> Option<usize> {
+        self.marks.get(mark).map(|places| places.get(&port).copied().unwrap_or(0))
+    }
+
+    /// Tells how far a long operation is.
+    pub fn progress(&mut self, what: &'static str, progress: Progress) {
+        (self.setup.news)(News::Progress { what, progress });
+    }
+
+    /// Switches power because a step says so.
+    ///
+    /// # Errors
+    /// Trouble with the target.
+    pub fn switch_power(&mut self, power: Power) -> Result<(), StepError> {
+        self.power_decided = true;
+        Ok(self.setup.target.power(power)?)
+    }
+
+    /// Switches power on if no step has decided about it yet.
+    ///
+    /// # Errors
+    /// Trouble with the target.
+    pub fn power_for_first_step(&mut self) -> Result<(), StepError> {
+        if !self.power_decided {
+            self.switch_power(Power::On)?;
+        }
+        Ok(())
+    }
+
+    /// Erases the whole flash.
+    ///
+    /// # Errors
+    /// Trouble with the target.
+    pub fn erase_flash(&mut self) -> Result<(), StepError> {
+        let news = &mut self.setup.news;
+        let mut progress = |progress| news(News::Progress { what: "erasing", progress });
+        self.setup.target.erase_flash(&mut progress)?;
+        Ok(())
+    }
+
+    /// Writes bytes to the flash.
+    ///
+    /// # Errors
+    /// Trouble with the target.
+    pub fn write_flash(&mut self, offset: u32, bytes: &[u8]) -> Result<(), StepError> {
+        let news = &mut self.setup.news;
+        let mut progress = |progress| news(News::Progress { what: "writing", progress });
+        self.setup.target.write_flash(offset, bytes, &mut progress)?;
+        Ok(())
+    }
+
+    /// What the next expectation of the scenario waits for, for the alarms of steps that wait for
+    /// nothing.
+    pub fn look_ahead(&mut self, upcoming: Option<(Port, Pattern)>) {
+        self.upcoming = upcoming;
+    }
+
+    /// Lets a span of device time pass.
+    ///
+    /// # Errors
+    /// As for every wait: an alarm, the end of the case's time, trouble with the target.
+    pub fn let_pass(&mut self, span: Span) -> Result<(), StepError> {
+        let until = self.now() + span;
+        while self.advance(until)? == Advance::Output {
+            self.excuse_upcoming();
+        }
+        Ok(())
+    }
+
+    /// Waits until a port says `pattern` after the cursor, and moves the cursor there.
+    ///
+    /// # Errors
+    /// *Failed* when it does not come in time.
+    pub fn expect(
+        &mut self,
+        port: Port,
+        pattern: Pattern,
+        patience: Patience,
+    ) -> Result<Match, StepError> {
+        let until = self.until(patience);
+        let from = self.transcript(port).cursor();
+        let mut search = Expectation::new(pattern, from);
+        loop {
+            match search.poll(self.transcript(port)) {
+                Poll::Found(found) => return self.take(port, found),
+                Poll::Provisional(found) => {
+                    let settled = (self.now() + SETTLE).min(until);
+                    if self.now() >= until || self.advance(settled)? == Advance::Deadline {
+                        return self.take(port, found);
+                    }
+                }
+                Poll::Missing => {
+                    if self.advance(until)? == Advance::Deadline {
+                        return Err(self.not_seen(port, search.pattern(), from, patience));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits until a port has sent these bytes after the cursor; the time of the last of them.
+    ///
+    /// # Errors
+    /// *Failed* when they do not come in time.
+    pub fn expect_bytes(
+        &mut self,
+        port: Port,
+        text: &str,
+        patience: Patience,
+    ) -> Result<DeviceTime, StepError> {
+        let until = self.until(patience);
+        let wanted = text.as_bytes();
+        let start = self.transcript(port).raw_cursor();
+        let mut searched = start;
+        loop {
+            let transcript = self.transcript(port);
+            let raw = transcript.raw();
+            let from = searched.saturating_sub(wanted.len()).max(start);
+            let found = raw[from..].windows(wanted.len()).position(|window| window == wanted);
+            searched = raw.len();
+            if let Some(at) = found {
+                let end = from + at + wanted.len();
+                let (text_start, text_end) =
+                    (transcript.text_offset(from + at), transcript.text_offset(end));
+                transcript.advance_raw(end);
+                let time = transcript.time_at(text_end);
+                self.excuse(port, text_start, text_end);
+                return Ok(time);
+            }
+            if self.advance(until)? == Advance::Deadline {
+                let from = self.transcript(port).cursor();
+                let pattern = Pattern::Text(text.to_owned());
+                return Err(self.not_seen(port, &pattern, from, patience));
+            }
+        }
+    }
+
+    /// Watches that a port does not say `pattern` for a span; the cursor stays.
+    ///
+    /// # Errors
+    /// *Failed* when it says it.
+    pub fn expect_silence_of(
+        &mut self,
+        port: Port,
+        pattern: Pattern,
+        span: Span,
+    ) -> Result<(), StepError> {
+        let until = self.now() + span;
+        let from = self.transcript(port).cursor();
+        let mut search = Expectation::new(pattern, from);
+        loop {
+            if let Poll::Found(found) | Poll::Provisional(found) =
+                search.poll(self.transcript(port))
+            {
+                let shown = search.pattern().to_string();
+                let what = format!("{shown} came at {} and must not", found.time);
+                return Err(StepError::failed(Failure {
+                    seen: self.tail(port),
+                    ..Failure::new(what)
+                }));
+            }
+            if self.advance(until)? == Advance::Deadline {
+                return Ok(());
+            }
+            self.excuse_upcoming();
+        }
+    }
+
+    /// The line that a match lies in, as evidence.
+    pub fn line_evidence(&mut self, port: Port, found: &Match) -> Evidence {
+        let transcript = self.transcript(port);
+        let (start, _) = transcript.line_at(found.range.start);
+        let end = transcript.text()[found.range.end..]
+            .find('\n')
+            .map_or(transcript.text().len(), |newline| found.range.end + newline);
+        let line = transcript.text()[start.start..end].to_owned();
+        Evidence::Line { line, time: found.time }
+    }
+
+    /// The last lines of a port.
+    pub fn tail(&mut self, port: Port) -> Vec<String> {
+        self.transcript(port).tail(TAIL).into_iter().map(str::to_owned).collect()
+    }
+
+    /// Lets time pass until output comes or `until` is reached.
+    ///
+    /// # Errors
+    /// An alarm that nothing expects, the end of the case's time, Ctrl-C, trouble with the target.
+    pub fn advance(&mut self, until: DeviceTime) -> Result<Advance, StepError> {
+        loop {
+            if self.setup.cancelled.load(Ordering::Relaxed) {
+                return Err(StepError::Interrupted);
+            }
+            let now = self.now();
+            if let Some(alarm) = &self.alarm
+                && now >= alarm.time + DUMP
+            {
+                return Err(self.alarmed());
+            }
+            if now >= until {
+                return Ok(Advance::Deadline);
+            }
+            if now >= self.deadline {
+                let what = format!("the case's time of {} is over", self.setup.timeout);
+                let failure = Failure {
+                    seen: self.tail(Port::Console),
+                    help: Some("give the scenario a longer `timeout:` if that is right".into()),
+                    ..Failure::new(what)
+                };
+                return Err(StepError::failed(failure));
+            }
+            let alarm = self.alarm.as_ref().map_or(DeviceTime::MAX, |alarm| alarm.time + DUMP);
+            let stop = until.min(self.deadline).min(alarm).min(now + SLICE);
+            let events = self.setup.target.run_until(stop)?;
+            (self.setup.news)(News::Time(self.setup.target.now()));
+            if !events.is_empty() {
+                for event in events {
+                    let TargetEvent::Serial { port, time, bytes } = event;
+                    self.hear(port, time, &bytes);
+                }
+                return Ok(Advance::Output);
+            }
+        }
+    }
+
+    /// Ends the case: an alarm that nothing has expected counts now, and the last lines are told.
+    ///
+    /// # Errors
+    /// *Failed* with that alarm.
+    pub fn end(&mut self) -> Result<(), StepError> {
+        let ports: Vec<_> = self.ports.keys().copied().collect();
+        for port in ports {
+            let transcript = self.ports.entry(port).or_default();
+            let told = self.told.entry(port).or_default();
+            if let Some(text) = transcript.text().get(*told..).filter(|text| !text.is_empty()) {
+                let time = transcript.time_at(transcript.text().len());
+                (self.setup.news)(News::Line { port, time, text });
+                *told = transcript.text().len();
+            }
+        }
+        if self.alarm.is_some() { Err(self.alarmed()) } else { Ok(()) }
+    }
+
+    fn hear(&mut self, port: Port, time: DeviceTime, bytes: &[u8]) {
+        let transcript = self.ports.entry(port).or_default();
+        transcript.push(time, bytes);
+        let told = self.told.entry(port).or_default();
+        for line in transcript.lines(*told).take_while(|line| line.complete) {
+            let end = line.start + line.text.len();
+            let time = transcript.time_at(end + 1);
+            (self.setup.news)(News::Line { port, time, text: line.text });
+            *told = end + 1;
+        }
+        if self.alarm.is_none() {
+            self.alarm = self.guard.look(port, transcript);
+        }
+    }
+
+    fn until(&self, patience: Patience) -> DeviceTime {
+        match patience {
+            Patience::Within(span) => self.now() + span,
+            Patience::Case => DeviceTime::MAX,
+        }
+    }
+
+    fn take(&mut self, port: Port, found: Match) -> Result<Match, StepError> {
+        self.excuse(port, found.range.start, found.range.end);
+        // The scenario has read past a sign of death without expecting it.
+        let passed = |alarm: &Alarm| alarm.port == port && alarm.range.end <= found.range.start;
+        if self.alarm.as_ref().is_some_and(passed) {
+            return Err(self.alarmed());
+        }
+        self.transcript(port).advance(found.range.end);
+        Ok(found)
+    }
+
+    /// A match that touches the alarm's line makes it expected; the next alarm may follow at once.
+    fn excuse(&mut self, port: Port, start: usize, end: usize) {
+        let touches = |alarm: &Alarm| {
+            alarm.can_be_expected
+                && alarm.port == port
+                && start <= alarm.range.end
+                && alarm.range.start < end
+        };
+        while self.alarm.as_ref().is_some_and(touches) {
+            self.next_alarm();
+        }
+    }
+
+    fn excuse_upcoming(&mut self) {
+        if let Some((port, pattern)) = self.upcoming.clone() {
+            self.excuse_lines(port, &pattern);
+        }
+    }
+
+    /// Alarms whose line contains `pattern` are expected.
+    pub fn excuse_lines(&mut self, port: Port, pattern: &Pattern) {
+        let expected = |alarm: &Alarm| {
+            alarm.can_be_expected && alarm.port == port && pattern.is_in(&alarm.line)
+        };
+        while self.alarm.as_ref().is_some_and(expected) {
+            self.next_alarm();
+        }
+    }
+
+    fn next_alarm(&mut self) {
+        let guard = &mut self.guard;
+        self.alarm = self.ports.iter().find_map(|(port, transcript)| guard.look(*port, transcript));
+    }
+
+    fn alarmed(&mut self) -> StepError {
+        let Some(alarm) = self.alarm.take() else { return StepError::Interrupted };
+        let transcript = self.transcript(alarm.port);
+        let seen: Vec<_> = transcript
+            .lines(alarm.range.start)
+            .filter(|line| !line.text.trim().is_empty())
+            .take(4 * TAIL)
+            .map(|line| line.text.to_owned())
+            .collect();
+        let help = alarm
+            .can_be_expected
+            .then(|| "if the scenario wants this, expect the line with `expect-serial`".to_owned());
+        let what = format!("{} at {}: {}", alarm.what, alarm.time, alarm.line.trim());
+        StepError::failed(Failure { seen, help, ..Failure::new(what) })
+    }
+
+    fn not_seen(
+        &mut self,
+        port: Port,
+        pattern: &Pattern,
+        from: usize,
+        patience: Patience,
+    ) -> StepError {
+        let what = match patience {
+            Patience::Within(span) => format!("{pattern} did not come within {span}"),
+            Patience::Case => format!("{pattern} did not come in the time of the case"),
+        };
+        let seen = self.tail(port);
+        let transcript = self.transcript(port);
+        let wanted = match pattern {
+            Pattern::Text(text) => text.clone(),
+            Pattern::Regex(regex) => regex.to_string(),
+        };
+        let nearest = nearest_line(transcript, from, &wanted)
+            .map(|near| Sighting { line: near.line, time: near.time });
+        let already_seen = {
+            let before = transcript.text().get(..from).unwrap_or_default();
+            let line = transcript
+                .lines(0)
+                .take_while(|line| line.start < from)
+                .filter(|line| before.get(line.start..).is_some_and(|_| pattern.is_in(line.text)))
+                .last();
+            line.map(|line| Sighting {
+                line: line.text.to_owned(),
+                time: transcript.time_at(line.start + line.text.len()),
+            })
+        };
+        let silent = transcript.text().is_empty();
+        let help = silent.then(|| format!("{port} has not said anything at all"));
+        StepError::failed(Failure { seen, nearest, already_seen, help, ..Failure::new(what) })
+    }
+}
+
+/// What ended a stretch of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Advance {
+    /// A port said something.
+    Output,
+    /// The time is reached.
+    Deadline,
+}
+
+/// A path of a scenario that stays inside the project, or the reason why not.
+pub fn confined(path: &str) -> Result<&Path, &'static str> {
+    use std::path::Component;
+    let path = Path::new(path);
+    let mut depth = 0_i32;
+    for component in path.components() {
+        match component {
+            Component::Normal(_) => depth += 1,
+            Component::ParentDir => depth -= 1,
+            Component::CurDir => {}
+            Component::RootDir | Component::Prefix(_) => return Err("is not relative"),
+        }
+        if depth < 0 {
+            return Err("leads out of the project");
+        }
+    }
+    Ok(path)
+}

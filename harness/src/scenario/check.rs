@@ -1,0 +1,104 @@
+//! Checks of a whole case that no single field can see: names, marks, order, paths.
+
+use std::collections::BTreeMap;
+
+use super::fault::{Fault, FaultCode, nearest};
+use super::model::Case;
+use crate::runner::session::confined;
+use crate::steps::ImageRef;
+
+/// Every fault of the case.
+pub fn case(case: &Case) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    names(case, &mut faults);
+    marks(case, &mut faults);
+    snapshots(case, &mut faults);
+    images(case, &mut faults);
+    faults
+}
+
+/// Every `{{name}}` must have been given a value by an earlier step, or be `env.…`.
+fn names(case: &Case, faults: &mut Vec<Fault>) {
+    let mut known: Vec<&str> = Vec::new();
+    for facts in case.steps.iter().map(|entry| entry.step.facts()) {
+        for template in facts.templates {
+            for name in template.names() {
+                if name.starts_with("env.") || known.contains(&name) {
+                    continue;
+                }
+                let message = format!("nothing gives a value to `{name}` before this step");
+                let mut fault = Fault::new(FaultCode::UnknownName, template.span.clone(), message)
+                    .help(format!(
+                        "values come from `parameters`, from captures and from {{{{env.NAME}}}}; \
+                         write \\{{{{{name}}}}} for the braces themselves"
+                    ));
+                if let Some(near) = nearest(name, known.iter().copied()) {
+                    fault = fault.label(format!("did you mean `{near}`?"));
+                }
+                faults.push(fault);
+            }
+        }
+        known.extend(facts.captures);
+    }
+}
+
+/// Marks are set once, and before they are used.
+fn marks(case: &Case, faults: &mut Vec<Fault>) {
+    let mut known: Vec<&str> = Vec::new();
+    for facts in case.steps.iter().map(|entry| entry.step.facts()) {
+        for (name, span) in facts.uses_marks {
+            if known.contains(&name) {
+                continue;
+            }
+            let message = format!("no step before this one sets the mark `{name}`");
+            let mut fault = Fault::new(FaultCode::UnknownName, span, message);
+            if let Some(near) = nearest(name, known.iter().copied()) {
+                fault = fault.label(format!("did you mean `{near}`?"));
+            }
+            faults.push(fault);
+        }
+        if let Some((name, span)) = facts.mark {
+            if known.contains(&name) {
+                let message = format!("the mark `{name}` is set twice");
+                faults.push(Fault::new(FaultCode::Contradiction, span, message));
+            }
+            known.push(name);
+        }
+    }
+}
+
+/// Two snapshots of one case cannot share a file.
+fn snapshots(case: &Case, faults: &mut Vec<Fault>) {
+    let mut taken: BTreeMap<&str, ()> = BTreeMap::new();
+    for facts in case.steps.iter().map(|entry| entry.step.facts()) {
+        if let Some((name, span)) = facts.snapshot
+            && taken.insert(name, ()).is_some()
+        {
+            let message = format!("the snapshot `{name}` is taken twice");
+            faults.push(Fault::new(FaultCode::Contradiction, span, message));
+        }
+    }
+}
+
+/// What is flashed must be named, and lie inside the project.
+fn images(case: &Case, faults: &mut Vec<Fault>) {
+    for facts in case.steps.iter().map(|entry| entry.step.facts()) {
+        match facts.image {
+            Some((ImageRef::Firmware, span)) if case.firmware.is_none() => {
+                let message = "the scenario names no `firmware`".to_owned();
+                let fault = Fault::new(FaultCode::Contradiction, span, message);
+                faults.push(fault.help("add `firmware:` at the top, or write a path here"));
+            }
+            Some((ImageRef::File(path), span)) => {
+                if let Err(reason) = confined(path) {
+                    faults.push(Fault::new(
+                        FaultCode::BadValue,
+                        span,
+                        format!("the path `{path}` {reason}"),
+                    ));
+                }
+            }
+            _ => {}
+        }
+    }
+}

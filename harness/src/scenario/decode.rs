@@ -1,0 +1,272 @@
+//! From the tree to typed values, collecting every fault instead of stopping at the first.
+//!
+//! A type says how it is read by implementing [`Decode`]; a mapping is read field by field through
+//! [`Fields`], which afterwards knows the keys nobody asked for and the word each was meant to be.
+//! `None` always means that the fault is already recorded, so callers read all fields first and
+//! combine them with `?` last.
+
+use std::ops::Range;
+
+use super::fault::{Fault, FaultCode, nearest};
+use super::node::{Node, Value};
+use super::units;
+use super::values::Template;
+use crate::time::Span;
+
+/// Collects faults while a tree is read.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    faults: Vec<Fault>,
+    literal_braces: bool,
+}
+
+impl Decoder {
+    /// A decoder for files in which `{{name}}` means nothing.
+    pub fn with_literal_braces() -> Self {
+        Self { literal_braces: true, ..Self::default() }
+    }
+
+    /// Records a fault.
+    pub fn fault(&mut self, fault: Fault) {
+        self.faults.push(fault);
+    }
+
+    /// Records that `node` is not `expected` and gives `None`, to end a decoding function.
+    pub fn wrong<T>(&mut self, node: &Node, expected: &str) -> Option<T> {
+        self.bad(node.span.clone(), format!("expected {expected}, found {}", found(node)))
+    }
+
+    /// Records a value that is of the right kind and still wrong.
+    pub fn bad<T>(&mut self, span: Range<usize>, message: String) -> Option<T> {
+        self.fault(Fault::new(FaultCode::BadValue, span, message));
+        None
+    }
+
+    /// Everything recorded.
+    pub fn into_faults(self) -> Vec<Fault> {
+        self.faults
+    }
+}
+
+fn found(node: &Node) -> String {
+    match (&node.value, node.as_text()) {
+        (Value::Scalar { .. }, Some(text)) if text.chars().count() <= 30 => format!("`{text}`"),
+        _ => node.kind().to_owned(),
+    }
+}
+
+/// A type that can be read from a value of a scenario.
+pub trait Decode: Sized {
+    /// Reads `node`; `None` after recording what is wrong.
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self>;
+}
+
+impl Decode for String {
+    /// Any scalar but null, as it was written: `1.0` stays `1.0`.
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        match node.as_text() {
+            Some(text) => Some(text.to_owned()),
+            None => decoder.wrong(node, "text"),
+        }
+    }
+}
+
+impl Decode for Template {
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        let text = String::decode(node, decoder)?;
+        Some(match decoder.literal_braces {
+            true => Self::literal(&text, node.span.clone()),
+            false => Self::parse(&text, node.span.clone()),
+        })
+    }
+}
+
+impl Decode for bool {
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        node.as_bool().or_else(|| decoder.wrong(node, "true or false"))
+    }
+}
+
+impl Decode for u32 {
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        match node.as_integer().map(Self::try_from) {
+            Some(Ok(number)) => Some(number),
+            _ => decoder.wrong(node, "a whole number from 0 to 4294967295"),
+        }
+    }
+}
+
+impl Decode for Span {
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        let Some(text) = node.as_text() else {
+            return decoder.wrong(node, "a duration such as 250ms");
+        };
+        match units::duration(text) {
+            Ok(span) => Some(span),
+            Err(error) => {
+                let fault = Fault::new(
+                    FaultCode::BadValue,
+                    node.span.clone(),
+                    format!("the duration `{text}` {error}"),
+                );
+                let help = match error {
+                    units::UnitError::NoUnit => {
+                        format!("write {text}ms or {text}s; units are ns, us, ms, s, min, h")
+                    }
+                    _ => "write a number with a unit: ns, us, ms, s, min, h".to_owned(),
+                };
+                decoder.fault(fault.help(help));
+                None
+            }
+        }
+    }
+}
+
+impl<T: Decode> Decode for Vec<T> {
+    /// A list, or one value standing for a list of one.
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        let Value::List(items) = &node.value else {
+            return T::decode(node, decoder).map(|one| vec![one]);
+        };
+        // Every item is read before the first failed one counts, so that all faults are seen.
+        let items: Vec<_> = items.iter().map(|item| T::decode(item, decoder)).collect();
+        items.into_iter().collect()
+    }
+}
+
+/// One of a few words.
+pub fn word<T: Copy>(
+    node: &Node,
+    decoder: &mut Decoder,
+    what: &str,
+    words: &[(&'static str, T)],
+) -> Option<T> {
+    let names = || words.iter().map(|(word, _)| *word);
+    let given = match &node.value {
+        Value::Scalar { text, .. } => text.as_str(),
+        _ => return decoder.wrong(node, &format!("{what} ({})", list(names()))),
+    };
+    if let Some((_, value)) = words.iter().find(|(word, _)| *word == given) {
+        return Some(*value);
+    }
+    let mut fault =
+        Fault::new(FaultCode::BadValue, node.span.clone(), format!("`{given}` is not {what}"))
+            .help(format!("known: {}", list(names())));
+    if let Some(near) = nearest(given, names()) {
+        fault = fault.label(format!("did you mean `{near}`?"));
+    }
+    decoder.fault(fault);
+    None
+}
+
+/// Words for a message, in the order given.
+pub fn list<'w>(words: impl IntoIterator<Item = &'w str>) -> String {
+    words.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+/// What to do with keys that nobody asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnknownKeys {
+    /// They are errors.
+    Deny,
+    /// They are pointed out.
+    Warn,
+}
+
+/// The fields of one mapping while it is read.
+#[derive(Debug)]
+pub struct Fields<'n> {
+    node: &'n Node,
+    entries: &'n [(Node, Node)],
+    asked: Vec<&'static str>,
+    /// What the mapping describes, as in "the step `delay`".
+    what: String,
+}
+
+impl<'n> Fields<'n> {
+    /// Starts reading a mapping; `None` after recording that `node` is none.
+    pub fn new(node: &'n Node, what: impl Into<String>, decoder: &mut Decoder) -> Option<Self> {
+        let what = what.into();
+        match &node.value {
+            Value::Map(entries) => Some(Self { node, entries, asked: Vec::new(), what }),
+            _ => decoder.wrong(node, &format!("the fields of {what}")),
+        }
+    }
+
+    /// The raw value of a key.
+    pub fn node(&mut self, key: &'static str) -> Option<&'n Node> {
+        self.asked.push(key);
+        self.entries.iter().find(|(k, _)| k.as_text() == Some(key)).map(|(_, v)| v)
+    }
+
+    /// A key that may be missing: the outer `None` is a recorded fault.
+    pub fn optional<T: Decode>(
+        &mut self,
+        key: &'static str,
+        decoder: &mut Decoder,
+    ) -> Option<Option<T>> {
+        match self.node(key) {
+            None => Some(None),
+            Some(node) => T::decode(node, decoder).map(Some),
+        }
+    }
+
+    /// A key that may be missing and then means `default`.
+    pub fn or<T: Decode>(
+        &mut self,
+        key: &'static str,
+        default: T,
+        decoder: &mut Decoder,
+    ) -> Option<T> {
+        self.optional(key, decoder).map(|value| value.unwrap_or(default))
+    }
+
+    /// A key that must be there.
+    pub fn required<T: Decode>(&mut self, key: &'static str, decoder: &mut Decoder) -> Option<T> {
+        match self.node(key) {
+            Some(node) => T::decode(node, decoder),
+            None => {
+                self.missing(key, decoder);
+                None
+            }
+        }
+    }
+
+    /// Records that a key is missing.
+    pub fn missing(&self, key: &str, decoder: &mut Decoder) {
+        let span = self.node.span.clone();
+        let message = format!("{} needs `{key}`", self.what);
+        decoder.fault(Fault::new(FaultCode::MissingKey, span, message));
+    }
+
+    /// Where the mapping stands.
+    pub fn span(&self) -> Range<usize> {
+        self.node.span.clone()
+    }
+
+    /// Ends the reading: every key nobody asked for is a fault.
+    pub fn finish(self, unknown: UnknownKeys, decoder: &mut Decoder) {
+        for (key, _) in self.entries {
+            let Some(name) = key.as_text() else { continue };
+            if self.asked.contains(&name) {
+                continue;
+            }
+            let message = format!("{} has no key `{name}`", self.what);
+            let mut fault = Fault::new(FaultCode::UnknownKey, key.span.clone(), message);
+            if let Some(near) = nearest(name, self.asked.iter().copied()) {
+                fault = fault.label(format!("did you mean `{near}`?"));
+            }
+            let mut known = self.asked.clone();
+            known.sort_unstable();
+            known.dedup();
+            fault = match known.is_empty() {
+                true => fault,
+                false => fault.help(format!("keys here: {}", list(known))),
+            };
+            decoder.fault(match unknown {
+                UnknownKeys::Deny => fault,
+                UnknownKeys::Warn => fault.warning(),
+            });
+        }
+    }
+}

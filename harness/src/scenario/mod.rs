@@ -1,0 +1,16 @@
+//! Scenarios: from the text of a file to checked cases.
+//!
+//! ```text
+//! text ─node─▶ tree with places ─parser─▶ typed scenario, one per combination of parameters ─check─▶ cases
+//! ```
+//!
+//! Nothing here does I/O; every fault is found before anything starts, all of them at once.
+
+pub mod check;
+pub mod decode;
+pub mod fault;
+pub mod model;
+pub mod node;
+pub mod parser;
+pub mod units;
+pub mod values;

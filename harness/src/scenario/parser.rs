@@ -1,0 +1,315 @@
+//! From the text of a scenario file to its cases.
+//!
+//! The parameters are read first; each combination is then written into a copy of the tree
+//! ([`substitute`]) and read as a scenario of its own, so that any field may use them. Faults that
+//! every combination has are said once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::check;
+use super::decode::{Decode, Decoder, Fields, UnknownKeys, list, word};
+use super::fault::{Fault, FaultCode, FileFaults, SourceText, nearest};
+use super::model::{Case, Dialect, StepEntry, Unmodelled};
+use super::node::{self, Node, Value};
+use super::values::substitute;
+use crate::steps::{AnyStep, WOKWI_STEPS};
+use crate::time::Span;
+use crate::transcript::Pattern;
+
+/// The board when a scenario names none.
+pub const DEFAULT_BOARD: &str = "esp32-devkit";
+/// How long a case may take when it does not say.
+const DEFAULT_TIMEOUT: Span = Span::from_secs(60);
+/// The same for a file of only Wokwi's steps: the default of wokwi-cli.
+const WOKWI_TIMEOUT: Span = Span::from_secs(30);
+/// More combinations of parameters than this are surely a mistake.
+const MAX_CASES: usize = 1_000;
+
+/// What a file is, besides its text.
+#[derive(Debug, Clone, Copy)]
+pub struct FilePlace<'p> {
+    /// Where the file is.
+    pub path: &'p Path,
+    /// The folder that paths in the scenario start at.
+    pub project: &'p Path,
+}
+
+/// What a file amounts to.
+#[derive(Debug, Clone)]
+pub struct ParsedFile {
+    /// Its cases, in the order of its parameters.
+    pub cases: Vec<Arc<Case>>,
+    /// Warnings; errors come as the other result.
+    pub warnings: Option<FileFaults>,
+}
+
+/// Reads the text of a scenario file and checks it.
+///
+/// # Errors
+/// All faults of the file, if any of them is an error.
+pub fn parse(text: &str, place: FilePlace<'_>) -> Result<ParsedFile, FileFaults> {
+    let name = place.path.display().to_string();
+    let source = Arc::new(SourceText { name, text: text.to_owned() });
+    let fail = |faults| FileFaults::new(source.clone(), faults);
+
+    let root = node::parse(text).map_err(|fault| fail(vec![fault]))?;
+    let dialect = dialect(&root);
+    let mut decoder = Decoder::default();
+    let parameters = read_parameters(&root, &mut decoder);
+    let mut faults = decoder.into_faults();
+    let mut cases = Vec::new();
+    let mut used = BTreeSet::new();
+    for values in combinations(&parameters) {
+        let mut tree = root.clone();
+        if let (Dialect::Benchrig, Value::Map(entries)) = (dialect, &mut tree.value) {
+            for (key, value) in entries {
+                if key.as_text() != Some("parameters") {
+                    used.append(&mut substitute(value, &values));
+                }
+            }
+        }
+        let mut decoder = match dialect {
+            Dialect::Benchrig => Decoder::default(),
+            Dialect::Wokwi => Decoder::with_literal_braces(),
+        };
+        let case = read_case(&tree, dialect, &source, place, &values, &mut decoder);
+        faults.append(&mut decoder.into_faults());
+        if let Some(case) = case {
+            faults.append(&mut check::case(&case));
+            cases.push(Arc::new(case));
+        }
+    }
+    for parameter in parameters.iter().filter(|parameter| !used.contains(&parameter.name)) {
+        let message = format!("nothing uses the parameter `{}`", parameter.name);
+        let fault = Fault::new(FaultCode::Unused, parameter.span.clone(), message);
+        faults
+            .push(fault.help(format!("write {{{{{}}}}} where its value belongs", parameter.name)));
+    }
+    if faults.is_empty() {
+        return Ok(ParsedFile { cases, warnings: None });
+    }
+    let faults = fail(faults);
+    if faults.has_errors() { Err(faults) } else { Ok(ParsedFile { cases, warnings: Some(faults) }) }
+}
+
+struct Parameter {
+    name: String,
+    span: std::ops::Range<usize>,
+    values: Vec<String>,
+}
+
+fn read_parameters(root: &Node, decoder: &mut Decoder) -> Vec<Parameter> {
+    let Some(node) = root.get("parameters") else { return Vec::new() };
+    let Value::Map(entries) = &node.value else {
+        decoder.wrong::<()>(node, "names with lists of values");
+        return Vec::new();
+    };
+    let mut parameters = Vec::new();
+    for (key, value) in entries {
+        let name = key.as_text().unwrap_or_default().to_owned();
+        if name.starts_with("env.") || name.contains("{{") {
+            decoder.bad::<()>(key.span.clone(), format!("`{name}` cannot be a parameter's name"));
+        }
+        match Vec::<String>::decode(value, decoder) {
+            Some(values) if values.is_empty() => {
+                decoder.bad::<()>(value.span.clone(), format!("`{name}` has no values"));
+            }
+            Some(values) => parameters.push(Parameter { name, span: key.span.clone(), values }),
+            None => {}
+        }
+    }
+    let count = parameters.iter().map(|p| p.values.len()).try_fold(1, usize::checked_mul);
+    if count.is_none_or(|count| count > MAX_CASES) {
+        decoder.bad::<()>(node.span.clone(), format!("more than {MAX_CASES} combinations"));
+        return Vec::new();
+    }
+    parameters
+}
+
+/// Every combination, the last parameter varying fastest.
+fn combinations(parameters: &[Parameter]) -> Vec<BTreeMap<String, String>> {
+    let mut all = vec![BTreeMap::new()];
+    for parameter in parameters {
+        let with = |base: &BTreeMap<String, String>, value: &String| {
+            let mut values = base.clone();
+            values.insert(parameter.name.clone(), value.clone());
+            values
+        };
+        all = all
+            .iter()
+            .flat_map(|base| parameter.values.iter().map(move |value| with(base, value)))
+            .collect();
+    }
+    all
+}
+
+fn read_case(
+    root: &Node,
+    dialect: Dialect,
+    source: &Arc<SourceText>,
+    place: FilePlace<'_>,
+    values: &BTreeMap<String, String>,
+    decoder: &mut Decoder,
+) -> Option<Case> {
+    let mut fields = Fields::new(root, "a scenario", decoder)?;
+    let title = fields.required::<String>("name", decoder);
+    let version = version(&mut fields, decoder);
+    let description = fields.optional("description", decoder);
+    let _author = fields.optional::<String>("author", decoder);
+    let tags = fields.or("tags", Vec::new(), decoder);
+    let board = fields.or("board", DEFAULT_BOARD.to_owned(), decoder);
+    let firmware = fields.optional("firmware", decoder);
+    let default_timeout = match dialect {
+        Dialect::Benchrig => DEFAULT_TIMEOUT,
+        Dialect::Wokwi => WOKWI_TIMEOUT,
+    };
+    let timeout = fields.or("timeout", default_timeout, decoder);
+    let _parameters = fields.node("parameters");
+    let never = never(&mut fields, decoder);
+    let unmodelled = match fields.node("unmodelled") {
+        None => Some(Unmodelled::Allow),
+        Some(node) => {
+            let words = [("allow", Unmodelled::Allow), ("deny", Unmodelled::Deny)];
+            word(node, decoder, "a rule for unmodelled accesses", &words)
+        }
+    };
+    let steps = match fields.node("steps") {
+        Some(node) => steps(node, decoder),
+        None => {
+            fields.missing("steps", decoder);
+            None
+        }
+    };
+    fields.finish(
+        match dialect {
+            Dialect::Benchrig => UnknownKeys::Deny,
+            Dialect::Wokwi => UnknownKeys::Warn,
+        },
+        decoder,
+    );
+    version?;
+    let stem = place.path.file_stem().unwrap_or_default().to_string_lossy();
+    let combination =
+        values.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
+    Some(Case {
+        name: match combination.is_empty() {
+            true => stem.into_owned(),
+            false => format!("{stem}[{}]", combination.join(", ")),
+        },
+        title: title?,
+        description: description?,
+        tags: tags?,
+        path: place.path.to_owned(),
+        project: place.project.to_owned(),
+        source: source.clone(),
+        dialect,
+        board: board?,
+        firmware: firmware?,
+        timeout: timeout?,
+        never: never?,
+        unmodelled: unmodelled?,
+        steps: steps?,
+    })
+}
+
+/// A file with only Wokwi's steps has Wokwi's meaning.
+fn dialect(root: &Node) -> Dialect {
+    let Some(Node { value: Value::List(steps), .. }) = root.get("steps") else {
+        return Dialect::Benchrig;
+    };
+    let is_wokwis = |step: &Node| match &step.value {
+        Value::Map(entries) => entries
+            .iter()
+            .filter_map(|(key, _)| key.as_text())
+            .all(|key| key == "name" || WOKWI_STEPS.contains(&key)),
+        _ => false,
+    };
+    match !steps.is_empty() && steps.iter().all(is_wokwis) {
+        true => Dialect::Wokwi,
+        false => Dialect::Benchrig,
+    }
+}
+
+fn version(fields: &mut Fields<'_>, decoder: &mut Decoder) -> Option<()> {
+    match fields.node("version") {
+        Some(node) if node.as_integer() == Some(1) => Some(()),
+        Some(node) => decoder.wrong(node, "the version of the language, which is 1"),
+        None => {
+            fields.missing("version", decoder);
+            None
+        }
+    }
+}
+
+fn never(fields: &mut Fields<'_>, decoder: &mut Decoder) -> Option<Vec<Pattern>> {
+    let Some(node) = fields.node("never") else { return Some(Vec::new()) };
+    let texts = Vec::<String>::decode(node, decoder)?;
+    if texts.iter().any(String::is_empty) {
+        return decoder.bad(node.span.clone(), "an empty text is found everywhere".to_owned());
+    }
+    Some(texts.into_iter().map(Pattern::Text).collect())
+}
+
+fn steps(node: &Node, decoder: &mut Decoder) -> Option<Vec<StepEntry>> {
+    let Value::List(items) = &node.value else {
+        return decoder.wrong(node, "a list of steps");
+    };
+    let steps: Vec<_> = items.iter().map(|item| step(item, decoder)).collect();
+    steps.into_iter().collect()
+}
+
+fn step(item: &Node, decoder: &mut Decoder) -> Option<StepEntry> {
+    let nothing =
+        Node { span: item.span.clone(), value: Value::Scalar { text: String::new(), plain: true } };
+    let (label, key, value) = match &item.value {
+        // A bare word: a step without fields.
+        Value::Scalar { .. } => (None, item, &nothing),
+        Value::List(_) => return decoder.wrong(item, "a step"),
+        Value::Map(entries) => {
+            let is_label = |key: &Node| key.as_text() == Some("name");
+            let label = entries.iter().find(|(key, _)| is_label(key)).map(|(_, value)| value);
+            let mut keys = entries.iter().filter(|(key, _)| !is_label(key));
+            let Some((key, value)) = keys.next() else {
+                return decoder.bad(item.span.clone(), "this step does nothing".to_owned());
+            };
+            if let Some((second, _)) = keys.next() {
+                let fault = Fault::new(
+                    FaultCode::BadValue,
+                    second.span.clone(),
+                    "one step does one thing".to_owned(),
+                );
+                decoder.fault(fault.help("put a `-` before each step; `name` is its label"));
+                return None;
+            }
+            (label, key, value)
+        }
+    };
+    let label = match label {
+        Some(node) => Some(String::decode(node, decoder)?),
+        None => None,
+    };
+    let Some(name) = key.as_text() else { return decoder.wrong(key, "the name of a step") };
+    match AnyStep::decode(name, value, decoder) {
+        Some(step) => Some(StepEntry { label, span: item.span.clone(), step: step? }),
+        None => {
+            decoder.fault(unknown_step(name, key));
+            None
+        }
+    }
+}
+
+fn unknown_step(name: &str, key: &Node) -> Fault {
+    if WOKWI_STEPS.contains(&name) {
+        let message = format!("the step `{name}` is Wokwi's, and not supported yet");
+        return Fault::new(FaultCode::UnknownStep, key.span.clone(), message);
+    }
+    let message = format!("there is no step `{name}`");
+    let fault = Fault::new(FaultCode::UnknownStep, key.span.clone(), message)
+        .help(format!("steps: {}", list(AnyStep::NAMES.iter().copied())));
+    match nearest(name, AnyStep::NAMES.iter().copied()) {
+        Some(near) => fault.label(format!("did you mean `{near}`?")),
+        None => fault,
+    }
+}

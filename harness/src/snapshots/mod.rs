@@ -1,0 +1,12 @@
+//! Snapshots: reviewed files beside the scenario that observations are compared with.
+//!
+//! The format, the file names and the environment variables are insta's, so that `cargo insta
+//! review` and `benchrig review` work on the same files.
+
+mod policy;
+pub mod redact;
+pub mod review;
+mod store;
+
+pub use policy::{SnapshotPolicy, WhenNew};
+pub use store::{Comparison, SnapshotFolder};

@@ -1,0 +1,34 @@
+//! `delay`: let device time pass.
+
+use super::{Facts, Step};
+use crate::runner::evidence::Evidence;
+use crate::runner::failure::StepError;
+use crate::runner::session::Session;
+use crate::scenario::decode::{Decode, Decoder};
+use crate::scenario::node::Node;
+use crate::time::Span;
+
+/// How long, in device time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delay(pub Span);
+
+impl Step for Delay {
+    const NAME: &'static str = "delay";
+
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        Span::decode(node, decoder).map(Self)
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        Facts::default()
+    }
+
+    fn summary(&self) -> String {
+        self.0.to_string()
+    }
+
+    fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError> {
+        session.let_pass(self.0)?;
+        Ok(Evidence::Done)
+    }
+}

@@ -1,0 +1,43 @@
+//! `erase-flash`: set every byte of the flash chip to ones. The chip must wait for a download.
+
+use super::{Facts, Step};
+use crate::runner::evidence::Evidence;
+use crate::runner::failure::StepError;
+use crate::runner::session::Session;
+use crate::scenario::decode::Decoder;
+use crate::scenario::node::Node;
+use crate::targets::Capability;
+
+/// The whole chip.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EraseFlash;
+
+impl Step for EraseFlash {
+    const NAME: &'static str = "erase-flash";
+
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        if node.is_null() {
+            Some(Self)
+        } else {
+            decoder.wrong(node, "nothing behind `erase-flash`")
+        }
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            needs: &[Capability::Flash],
+            needs_power: true,
+            writes_flash: true,
+            ..Facts::default()
+        }
+    }
+
+    fn summary(&self) -> String {
+        String::new()
+    }
+
+    fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError> {
+        session.erase_flash()?;
+        Ok(Evidence::note("every byte is 0xff"))
+    }
+}

@@ -1,0 +1,348 @@
+//! Talking to MicroPython's prompt, for the steps that do.
+//!
+//! Source: MicroPython documentation, "The MicroPython Interactive Interpreter Mode (aka REPL)":
+//! friendly prompt, paste mode (Ctrl-E … Ctrl-D), raw mode (Ctrl-A … Ctrl-B) and raw-paste mode with
+//! its window of flow control.
+//!
+//! At the friendly prompt the echo is the flow control: the next piece is sent when the last one
+//! has come back, so that nothing overruns the receive buffer however slow the guest is.
+
+use crate::runner::failure::{Failure, StepError};
+use crate::runner::session::{Advance, Session};
+use crate::targets::{Port, Progress};
+use crate::time::{DeviceTime, Span};
+use crate::transcript::{Pattern, SETTLE};
+
+const PROMPT: &str = ">>> ";
+const CONTINUATION: &str = "... ";
+/// Sent at once at the friendly prompt: a fraction of the chip's receive buffers.
+const PIECE: usize = 32;
+/// How long raw mode may take to say something.
+const REPLY: Span = Span::from_secs(5);
+
+/// What the prompt answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Answer {
+    /// What was printed, without the last line end.
+    pub(super) text: String,
+}
+
+impl Answer {
+    /// The last line of a traceback, if the code raised an exception.
+    pub(super) fn exception(&self) -> Option<&str> {
+        self.text
+            .contains("Traceback (most recent call last):")
+            .then(|| self.text.lines().next_back().unwrap_or_default())
+    }
+}
+
+/// Waits until the port shows a prompt and is silent.
+pub(super) fn await_prompt(
+    session: &mut Session<'_>,
+    port: Port,
+    until: DeviceTime,
+) -> Result<(), StepError> {
+    await_silence_at(session, port, 0, &[PROMPT], until, None).map(|_| ())
+}
+
+/// Runs code at the friendly prompt and gives what it printed. `expected` is what the answer will
+/// be searched for, which makes a matching sign of death in it expected.
+pub(super) fn run(
+    session: &mut Session<'_>,
+    port: Port,
+    code: &str,
+    within: Span,
+    expected: Option<&Pattern>,
+) -> Result<Answer, StepError> {
+    let until = session.now() + within;
+    await_prompt(session, port, until)?;
+    let code = code.trim_end_matches('\n');
+    // The prompt completes names at a tab and indents by itself; paste mode takes text as it is.
+    let paste = code.contains(['\n', '\t']) || !code.is_ascii();
+    let begin = session.transcript(port).text().len();
+    let output = if paste {
+        session.target().send(port, b"\x05")?;
+        await_silence_at(session, port, begin, &["=== "], until, None)?;
+        for line in code.split_inclusive('\n') {
+            type_in(session, port, line, until)?;
+        }
+        let output = session.transcript(port).text().len();
+        session.target().send(port, b"\x04")?;
+        output
+    } else {
+        type_in(session, port, code, until)?;
+        let output = session.transcript(port).text().len();
+        session.target().send(port, b"\r")?;
+        output
+    };
+    let mut from = output;
+    loop {
+        let prompts = [PROMPT, CONTINUATION];
+        let found = await_silence_at(session, port, from, &prompts, until, expected)?;
+        if found == PROMPT {
+            break;
+        }
+        // A compound statement ends with an empty line.
+        from = session.transcript(port).text().len();
+        session.target().send(port, b"\r")?;
+    }
+    let transcript = session.transcript(port);
+    let text = transcript.text()[output..].strip_suffix(PROMPT).unwrap_or_default();
+    // The rest of the line is the echo of the line end.
+    let text = text.split_once('\n').map_or("", |(_, text)| text);
+    let text = text.lines().skip_while(|line| line.trim_end() == CONTINUATION.trim_end());
+    let text = text.collect::<Vec<_>>().join("\n");
+    let end = transcript.text().len();
+    transcript.advance(end);
+    Ok(Answer { text })
+}
+
+/// Sends text piece by piece, each after the echo of the one before.
+fn type_in(
+    session: &mut Session<'_>,
+    port: Port,
+    text: &str,
+    until: DeviceTime,
+) -> Result<(), StepError> {
+    let bytes = text.replace('\n', "\r").into_bytes();
+    for piece in bytes.chunks(PIECE) {
+        let before = session.transcript(port).raw().len();
+        session.target().send(port, piece)?;
+        while session.transcript(port).raw().len() < before + piece.len() {
+            if session.advance(until)? == Advance::Deadline {
+                let sent = String::from_utf8_lossy(piece).into_owned();
+                let what = format!("the prompt did not echo {sent:?}");
+                return Err(failed(session, port, what));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Waits until the text after `from` ends with one of `prompts` at the start of a line, and nothing
+/// follows for a moment; gives which one.
+fn await_silence_at<'p>(
+    session: &mut Session<'_>,
+    port: Port,
+    from: usize,
+    prompts: &[&'p str],
+    until: DeviceTime,
+    expected: Option<&Pattern>,
+) -> Result<&'p str, StepError> {
+    loop {
+        if let Some(pattern) = expected {
+            session.excuse_lines(port, pattern);
+        }
+        let text = session.transcript(port).text();
+        let shown = prompts.iter().find(|prompt| {
+            let before = text.get(from..).and_then(|new| new.strip_suffix(**prompt));
+            before.is_some_and(|before| {
+                before.ends_with('\n')
+                    || (before.is_empty() && (from == 0 || text[..from].ends_with('\n')))
+            }) || continuation_indented(text, from, prompt)
+        });
+        match shown {
+            Some(prompt) => {
+                let settled = session.now() + SETTLE;
+                if session.advance(settled)? == Advance::Deadline {
+                    return Ok(prompt);
+                }
+            }
+            None => {
+                if session.advance(until)? == Advance::Deadline {
+                    let what = format!("the MicroPython prompt {:?} did not come", prompts[0]);
+                    return Err(failed(session, port, what));
+                }
+            }
+        }
+    }
+}
+
+/// The prompt indents a continued line by itself.
+fn continuation_indented(text: &str, from: usize, prompt: &str) -> bool {
+    prompt == CONTINUATION
+        && text.get(from..).is_some_and(|new| {
+            new.rsplit_once('\n').is_some_and(|(_, line)| {
+                line.strip_prefix(CONTINUATION).is_some_and(|rest| rest.bytes().all(|b| b == b' '))
+            })
+        })
+}
+
+fn failed(session: &mut Session<'_>, port: Port, what: String) -> StepError {
+    let seen = session.tail(port);
+    let help = Some("the board must be at the `>>> ` prompt of MicroPython".to_owned());
+    StepError::failed(Failure { seen, help, ..Failure::new(what) })
+}
+
+/// Raw mode, from Ctrl-A to Ctrl-B. Its traffic has no text.
+pub(super) struct RawRepl<'s, 'a> {
+    session: &'s mut Session<'a>,
+    port: Port,
+    /// What has been read of the raw bytes.
+    read: usize,
+    raw_paste: bool,
+}
+
+impl<'s, 'a> RawRepl<'s, 'a> {
+    /// Enters raw mode from the friendly prompt.
+    pub(super) fn enter(session: &'s mut Session<'a>, port: Port) -> Result<Self, StepError> {
+        let until = session.now() + REPLY;
+        await_prompt(session, port, until)?;
+        let transcript = session.transcript(port);
+        transcript.begin_protocol();
+        let read = transcript.raw().len();
+        let mut raw = Self { session, port, read, raw_paste: true };
+        raw.send(b"\x01")?;
+        raw.read_until(b"raw REPL; CTRL-B to exit\r\n>")?;
+        Ok(raw)
+    }
+
+    /// Runs code and gives what it printed.
+    ///
+    /// # Errors
+    /// *Failed* when the code raises an exception or the protocol is not followed.
+    pub(super) fn exec(&mut self, code: &str) -> Result<String, StepError> {
+        if self.raw_paste {
+            self.raw_paste(code.as_bytes())?;
+        }
+        if !self.raw_paste {
+            // Without flow control: slowly, in pieces that fit the smallest receive buffer.
+            for piece in code.as_bytes().chunks(PIECE) {
+                self.send(piece)?;
+                let until = self.session.now() + Span::from_millis(10);
+                while self.session.advance(until)? == Advance::Output {}
+            }
+            self.send(b"\x04")?;
+            self.read_until(b"OK")?;
+        }
+        let output = self.read_until(b"\x04")?;
+        let error = self.read_until(b"\x04")?;
+        self.read_until(b">")?;
+        if error.is_empty() {
+            return Ok(String::from_utf8_lossy(&output).into_owned());
+        }
+        let error = String::from_utf8_lossy(&error);
+        let last = error.trim_end().lines().next_back().unwrap_or_default().to_owned();
+        let failure = Failure {
+            seen: error.lines().map(str::to_owned).collect(),
+            ..Failure::new(format!("MicroPython raised {last}"))
+        };
+        Err(StepError::failed(failure))
+    }
+
+    /// Tells how far a long operation is.
+    pub(super) fn progress(&mut self, what: &'static str, progress: Progress) {
+        self.session.progress(what, progress);
+    }
+
+    /// Goes back to the friendly prompt.
+    pub(super) fn leave(mut self) -> Result<(), StepError> {
+        self.send(b"\x02")?;
+        self.read_until(PROMPT.as_bytes())?;
+        self.session.transcript(self.port).end_protocol();
+        Ok(())
+    }
+
+    fn raw_paste(&mut self, code: &[u8]) -> Result<(), StepError> {
+        self.send(b"\x05A\x01")?;
+        let answer = self.read(2)?;
+        if answer != *b"R\x01" {
+            // Firmware before 1.14 takes the request for code: back to a raw prompt.
+            self.raw_paste = false;
+            if answer != *b"R\x00" {
+                self.read_until(b">")?;
+            }
+            return Ok(());
+        }
+        let window = self.read(2)?;
+        let window = usize::from(u16::from_le_bytes([window[0], window[1]]));
+        let mut room = window;
+        let mut rest = code;
+        while !rest.is_empty() {
+            while room == 0 || self.has_more() {
+                match self.read(1)?[0] {
+                    0x01 => room += window,
+                    _ => break, // the device has heard enough; what follows says why
+                }
+            }
+            let now = room.min(rest.len()).max(1);
+            self.send(&rest[..now])?;
+            room = room.saturating_sub(now);
+            rest = &rest[now..];
+        }
+        self.send(b"\x04")?;
+        self.read_until(b"\x04")?;
+        Ok(())
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> Result<(), StepError> {
+        Ok(self.session.target().send(self.port, bytes)?)
+    }
+
+    fn has_more(&mut self) -> bool {
+        self.session.transcript(self.port).raw().len() > self.read
+    }
+
+    /// Exactly so many bytes.
+    fn read(&mut self, count: usize) -> Result<Vec<u8>, StepError> {
+        let until = self.session.now() + REPLY;
+        while self.session.transcript(self.port).raw().len() < self.read + count {
+            self.wait(until, "an answer")?;
+        }
+        let read = self.read;
+        self.read += count;
+        Ok(self.session.transcript(self.port).raw()[read..read + count].to_vec())
+    }
+
+    /// What comes before `end`, which is read too.
+    fn read_until(&mut self, end: &[u8]) -> Result<Vec<u8>, StepError> {
+        let until = self.session.now() + REPLY;
+        loop {
+            let new = &self.session.transcript(self.port).raw()[self.read..];
+            if let Some(at) = new.windows(end.len()).position(|window| window == end) {
+                let before = new[..at].to_vec();
+                self.read += at + end.len();
+                return Ok(before);
+            }
+            self.wait(until, &format!("{:?}", String::from_utf8_lossy(end)))?;
+        }
+    }
+
+    fn wait(&mut self, until: DeviceTime, what: &str) -> Result<(), StepError> {
+        if self.session.advance(until)? == Advance::Output {
+            return Ok(());
+        }
+        let new = &self.session.transcript(self.port).raw()[self.read..];
+        let seen = vec![new.escape_ascii().to_string()];
+        let what = format!("raw mode did not give {what}");
+        Err(StepError::failed(Failure { seen, ..Failure::new(what) }))
+    }
+}
+
+/// A Python bytes literal.
+pub(super) fn bytes_literal(bytes: &[u8]) -> String {
+    let mut literal = String::from("b'");
+    for byte in bytes {
+        match byte {
+            b'\'' | b'\\' => literal.extend(['\\', char::from(*byte)]),
+            0x20..=0x7e => literal.push(char::from(*byte)),
+            _ => literal.push_str(&format!("\\x{byte:02x}")),
+        }
+    }
+    literal.push('\'');
+    literal
+}
+
+/// A Python string literal.
+pub(super) fn text_literal(text: &str) -> String {
+    let mut literal = String::from("'");
+    for c in text.chars() {
+        match c {
+            '\'' | '\\' => literal.extend(['\\', c]),
+            c if c.is_control() => literal.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c => literal.push(c),
+        }
+    }
+    literal.push('\'');
+    literal
+}

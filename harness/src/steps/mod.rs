@@ -1,0 +1,196 @@
+//! The steps of a scenario: one file each, the trait they share and the enum of them all.
+//!
+//! A step is its fields as written plus three functions: how it is read ([`Step::decode`]), what it
+//! says about itself before anything starts ([`Step::facts`]), and what it does ([`Step::run`]).
+//! A step sees the [`Session`], never a concrete target.
+
+mod boot_mode;
+mod delay;
+mod erase_flash;
+mod expect_no_serial;
+mod expect_serial;
+mod log;
+mod mark;
+mod micropython;
+mod power;
+mod power_cycle;
+mod press;
+mod put_file;
+mod repl;
+pub mod serial_fields;
+mod snapshot;
+mod soft_reset;
+mod wait_serial;
+mod write_flash;
+mod write_serial;
+
+pub use boot_mode::BootModeStep;
+pub use delay::Delay;
+pub use erase_flash::EraseFlash;
+pub use expect_no_serial::ExpectNoSerial;
+pub use expect_serial::ExpectSerial;
+pub use log::Log;
+pub use mark::Mark;
+pub use power::PowerStep;
+pub use power_cycle::PowerCycle;
+pub use press::Press;
+pub use put_file::PutFile;
+pub use repl::Repl;
+pub use snapshot::Snapshot;
+pub use soft_reset::SoftReset;
+pub use wait_serial::WaitSerial;
+pub use write_flash::{ImageRef, WriteFlash};
+pub use write_serial::WriteSerial;
+
+use std::ops::Range;
+
+use crate::runner::evidence::Evidence;
+use crate::runner::failure::StepError;
+use crate::runner::session::Session;
+use crate::scenario::decode::Decoder;
+use crate::scenario::node::Node;
+use crate::scenario::values::Template;
+use crate::targets::{Capability, Port};
+use serial_fields::TextPattern;
+
+/// One kind of step.
+pub trait Step: Sized {
+    /// The key it has in a scenario.
+    const NAME: &'static str;
+
+    /// Reads the value behind the key (null for a step written as a bare word).
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self>;
+
+    /// What the step needs and touches, for the checks before anything starts.
+    fn facts(&self) -> Facts<'_>;
+
+    /// The step in a few words, without its name.
+    fn summary(&self) -> String;
+
+    /// Does it.
+    ///
+    /// # Errors
+    /// *Failed* when the firmware did not do what the step expects, *error* for everything else.
+    fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError>;
+}
+
+/// What a step says about itself before anything starts.
+#[derive(Debug, Clone, Default)]
+pub struct Facts<'s> {
+    /// What the target must be able to do.
+    pub needs: &'static [Capability],
+    /// Whether the board must have power when the step runs; the first such step switches it on.
+    pub needs_power: bool,
+    /// Texts that may refer to values.
+    pub templates: Vec<&'s Template>,
+    /// Names the step gives values to.
+    pub captures: Vec<&'s str>,
+    /// The moment it names, with its place.
+    pub mark: Option<(&'s str, Range<usize>)>,
+    /// Moments it refers to, with their places.
+    pub uses_marks: Vec<(&'s str, Range<usize>)>,
+    /// The snapshot it takes, with its place.
+    pub snapshot: Option<(&'s str, Range<usize>)>,
+    /// Whether it changes the flash, so that the case starts with a blank one.
+    pub writes_flash: bool,
+    /// The image it writes, with its place.
+    pub image: Option<(&'s ImageRef, Range<usize>)>,
+    /// What it expects on a serial port.
+    pub expects: Option<(Port, &'s TextPattern)>,
+}
+
+macro_rules! steps {
+    ($($variant:ident($type:ty),)*) => {
+        /// Any step.
+        #[derive(Debug, Clone)]
+        pub enum AnyStep {
+            $(
+                #[doc = concat!("A step of the kind [`", stringify!($type), "`].")]
+                $variant($type),
+            )*
+        }
+
+        impl AnyStep {
+            /// The names of all steps, in the order of the documentation.
+            pub const NAMES: &'static [&'static str] = &[$(<$type as Step>::NAME),*];
+
+            /// Reads a step by its name; `None` when there is no such step, `Some(None)` when it is
+            /// wrongly written, which is then recorded.
+            pub fn decode(name: &str, node: &Node, decoder: &mut Decoder) -> Option<Option<Self>> {
+                match name {
+                    $(<$type as Step>::NAME => {
+                        Some(<$type as Step>::decode(node, decoder).map(Self::$variant))
+                    })*
+                    _ => None,
+                }
+            }
+
+            /// The key it has in a scenario.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$variant(_) => <$type as Step>::NAME,)*
+                }
+            }
+
+            /// What the step says about itself before anything starts.
+            pub fn facts(&self) -> Facts<'_> {
+                match self {
+                    $(Self::$variant(step) => step.facts(),)*
+                }
+            }
+
+            /// The step in a few words.
+            pub fn summary(&self) -> String {
+                let (name, words) = match self {
+                    $(Self::$variant(step) => (<$type as Step>::NAME, step.summary()),)*
+                };
+                if words.is_empty() { name.to_owned() } else { format!("{name} {words}") }
+            }
+
+            /// Does it.
+            ///
+            /// # Errors
+            /// See [`Step::run`].
+            pub fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError> {
+                match self {
+                    $(Self::$variant(step) => step.run(session),)*
+                }
+            }
+        }
+    };
+}
+
+steps! {
+    Power(PowerStep),
+    PowerCycle(PowerCycle),
+    Press(Press),
+    BootMode(BootModeStep),
+    EraseFlash(EraseFlash),
+    WriteFlash(WriteFlash),
+    WaitSerial(WaitSerial),
+    WriteSerial(WriteSerial),
+    ExpectSerial(ExpectSerial),
+    ExpectNoSerial(ExpectNoSerial),
+    Repl(Repl),
+    PutFile(PutFile),
+    SoftReset(SoftReset),
+    Delay(Delay),
+    Mark(Mark),
+    Snapshot(Snapshot),
+    Log(Log),
+}
+
+/// Steps that Wokwi's own scenarios have; a file with only these has Wokwi's meaning.
+pub const WOKWI_STEPS: &[&str] = &[
+    "delay",
+    "wait-serial",
+    "write-serial",
+    "expect-pin",
+    "set-control",
+    "take-screenshot",
+    "touch",
+    "touch-press",
+    "touch-move",
+    "touch-release",
+    "expect-chip-output",
+];

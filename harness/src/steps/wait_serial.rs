@@ -1,0 +1,112 @@
+//! `wait-serial`: wait until a serial port has sent these bytes.
+//!
+//! Source: wokwi-cli's automation scenarios: the text's UTF-8 bytes, found in the raw output. In a
+//! file of only Wokwi's steps the case's `timeout` is the only limit; elsewhere the patience is
+//! that of every expectation.
+
+use super::serial_fields::{DEFAULT_WITHIN, is_short};
+use super::{Facts, Step};
+use crate::runner::evidence::Evidence;
+use crate::runner::failure::StepError;
+use crate::runner::session::{Patience, Session};
+use crate::scenario::decode::{Decode, Decoder, Fields, UnknownKeys};
+use crate::scenario::model::Dialect;
+use crate::scenario::node::Node;
+use crate::scenario::values::Template;
+use crate::targets::{Capability, Port};
+use crate::time::Span;
+
+/// Fields as written in the scenario file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitSerial {
+    /// What must be sent.
+    pub text: Template,
+    /// Patience in device time, if the step says one.
+    pub within: Option<Span>,
+    /// Which port.
+    pub port: Port,
+}
+
+impl Step for WaitSerial {
+    const NAME: &'static str = "wait-serial";
+
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        if is_short(node) {
+            let text = text(node, decoder)?;
+            return Some(Self { text, within: None, port: Port::Console });
+        }
+        let mut fields = Fields::new(node, "`wait-serial`", decoder)?;
+        let found = match fields.node("text") {
+            Some(node) => text(node, decoder),
+            None => {
+                fields.missing("text", decoder);
+                None
+            }
+        };
+        let within = fields.optional("within", decoder);
+        let port = fields.or("port", Port::Console, decoder);
+        fields.finish(UnknownKeys::Deny, decoder);
+        Some(Self { text: found?, within: within?, port: port? })
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            needs: &[Capability::Serial],
+            needs_power: true,
+            templates: vec![&self.text],
+            ..Facts::default()
+        }
+    }
+
+    fn summary(&self) -> String {
+        format!("{:?}", self.text.shown())
+    }
+
+    fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError> {
+        let text = session.text(&self.text)?;
+        let patience = match (self.within, session.dialect()) {
+            (Some(within), _) => Patience::Within(within),
+            (None, Dialect::Benchrig) => Patience::Within(DEFAULT_WITHIN),
+            (None, Dialect::Wokwi) => Patience::Case,
+        };
+        let time = session.expect_bytes(self.port, &text, patience)?;
+        Ok(Evidence::Seen { text, time })
+    }
+}
+
+fn text(node: &Node, decoder: &mut Decoder) -> Option<Template> {
+    let template = Template::decode(node, decoder)?;
+    match node.as_text() {
+        Some("") => decoder.bad(node.span.clone(), "an empty text is found everywhere".into()),
+        _ => Some(template),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::runner::testing::{Outcome, run_steps};
+    use crate::targets::fake::{Cue, FakeTarget, Reply};
+    use crate::time::Span;
+
+    #[test]
+    fn bytes_are_compared_raw_and_consecutive_waits_share_one_delivery() {
+        let target =
+            FakeTarget::new(
+                [Reply::on(Cue::PowerOn).say(Span::from_millis(1), "one\r\ntwo three")],
+            );
+        let steps = "
+- wait-serial: \"one\\r\\n\"
+- wait-serial: two
+- wait-serial: three";
+        assert_eq!(run_steps(target, steps), Outcome::Passed);
+    }
+
+    #[test]
+    fn a_file_of_wokwi_steps_waits_as_long_as_the_case() {
+        let slow =
+            || FakeTarget::new([Reply::on(Cue::PowerOn).say(Span::from_secs(25), "slow\r\n")]);
+        assert_eq!(run_steps(slow(), "- wait-serial: slow"), Outcome::Passed);
+        let ours = "- log: ours\n- wait-serial: slow";
+        assert!(matches!(run_steps(slow(), ours), Outcome::Failed(_)));
+    }
+}

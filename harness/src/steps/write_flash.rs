@@ -1,0 +1,163 @@
+//! `write-flash`: erase what an image covers and write it. The chip must wait for a download.
+
+use std::ops::Range;
+
+use super::{Facts, Step};
+use crate::runner::evidence::Evidence;
+use crate::runner::failure::StepError;
+use crate::runner::firmware::FirmwareTrouble;
+use crate::runner::session::Session;
+use crate::scenario::decode::{Decode, Decoder, Fields, UnknownKeys};
+use crate::scenario::node::Node;
+use crate::targets::Capability;
+
+/// Which image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImageRef {
+    /// The scenario's `firmware:`.
+    Firmware,
+    /// A file of the project, written as it is.
+    File(String),
+}
+
+/// Fields as written in the scenario file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WriteFlash {
+    /// Flash address of the first byte; where the firmware belongs if missing.
+    pub at: Option<u32>,
+    /// What is written.
+    pub image: ImageRef,
+    /// Where the image is named.
+    pub image_span: Range<usize>,
+}
+
+impl Step for WriteFlash {
+    const NAME: &'static str = "write-flash";
+
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        let mut fields = Fields::new(node, "`write-flash`", decoder)?;
+        let at = fields.optional::<u32>("at", decoder);
+        let image_span = fields.node("image").map_or(node.span.clone(), |n| n.span.clone());
+        let image = fields.required::<ImageRef>("image", decoder);
+        if let (Some(None), Some(ImageRef::File(_))) = (&at, &image) {
+            fields.missing("at", decoder);
+            return None;
+        }
+        fields.finish(UnknownKeys::Deny, decoder);
+        Some(Self { at: at?, image: image?, image_span })
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            needs: &[Capability::Flash],
+            needs_power: true,
+            writes_flash: true,
+            image: Some((&self.image, self.image_span.clone())),
+            ..Facts::default()
+        }
+    }
+
+    fn summary(&self) -> String {
+        let image = match &self.image {
+            ImageRef::Firmware => "firmware",
+            ImageRef::File(path) => path,
+        };
+        match self.at {
+            Some(at) => format!("{image} at {at:#x}"),
+            None => image.to_owned(),
+        }
+    }
+
+    fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError> {
+        let pieces = match &self.image {
+            ImageRef::File(path) => {
+                vec![(self.at.unwrap_or(0), session.read_file(path)?.into())]
+            }
+            ImageRef::Firmware => {
+                let Some(firmware) = session.firmware() else {
+                    return Err(trouble("the scenario names no firmware".to_owned()));
+                };
+                match (self.at, firmware.segments.as_slice()) {
+                    (Some(at), [only]) => vec![(at, only.bytes.clone())],
+                    (Some(at), all) if all.first().is_none_or(|first| first.offset != at) => {
+                        return Err(trouble(format!(
+                            "{} has {} parts with offsets of their own: leave `at` out",
+                            firmware.name,
+                            all.len()
+                        )));
+                    }
+                    (_, all) => all.iter().map(|s| (s.offset, s.bytes.clone())).collect(),
+                }
+            }
+        };
+        let mut written = 0;
+        for (offset, bytes) in &pieces {
+            session.write_flash(*offset, bytes)?;
+            written += bytes.len();
+        }
+        let offset = pieces.first().map_or(0, |(offset, _)| *offset);
+        Ok(Evidence::note(format!("{written} bytes at {offset:#x}")))
+    }
+}
+
+fn trouble(message: String) -> StepError {
+    StepError::Firmware(FirmwareTrouble { message, scenario_is_wrong: true })
+}
+
+impl Decode for ImageRef {
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        match String::decode(node, decoder)?.as_str() {
+            "" => decoder.wrong(node, "`firmware` or a path"),
+            "firmware" => Some(Self::Firmware),
+            path => Some(Self::File(path.to_owned())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::runner::testing::{Outcome, run_file, run_steps};
+    use crate::targets::fake::FakeTarget;
+
+    const FLASHING: &str = "
+name: t
+version: 1
+firmware: two-parts
+steps:
+- boot-mode: download
+- press: reset
+- erase-flash
+- write-flash: {image: firmware}";
+
+    #[test]
+    fn every_part_of_the_firmware_goes_where_it_belongs() {
+        let target = FakeTarget::new([]);
+        let log = target.log();
+        assert_eq!(run_file(target, FLASHING), Outcome::Passed);
+        let log = log.lock().unwrap();
+        let writes: Vec<_> = log.iter().filter(|line| line.contains("write")).collect();
+        assert_eq!(
+            writes,
+            ["0.100000s write 4 bytes at 0x1000", "0.100000s write 7 bytes at 0x10000"]
+        );
+    }
+
+    #[test]
+    fn flashing_a_chip_that_runs_its_firmware_is_an_error_of_the_scenario() {
+        let running = FLASHING.replace("download", "run");
+        assert_eq!(
+            run_file(FakeTarget::new([]), &running),
+            Outcome::Error(
+                "the chip is not waiting for a download, so its flash cannot be erased".to_owned()
+            )
+        );
+    }
+
+    #[test]
+    fn a_file_needs_a_place_and_firmware_needs_a_name() {
+        for step in ["{image: x.bin}", "{at: 0x1000, image: firmware}", "{at: 0, image: ../x}"] {
+            let outcome = run_steps(FakeTarget::new([]), &format!("- write-flash: {step}"));
+            assert!(matches!(outcome, Outcome::Invalid(_)), "{step}: {outcome:?}");
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! Targets: what a case runs against, behind one trait.
+//!
+//! A step sees [`Target`] and cannot tell an emulator from a board. What a target cannot do it does
+//! not list in its [`Capability`] set, and the plan is checked against that before anything starts.
+
+pub mod fake;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::time::DeviceTime;
+
+/// Something a target can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Capability {
+    /// Read and write a serial port.
+    Serial,
+    /// Press the reset button.
+    Reset,
+    /// Set the boot strap.
+    Strap,
+    /// Switch power.
+    Power,
+    /// Erase and write the flash chip.
+    Flash,
+    /// Time passes as fast as the host allows, the same in every run.
+    VirtualTime,
+}
+
+impl fmt::Display for Capability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Serial => "serial",
+            Self::Reset => "reset",
+            Self::Strap => "strap",
+            Self::Power => "power",
+            Self::Flash => "flash",
+            Self::VirtualTime => "virtual-time",
+        })
+    }
+}
+
+/// What a target can do.
+pub type Capabilities = BTreeSet<Capability>;
+
+/// A serial port of the board.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Port {
+    /// The port that the ROM and the firmware's console speak on: UART0.
+    #[default]
+    Console,
+    /// UART1.
+    Uart1,
+    /// UART2.
+    Uart2,
+}
+
+impl Port {
+    /// Every port with the name it has in a scenario.
+    pub const NAMES: [(&'static str, Self); 4] = [
+        ("console", Self::Console),
+        ("uart0", Self::Console),
+        ("uart1", Self::Uart1),
+        ("uart2", Self::Uart2),
+    ];
+}
+
+impl fmt::Display for Port {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Console => "console",
+            Self::Uart1 => "uart1",
+            Self::Uart2 => "uart2",
+        })
+    }
+}
+
+impl Serialize for Port {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// The supply of the board.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Power {
+    /// Supplied.
+    On,
+    /// Cut: RAM and RTC memory are lost, flash stays.
+    Off,
+}
+
+/// What the boot strap (GPIO0) selects at the next reset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BootMode {
+    /// Run from flash: GPIO0 high.
+    Run,
+    /// Wait for a download: GPIO0 to GND.
+    Download,
+}
+
+/// A button of the board.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Button {
+    /// EN to GND while pressed.
+    Reset,
+}
+
+/// Something the target did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TargetEvent {
+    /// A serial port said something.
+    Serial {
+        /// Which port.
+        port: Port,
+        /// When the last of the bytes was complete on the wire.
+        time: DeviceTime,
+        /// The raw bytes, never empty.
+        bytes: Vec<u8>,
+    },
+}
+
+/// How far a long operation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes done.
+    pub done: u64,
+    /// Bytes in all.
+    pub total: u64,
+}
+
+/// Trouble with the target itself: the verdict is *error*, never *failed*.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TargetError {
+    /// The flash loader cannot be reached because the chip is not in download mode.
+    #[error("the chip is not waiting for a download, so its flash cannot be {0}")]
+    NotInDownloadMode(&'static str),
+    /// The board has no power.
+    #[error("the board is switched off, so it cannot {0}")]
+    NoPower(&'static str),
+    /// Data does not fit the flash chip.
+    #[error("{length} bytes at {offset:#x} do not fit a flash of {size} bytes")]
+    DoesNotFit {
+        /// Where they were to be written.
+        offset: u64,
+        /// How many.
+        length: u64,
+        /// Size of the chip.
+        size: u64,
+    },
+    /// The board has no such part.
+    #[error("the board has no {0}")]
+    NoSuchPart(String),
+    /// The machine met something that it cannot go on from and that is not the firmware's fault.
+    #[error("the target stopped: {0}")]
+    Stopped(String),
+    /// The board could not be made.
+    #[error("the target cannot be opened: {0}")]
+    CannotOpen(String),
+    /// A scripted target was used differently than its script says.
+    #[error("the script of the fake target ends here: {0}")]
+    ScriptEnded(String),
+}
+
+/// One access that the model of a target does not cover.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct UnmodelledAccess {
+    /// Device by its manual name.
+    pub device: String,
+    /// Offset in the device.
+    pub offset: u32,
+    /// `read` or `write`.
+    pub kind: &'static str,
+    /// Program counter of the first such access.
+    pub pc: u32,
+    /// How many.
+    pub count: u64,
+}
+
+impl fmt::Display for UnmodelledAccess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { device, offset, kind, pc, count } = self;
+        write!(f, "{device}+{offset:#x}: {count} {kind}s, first at pc {pc:#010x}")
+    }
+}
+
+/// What a target says about itself when the case is over.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct MachineReport {
+    /// Device time at the end.
+    pub time: DeviceTime,
+    /// Hash over every guest-visible event, where the target has one.
+    pub event_hash: Option<String>,
+    /// Instructions executed, where the target counts them.
+    pub instructions: Option<u64>,
+    /// Accesses without a model.
+    pub unmodelled: Vec<UnmodelledAccess>,
+    /// Registers that only store what was written, by device, with the number of accesses.
+    pub stored_only: Vec<(String, u64)>,
+    /// Serial bytes lost to full receive buffers on the chip.
+    pub lost_serial_bytes: u64,
+    /// Other remarks for the person, such as a radio that is not modelled.
+    pub notes: Vec<String>,
+}
+
+/// What a case runs against.
+///
+/// Time is the target's own. Nothing happens between calls of [`Target::run_until`] on a target
+/// with virtual time; on others the world goes on and its events queue up.
+pub trait Target: Send {
+    /// The device time that has been reached.
+    fn now(&self) -> DeviceTime;
+
+    /// Switches power. Switching to the present state does nothing.
+    ///
+    /// # Errors
+    /// Trouble with the target.
+    fn power(&mut self, power: Power) -> Result<(), TargetError>;
+
+    /// Whether the board has power.
+    fn is_powered(&self) -> bool;
+
+    /// Sets the strap; it counts at the next reset.
+    ///
+    /// # Errors
+    /// Trouble with the target.
+    fn boot_mode(&mut self, mode: BootMode) -> Result<(), TargetError>;
+
+    /// Holds a button down.
+    ///
+    /// # Errors
+    /// Trouble with the target, or no such button.
+    fn press(&mut self, button: Button) -> Result<(), TargetError>;
+
+    /// Lets a button go.
+    ///
+    /// # Errors
+    /// Trouble with the target, or no such button.
+    fn release(&mut self, button: Button) -> Result<(), TargetError>;
+
+    /// Erases the whole flash chip; the chip must be waiting for a download.
+    ///
+    /// # Errors
+    /// Trouble with the target.
+    fn erase_flash(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<(), TargetError>;
+
+    /// Erases what `bytes` cover and writes them; the chip must be waiting for a download.
+    ///
+    /// # Errors
+    /// Trouble with the target, or the data does not fit.
+    fn write_flash(
+        &mut self,
+        offset: u32,
+        bytes: &[u8],
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), TargetError>;
+
+    /// Queues bytes for a port; they take their time on the wire.
+    ///
+    /// # Errors
+    /// Trouble with the target, or no such port.
+    fn send(&mut self, port: Port, bytes: &[u8]) -> Result<(), TargetError>;
+
+    /// Lets time pass until something happens or `deadline` is reached. No events mean that the
+    /// deadline is reached exactly; with events, `now` may lie before it.
+    ///
+    /// # Errors
+    /// Trouble with the target.
+    fn run_until(&mut self, deadline: DeviceTime) -> Result<Vec<TargetEvent>, TargetError>;
+
+    /// What the target says about itself; called once, when the case is over.
+    fn finish(&mut self) -> MachineReport;
+}
+
+/// A piece of flash contents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Segment {
+    /// Flash address of the first byte.
+    pub offset: u32,
+    /// The bytes.
+    pub bytes: Arc<[u8]>,
+}
+
+/// What a case needs a target to be.
+#[derive(Debug, Clone, Default)]
+pub struct TargetRequest {
+    /// Name of the board profile.
+    pub board: String,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// What the flash holds before the first step; blank elsewhere.
+    pub flash: Vec<Segment>,
+}
+
+/// Where targets come from: one per case.
+pub trait TargetSource {
+    /// The name a person gives to choose it, such as `emulator`.
+    fn name(&self) -> &str;
+
+    /// What its targets can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// The board profiles it knows.
+    fn boards(&self) -> Vec<String>;
+
+    /// A target, powered off.
+    ///
+    /// # Errors
+    /// When no such board can be made.
+    fn open(&self, request: &TargetRequest) -> Result<Box<dyn Target>, TargetError>;
+}
