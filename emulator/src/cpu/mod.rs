@@ -265,6 +265,11 @@ impl Cpu {
         self.waiting
     }
 
+    /// The core is in WAITI and no interrupt ends that at once.
+    pub fn is_idle(&self) -> bool {
+        self.waiting && self.pending_level().is_none()
+    }
+
     /// Takes an exception at the current PC.
     pub fn raise_at_pc(&mut self, cause: exceptions::Cause) {
         self.raise(cause, self.pc);

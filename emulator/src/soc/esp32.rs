@@ -310,7 +310,7 @@ impl Esp32 {
     fn slice(&mut self, deadline: Instant) {
         let horizon = self.system.devices.next_deadline();
         let running = [self.runs(CoreId::Pro), self.runs(CoreId::App)];
-        let active = [0, 1].map(|n| running[n] && !self.cpus[n].is_waiting());
+        let active = [0, 1].map(|n| running[n] && !self.cpus[n].is_idle());
         let end = if self.sleeping.is_some() {
             return self.sleep(horizon.min(deadline));
         } else if active == [true, true] {
@@ -352,8 +352,13 @@ impl Esp32 {
             match self.cpus[core].run(&mut self.system, &mut self.code, end) {
                 Stop::Budget => {}
                 Stop::Resync => {
-                    self.attend();
                     let here = self.cpus[core].cycle;
+                    if !both {
+                        // What wakes the waiting core up must not happen in its past.
+                        let other = &mut self.cpus[1 - core];
+                        other.cycle = other.cycle.max(here);
+                    }
+                    self.attend();
                     // The other core may be awake now, or a deadline nearer.
                     let next = if both {
                         self.system.clock.cycle_at(self.system.devices.next_deadline())

@@ -275,3 +275,42 @@ impl Random {
         (u64::from(self.next()) * u64::from(n) >> 32) as u32
     }
 }
+
+impl State {
+    /// What differs from `other`, for messages.
+    pub(crate) fn differences(&self, other: &Self) -> String {
+        let mut text = String::new();
+        if self.now != other.now {
+            text += &format!("now {} / {}; ", self.now.ticks(), other.now.ticks());
+        }
+        if self.events != other.events {
+            text += "events; ";
+        }
+        if self.memory != other.memory {
+            text += "memory; ";
+        }
+        for core in 0..2 {
+            let (one, two) = (&self.registers[core], &other.registers[core]);
+            text += &format!(
+                "core {core}: pc {:#x} / {:#x}, cycle {} / {}",
+                one.pc, two.pc, self.cycles[core], other.cycles[core]
+            );
+            let files = one.file.iter().zip(&two.file).enumerate();
+            for (n, (one, two)) in files.filter(|(_, (one, two))| one != two) {
+                text += &format!(", ar{n} {one:#x} / {two:#x}");
+            }
+            let special = one.special.iter().zip(&two.special);
+            for (one, two) in special.filter(|(one, two)| one != two) {
+                text += &format!(", special {} {:#x} / {:#x}", one.0, one.1, two.1);
+            }
+            text += "; ";
+        }
+        text
+    }
+}
+
+/// Fails with the differences where two states are not equal.
+#[track_caller]
+pub(crate) fn assert_same(state: &State, expected: &State, what: &str) {
+    assert!(state == expected, "{what}: {}", state.differences(expected));
+}
