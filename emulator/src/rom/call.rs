@@ -132,6 +132,13 @@ impl std::fmt::Debug for Call<'_> {
     }
 }
 
+impl<'g> Call<'g> {
+    /// Access to the guest for ROM code that nobody has called.
+    pub fn without_caller(guest: &'g mut dyn Guest) -> Self {
+        Self { guest, window: 0 }
+    }
+}
+
 impl Call<'_> {
     /// Argument register `slot`, 0 to 5.
     pub fn get(&self, slot: usize) -> u32 {

@@ -202,6 +202,11 @@ impl FakeGuest {
         panic!("{name} does not end")
     }
 
+    /// A new quantum.
+    pub(crate) fn refill(&mut self) {
+        self.left = self.quantum.into();
+    }
+
     /// All cycles charged.
     pub(crate) fn cycles(&self) -> u64 {
         self.cycles

@@ -9,7 +9,7 @@
 use super::call::{After, Frame, Native, PART_SIZE, run};
 use super::functions::{bluetooth, ctype};
 use super::guest::Guest;
-use super::startup::GMT;
+use super::startup::{GMT, NATIVE_BOOT};
 use super::{symbols, table};
 use crate::cpu::assembler::{AssembleError, Assembler};
 
@@ -48,10 +48,8 @@ const HIGH_END: u32 = 0x4005_c07c;
 pub enum Operation {
     /// A part of a native function.
     Native(Native, Frame),
-    /// The boot of PRO_CPU.
+    /// The boot of PRO_CPU: the machine runs [`super::boot::Boot`] there.
     Boot,
-    /// A program returned to the ROM that had started it.
-    Returned,
 }
 
 /// Something that is planted in the ROM.
@@ -66,11 +64,11 @@ pub struct Planted {
 }
 
 impl Planted {
-    /// Runs a native part for `guest`; boot and return are the machine's business and give `None`.
+    /// Runs a native part for `guest`; the boot is the machine's business and gives `None`.
     pub fn run(&self, guest: &mut dyn Guest) -> Option<After> {
         match self.operation {
             Operation::Native(native, frame) => Some(run(native, frame, self.address, guest)),
-            Operation::Boot | Operation::Returned => None,
+            Operation::Boot => None,
         }
     }
 }
@@ -105,6 +103,7 @@ impl RomImage {
         for source in SOURCES {
             image.assemble(BASE, source)?;
         }
+        image.plant(NATIVE_BOOT, "rom_main", Operation::Boot);
         image.plant_callbacks()?;
         image.plant_functions();
         image.plant_data();
@@ -148,13 +147,6 @@ impl RomImage {
         for (slot, &byte) in self.bytes[offset..].iter_mut().zip(assembly.bytes()) {
             *slot |= byte;
         }
-        for (name, operation) in
-            [("native_boot", Operation::Boot), ("native_returned", Operation::Returned)]
-        {
-            if let Some(address) = assembly.symbol(name) {
-                self.planted.push(Planted { address, name: "rom_main", operation });
-            }
-        }
         Ok(())
     }
 
@@ -163,7 +155,7 @@ impl RomImage {
         for coroutine in table::coroutines() {
             let place = if coroutine.address < 0x4002_0000 { &mut low } else { &mut high };
             let body = *place;
-            let source = format!(
+            let assembly = Assembler::new(body).assemble(
                 "or a15, a15, a15
                  begin: simcall
                  step: simcall
@@ -172,8 +164,7 @@ impl RomImage {
                  j step
                  done: retw
                  .align 4",
-            );
-            let assembly = Assembler::new(body).assemble(&source)?;
+            )?;
             *place += assembly.bytes().len() as u32;
             self.put(body, assembly.bytes());
             let head = format!(".equ body, {body:#x}\nentry a1, {}\nj body", coroutine.frame());
@@ -220,6 +211,7 @@ impl RomImage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rom::startup::USER_CODE_DONE;
 
     #[test]
     fn every_planted_operation_has_its_simcall() {
@@ -240,6 +232,8 @@ mod tests {
             assembly.symbol(symbol).expect("an end")
         };
         assert!(end(SOURCES[0], "vectors_end") <= 0x4000_0928);
+        assert_eq!(end(SOURCES[0], "native_boot"), NATIVE_BOOT);
+        assert_eq!(end(SOURCES[0], "user_code_done"), USER_CODE_DONE);
         assert!(end(SOURCES[2], "jumps_end") <= HIGH_CODE);
     }
 

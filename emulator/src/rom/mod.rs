@@ -6,6 +6,7 @@
 //! *Modelled*: see [`table`] for the functions, [`startup`] for the RAM.
 //! *Not modelled*: ROM entry points without an entry in [`table`].
 
+pub mod boot;
 pub mod call;
 mod callbacks;
 pub mod coroutine;

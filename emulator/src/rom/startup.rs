@@ -35,6 +35,11 @@ pub const USER_CODE_START: u32 = 0x3ffe_0400;
 /// ROM string "GMT".
 pub const GMT: u32 = 0x3ff9_c4a9;
 
+/// The SIMCALL of the boot, in our own ROM.
+pub const NATIVE_BOOT: u32 = 0x4000_05c0;
+/// Where a program comes back that the boot has started, in our own ROM.
+pub const USER_CODE_DONE: u32 = 0x4000_05d0;
+
 /// How far the APP_CPU's copy of the ROM's variables is from that of the PRO_CPU.
 const APP_OFFSET: u32 = 0x3f10;
 /// What an interrupt without a handler is dispatched to.

@@ -133,10 +133,26 @@ to_syscall:
 .literal app_boot_address, 0x3ff00038       # DPORT_APPCPU_CTRL_D
 .literal app_stack, 0x3ffe7e00
 .literal pro_stack, 0x3ffe3eb0
+.literal printf_address, 0x40007d54
+.literal done_text_address, done_text
 .literal start_ps, 0x00040020               # WOE, UM
 
-# Both cores begin here. PRO_CPU boots: that is the host's part, at a SIMCALL which is repeated until
-# firmware is loaded. APP_CPU waits for an address and calls it.
+# The host boots PRO_CPU here: the SIMCALL is repeated until firmware is loaded. A wake-up stub
+# returns to it.
+.org 0x400005c0
+native_boot:
+    simcall
+    j native_boot
+
+# Where a program comes back that was started by the boot.
+.org 0x400005d0
+user_code_done:
+    l32r a10, done_text_address
+    l32r a2, printf_address
+    callx8 a2
+    j .
+
+# Both cores begin here. PRO_CPU boots; APP_CPU waits for an address and calls it.
 reset:
     movi a0, 0
     wsr.intenable a0
@@ -153,16 +169,7 @@ reset:
     rsr.prid a2
     bbsi a2, 13, wait_for_address           # 0xabab has bit 13, 0xcdcd has not
     l32r a1, pro_stack
-.global native_boot
-native_boot:
-    simcall
-    j .
-
-# Where a program goes that returns although nothing called it.
-.global native_returned
-native_returned:
-    simcall
-    j .
+    j native_boot
 
 wait_for_address:
     l32r a1, app_stack
@@ -338,5 +345,7 @@ interrupts_done:
     l32i a15, a0, 60
     l32i a0, a0, 0
     rfe
+done_text:                              # "user code done", LF
+    .word 0x72657375, 0x646f6320, 0x6f642065, 0x000a656e
 .global vectors_end
 vectors_end:

@@ -73,11 +73,6 @@ fn step_straight(crc: u32, byte: u8, table: &[u32; 256]) -> u32 {
     crc << 8 ^ table[usize::from((crc >> 24) as u8 ^ byte)]
 }
 
-/// The CRC-32 that `crc32_le(crc, bytes)` gives, for boot code.
-pub(in crate::rom) fn crc32(crc: u32, bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!crc, |crc, &byte| step_reflected(crc, byte, &CRC32_LE))
-}
-
 /// Slot 0 is the working register, complemented.
 fn begin(call: &mut Call<'_>) -> Result<Outcome, Stop> {
     call.charge(8);

@@ -2,7 +2,7 @@
 
 pub(super) mod bluetooth;
 mod cache;
-pub(super) mod checksum;
+mod checksum;
 mod clock;
 mod crypto;
 pub(super) mod ctype;

@@ -75,19 +75,25 @@ fn software_reset_cpu(call: &mut Call<'_>) -> Result<Outcome, Stop> {
 }
 
 /// Starts the CRC unit over the whole of RTC FAST memory.
-fn begin_memory_crc(call: &mut Call<'_>) -> Result<Outcome, Stop> {
+pub(in crate::rom) fn start_memory_crc(call: &mut Call<'_>) -> Result<(), Stop> {
     call.modify(MEM_CONF, CRC_START, 0)?;
     call.modify(MEM_CONF, CRC_LEN | CRC_ADDR, CRC_LEN)?;
-    call.modify(MEM_CONF, CRC_START, CRC_START)?;
+    Ok(call.modify(MEM_CONF, CRC_START, CRC_START)?)
+}
+
+fn begin_memory_crc(call: &mut Call<'_>) -> Result<Outcome, Stop> {
+    start_memory_crc(call)?;
     Ok(Outcome::Next)
 }
 
-fn memory_crc(call: &mut Call<'_>) -> Result<Outcome, Stop> {
+/// Waits for the unit.
+pub(in crate::rom) fn memory_crc(call: &mut Call<'_>) -> Result<Outcome, Stop> {
     let is_done = call.wait(MEM_CONF, 6, |conf| conf & CRC_FINISH != 0)?;
     Ok(if is_done { Outcome::Next } else { Outcome::Again })
 }
 
-fn take_memory_crc(call: &mut Call<'_>) -> Result<u32, Stop> {
+/// What the unit has found.
+pub(in crate::rom) fn take_memory_crc(call: &mut Call<'_>) -> Result<u32, Stop> {
     let crc = call.load(MEM_CRC_RES)?;
     call.modify(MEM_CONF, CRC_START, 0)?;
     Ok(crc)

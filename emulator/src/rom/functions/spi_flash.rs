@@ -35,6 +35,7 @@ const CMD_PP: u32 = 1 << 25;
 const CMD_SE: u32 = 1 << 24;
 const CMD_BE: u32 = 1 << 23;
 const CMD_CE: u32 = 1 << 22;
+const CMD_RES: u32 = 1 << 20;
 const CMD_USR: u32 = 1 << 18;
 
 const CTRL_FREAD_QIO: u32 = 1 << 24;
@@ -225,7 +226,7 @@ fn dummy_plus(call: &mut Call<'_>, index: u32) -> Result<u32, Stop> {
 }
 
 /// Waits until the last command has left the controller.
-fn command_is_done(call: &mut Call<'_>) -> Result<bool, Stop> {
+pub(in crate::rom) fn command_is_done(call: &mut Call<'_>) -> Result<bool, Stop> {
     Ok(call.wait(SPI1 + CMD, LOOK, |value| value == 0)?)
 }
 
@@ -657,6 +658,32 @@ pub(in crate::rom) fn attach_flash(call: &mut Call<'_>, config: u32) -> Result<(
     }
     call.charge(400);
     Ok(())
+}
+
+/// Bytes that one transaction reads.
+pub(in crate::rom) const LINE: u32 = READ_CHUNK;
+
+/// Wakes a chip up that may be in deep power-down.
+pub(in crate::rom) fn start_release(call: &mut Call<'_>) -> Result<(), Stop> {
+    Ok(call.store(SPI1 + CMD, CMD_RES)?)
+}
+
+/// Starts to read [`LINE`] bytes, in the mode that [`attach_flash`] has set.
+pub(in crate::rom) fn start_line(call: &mut Call<'_>, at: u32) -> Result<(), Stop> {
+    call.store(SPI1 + MISO_DLEN, LINE * 8 - 1)?;
+    call.store(SPI1 + ADDR, at << 8)?;
+    Ok(call.store(SPI1 + CMD, CMD_USR)?)
+}
+
+/// The bytes that have come.
+pub(in crate::rom) fn take_line(call: &mut Call<'_>) -> Result<[u8; LINE as usize], Stop> {
+    Ok(call.bytes(SPI1 + W0)?)
+}
+
+/// Sets the clock of both controllers.
+pub(in crate::rom) fn set_clock(call: &mut Call<'_>, divider: u32) -> Result<(), Stop> {
+    call.store(SPI1 + CLOCK, clock_register(divider))?;
+    Ok(call.store(SPI0 + CLOCK, clock_register(divider))?)
 }
 
 /// `void esp_rom_spiflash_select_qio_pins(uint8_t wp_gpio, uint32_t spiconfig)`
