@@ -367,7 +367,7 @@ impl System {
             return false;
         };
         cells.copy_from_slice(bytes);
-        if self.memory.is_code(cell) {
+        if self.memory.is_code(cell, bytes.len()) {
             if let Some(physical) = Memory::physical(cell) {
                 // The reversed view tears a write of several words apart; name every word.
                 for n in (0..bytes.len().next_multiple_of(4) as u32 + 4).step_by(4) {
@@ -665,7 +665,7 @@ impl DmaMemory for DmaPort<'_> {
         cells.copy_from_slice(bytes);
         for n in (0..bytes.len() as u32 + 4).step_by(4) {
             let word = Cell::at(address.wrapping_add(n));
-            if let Some(cell) = word.filter(|&cell| self.memory.is_code(cell)) {
+            if let Some(cell) = word.filter(|&cell| self.memory.is_code(cell, 4)) {
                 if let Some(physical) = Memory::physical(cell) {
                     self.dirty.push((physical, 4));
                 }

@@ -300,8 +300,8 @@ impl Memory {
         }
     }
 
-    /// Whether the code cache must hear of a store to this cell.
-    pub(super) fn is_code(&self, cell: Cell) -> bool {
+    /// Whether the code cache must hear of a store of `len` bytes, at least one, from this cell on.
+    pub(super) fn is_code(&self, cell: Cell, len: usize) -> bool {
         let (guards, n) = match cell {
             Cell::Sram(n) | Cell::SramReversed(n) => (&self.guard_sram, n),
             Cell::Sram0(n) => (&self.guard_sram0, n),
@@ -309,7 +309,11 @@ impl Memory {
             Cell::RtcSlow(n) => (&self.guard_rtc_slow, n),
             Cell::Rom(_) => return false,
         };
-        guards.0.get(n / GUARD_GRANULE).is_some_and(|guard| guard & GUARD_CODE != 0)
+        let last = (n + len.max(1) - 1) / GUARD_GRANULE;
+        guards.0[n / GUARD_GRANULE..]
+            .iter()
+            .take(last + 1 - n / GUARD_GRANULE)
+            .any(|guard| guard & GUARD_CODE != 0)
     }
 }
 
@@ -341,6 +345,6 @@ mod tests {
         memory.guard_code(0x400b_fefc, 3);
         assert!(!memory.set_sram(SRAM1 + 0x100, [1, 2, 3, 4]));
         assert!(memory.set_sram(SRAM1 + 0x200, [1, 2, 3, 4]));
-        assert!(memory.is_code(Cell::at(0x400b_fefc).unwrap_or(Cell::Rom(0))));
+        assert!(memory.is_code(Cell::at(0x400b_fefc).unwrap_or(Cell::Rom(0)), 4));
     }
 }
