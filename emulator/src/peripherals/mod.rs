@@ -23,16 +23,16 @@ pub mod gpio;
 pub mod i2c;
 pub mod i2s;
 pub mod io_mux;
+pub mod ledc;
 pub mod pcnt;
 pub mod reset;
-pub mod ledc;
 pub mod rmt;
 pub mod rng;
 pub mod rsa;
 pub mod rtc_cntl;
 pub mod rtc_io;
-pub mod sha;
 pub mod sens;
+pub mod sha;
 pub mod spi;
 pub mod storage;
 #[cfg(test)]
