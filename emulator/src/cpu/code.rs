@@ -310,13 +310,23 @@ fn ends_block(instruction: &Instruction) -> bool {
         | Retw | Rfe | Rfde | Rfwo | Rfwu | Rfi | Rfdo | Rfdd | Waiti | Rsil | Syscall
         | Simcall | Break | BreakN | Ill | Illegal | Loop | Loopnez | Loopgtz | Rotw | Witlb
         | Wdtlb | Iitlb | Idtlb => true,
-        Wsr | Xsr => !matches!(
-            instruction.imm as u8,
-            sr::SAR | sr::BR | sr::SCOMPARE1 | sr::ACCLO..=sr::M3 | sr::EXCSAVE1..=sr::EXCSAVE7
-                | sr::MISC0..=sr::MISC3
-        ),
+        Wsr | Xsr => writes_control(instruction.imm as u32),
         _ => false,
     }
+}
+
+/// Whether writing special register `n` may change what happens before the next instruction:
+/// masks, timers, windows, loops, debug state.
+pub(super) fn writes_control(n: u32) -> bool {
+    !matches!(
+        n as u8,
+        sr::SAR
+            | sr::BR
+            | sr::SCOMPARE1
+            | sr::ACCLO..=sr::M3
+            | sr::EXCSAVE1..=sr::EXCSAVE7
+            | sr::MISC0..=sr::MISC3
+    )
 }
 
 /// Whether a block with this instruction can be a pure polling loop: its effect depends on

@@ -11,7 +11,7 @@ mod mac16;
 
 use super::Cpu;
 use super::bus::{Bus, Loaded, RegionSide, Stored};
-use super::code::{Block, CodeCache, Op};
+use super::code::{Block, CodeCache, Op, writes_control};
 use super::exceptions::{Cause, DEBUG_LEVEL, debugcause};
 use super::instruction::{B4CONST, B4CONSTU, Opcode};
 use super::registers::ps;
@@ -36,6 +36,8 @@ enum Leave {
     To(u32),
     /// Behind the last operation that ran.
     Sequential,
+    /// As `Sequential`; interrupts or debug state may have changed.
+    Look,
     /// As `Sequential`, and the machine must look.
     Resync,
     /// PC is already set: an exception or a return that sets more than PC.
@@ -49,7 +51,6 @@ impl Cpu {
     ///
     /// Never goes past `end`. While the core waits for an interrupt its cycles pass at once.
     pub fn run<B: Bus>(&mut self, bus: &mut B, code: &mut CodeCache, end: u64) -> Stop {
-        let mut spin = Spin::default();
         loop {
             if self.cycle >= self.next_timer {
                 self.poll_timers();
@@ -61,31 +62,51 @@ impl Cpu {
                 }
                 self.attention = false;
             }
-            let limit = end.min(self.next_timer);
             if self.cycle >= end {
                 return Stop::Budget;
             }
+            let limit = end.min(self.next_timer);
             if self.waiting {
                 self.cycle = limit;
                 continue;
             }
+            if self.single_step {
+                self.attention = true;
+                if self.break_before_instruction() {
+                    continue;
+                }
+            }
+            let limit = if self.single_step { self.cycle + 1 } else { limit };
+            if let Some(stop) = self.run_blocks(bus, code, limit) {
+                return stop;
+            }
+        }
+    }
+
+    /// Executes blocks until cycle `limit`, or until interrupts, exceptions or the machine need a
+    /// look: nothing is pending when it is called, and nothing can become pending on the way
+    /// unless an operation says so by the way it leaves its block.
+    fn run_blocks<B: Bus>(
+        &mut self,
+        bus: &mut B,
+        code: &mut CodeCache,
+        limit: u64,
+    ) -> Option<Stop> {
+        let mut spin = Spin::default();
+        loop {
             let block = match code.find(self.index, self.pc, bus) {
                 Ok(block) => block,
                 Err(fault) => {
                     self.cycle += 1;
                     self.raise_fault(fault, self.pc);
-                    continue;
+                    return None;
                 }
             };
             let mut n = usize::from(block.len).min((limit - self.cycle) as usize);
-            let to_loop_end = self.lend.wrapping_sub(block.pc);
-            if to_loop_end < u32::from(block.bytes) && self.lcount != 0 && to_loop_end != 0 {
-                n = n.min(code.ops_before(&block, to_loop_end).unwrap_or(n));
-            }
-            if self.single_step {
-                n = 1;
-                if self.break_before_instruction() {
-                    continue;
+            if self.lcount != 0 {
+                let to_loop_end = self.lend.wrapping_sub(block.pc);
+                if to_loop_end < u32::from(block.bytes) && to_loop_end != 0 {
+                    n = n.min(code.ops_before(&block, to_loop_end).unwrap_or(n));
                 }
             }
             if block.quads > self.free_quads {
@@ -93,7 +114,7 @@ impl Cpu {
                 if n == 0 {
                     self.cycle += 1;
                     self.overflow(self.pc);
-                    continue;
+                    return None;
                 }
             }
             let mut done = 0;
@@ -107,15 +128,22 @@ impl Cpu {
                     }
                 }
                 Leave::Sequential => self.pc = self.next_in_sequence(code, &block, done),
+                Leave::Look => {
+                    self.pc = self.next_in_sequence(code, &block, done);
+                    return None;
+                }
                 Leave::Resync => {
                     self.pc = self.next_in_sequence(code, &block, done);
-                    return Stop::Resync;
+                    return Some(Stop::Resync);
                 }
-                Leave::Redirected => {}
+                Leave::Redirected => return None,
                 Leave::Refused(stop) => {
                     self.pc = block.pc.wrapping_add(code.offset(&block, done));
-                    return stop;
+                    return Some(stop);
                 }
+            }
+            if self.cycle >= limit {
+                return None;
             }
         }
     }
@@ -650,6 +678,9 @@ impl Cpu {
                     if !self.write_special(op.imm, a!(op.t), now!(), bus) {
                         raise!(Cause::IllegalInstruction)
                     }
+                    if writes_control(op.imm) {
+                        leave!(Leave::Look)
+                    }
                 }
                 Opcode::Xsr => {
                     let value = a!(op.t);
@@ -660,6 +691,9 @@ impl Cpu {
                         raise!(Cause::IllegalInstruction)
                     }
                     a!(op.t) = old;
+                    if writes_control(op.imm) {
+                        leave!(Leave::Look)
+                    }
                 }
                 Opcode::Rur => match self.read_user(op.imm) {
                     Some(value) => a!(op.r) = value,
@@ -677,16 +711,17 @@ impl Cpu {
                 Opcode::Rsil => {
                     a!(op.t) = self.ps;
                     self.set_ps(self.ps & !ps::INTLEVEL | op.imm & ps::INTLEVEL);
-                    leave!(Leave::Sequential)
+                    leave!(Leave::Look)
                 }
                 Opcode::Waiti => {
                     self.set_ps(self.ps & !ps::INTLEVEL | op.imm & ps::INTLEVEL);
                     self.waiting = true;
-                    leave!(Leave::Sequential)
+                    leave!(Leave::Look)
                 }
                 Opcode::Rfe => {
                     self.set_ps(self.ps & !ps::EXCM);
-                    leave!(Leave::To(self.epc[1]))
+                    self.pc = self.epc[1];
+                    leave!(Leave::Redirected)
                 }
                 Opcode::Rfde => leave!(Leave::To(self.depc)),
                 Opcode::Rfi => {
