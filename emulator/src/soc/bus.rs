@@ -15,6 +15,7 @@ use crate::cpu::exceptions::{Cause, Fault};
 use crate::cpu::{Bus, Fetched, Loaded, MAX_FETCH, RegionSide, Stored};
 use crate::peripherals::dma::{DmaMemory, NoMemory};
 use crate::peripherals::dport::{CacheBus, Dport};
+use crate::peripherals::i2c::EmptyBus;
 use crate::peripherals::spi::SpiController;
 use crate::peripherals::{Clocks, Context, CoreId, Width};
 use crate::time::Instant;
@@ -473,10 +474,26 @@ impl System {
                 }
             }
             Id::Spi2 | Id::Spi3 => self.serve_bare_spi(id),
+            Id::I2c0 => self.devices.i2c0.run(&mut EmptyBus, cx),
+            Id::I2c1 => self.devices.i2c1.run(&mut EmptyBus, cx),
+            Id::IoMux => self.connect_pads(),
             Id::RtcCntl | Id::Timg0 | Id::Timg1 | Id::ApbCtrl => self.requests = true,
             _ => {}
         }
         self.devices.refresh(id);
+    }
+
+    /// Tells GPIO how IO_MUX has set the pads.
+    pub(super) fn connect_pads(&mut self) {
+        let mut changed = self.devices.io_mux.take_changes();
+        while changed != 0 {
+            let gpio = changed.trailing_zeros() as u8;
+            changed &= changed - 1;
+            if let Some(pad) = self.devices.io_mux.pad(gpio) {
+                self.devices.gpio.set_pad(gpio, pad);
+            }
+        }
+        self.devices.refresh(Id::Gpio);
     }
 
     fn serve_dport(&mut self, cx: &Context) {
@@ -599,9 +616,13 @@ const PERIP_RST_EN: &[(u32, Id)] = &[
     (1 << 2, Id::Uart0),
     (1 << 5, Id::Uart1),
     (1 << 6, Id::Spi2),
+    (1 << 7, Id::I2c0),
+    (1 << 9, Id::Rmt),
+    (1 << 11, Id::Ledc),
     (1 << 13, Id::Timg0),
     (1 << 15, Id::Timg1),
     (1 << 16, Id::Spi3),
+    (1 << 18, Id::I2c1),
     (1 << 23, Id::Uart2),
 ];
 /// Reset bits of PERI_RST_EN.

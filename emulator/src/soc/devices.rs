@@ -11,11 +11,15 @@ use crate::peripherals::dport::Dport;
 use crate::peripherals::efuse::{Efuse, EfuseConfig};
 use crate::peripherals::frc_timer::FrcTimer;
 use crate::peripherals::gpio::Gpio;
+use crate::peripherals::i2c::I2c;
 use crate::peripherals::io_mux::IoMux;
+use crate::peripherals::ledc::Ledc;
+use crate::peripherals::rmt::Rmt;
 use crate::peripherals::rng::Rng;
 use crate::peripherals::rsa::Rsa;
 use crate::peripherals::rtc_cntl::RtcCntl;
 use crate::peripherals::rtc_io::RtcIo;
+use crate::peripherals::sens::Sens;
 use crate::peripherals::sha::Sha;
 use crate::peripherals::spi::SpiController;
 use crate::peripherals::storage::{BtBb, Fe2, PhySleep, Phya, WifiMac};
@@ -191,12 +195,20 @@ devices! {
     RtcCntl rtc_cntl: RtcCntl = |_| RtcCntl::new(), at 0x4_8000..0x4_8400, sources [46];
     /// Pads of the RTC domain.
     RtcIo rtc_io: RtcIo = |_| RtcIo::default(), at 0x4_8400..0x4_8800, sources [];
+    /// ADCs, touch pads, temperature.
+    Sens sens: Sens = |_| Sens::new(), at 0x4_8800..0x4_8c00, sources [];
     /// Pad configuration.
     IoMux io_mux: IoMux = |_| IoMux::new(), at 0x4_9000..0x4_a000, sources [];
     /// Analog master and internal I2C.
     Ana ana: Ana = |_| Ana::default(), at 0x4_e000..0x4_f000, sources [];
     /// UART1.
     Uart1 uart1: Uart = |_| Uart::new(1), at 0x5_0000..0x5_1000, sources [35];
+    /// I2C controller 0.
+    I2c0 i2c0: I2c = |_| I2c::new(), at 0x5_3000..0x5_4000, sources [49];
+    /// Remote control.
+    Rmt rmt: Rmt = |_| Rmt::new(), at 0x5_6000..0x5_7000, sources [47];
+    /// LED PWM.
+    Ledc ledc: Ledc = |_| Ledc::new(), at 0x5_9000..0x5_a000, sources [43];
     /// eFuses.
     Efuse efuse: Efuse = |config: &DeviceConfig| Efuse::new(&config.efuse),
         at 0x5_a000..0x5_b000, sources [44];
@@ -218,6 +230,8 @@ devices! {
     Spi3 spi3: SpiController = |_| SpiController::new(), at 0x6_5000..0x6_6000, sources [31, 54];
     /// SYSCON.
     ApbCtrl apb_ctrl: ApbCtrl = |config: &DeviceConfig| ApbCtrl::new(config.efuse.revision), at 0x6_6000..0x6_7000, sources [];
+    /// I2C controller 1.
+    I2c1 i2c1: I2c = |_| I2c::new(), at 0x6_7000..0x6_8000, sources [50];
     /// UART2.
     Uart2 uart2: Uart = |_| Uart::new(2), at 0x6_e000..0x6_f000, sources [36];
     /// Bluetooth link controllers.

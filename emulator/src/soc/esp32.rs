@@ -490,7 +490,7 @@ impl Esp32 {
             let full = kind == ResetKind::Full;
             let cx = self.system.context();
             for &id in Id::ALL {
-                let rtc_domain = matches!(id, Id::RtcCntl);
+                let rtc_domain = matches!(id, Id::RtcCntl | Id::RtcIo | Id::Sens);
                 if full || !rtc_domain {
                     self.system.devices.reset(id, &cx);
                 }
@@ -505,6 +505,7 @@ impl Esp32 {
                 self.system.devices.rtc_cntl.start_flash_boot(cx.now);
                 self.system.devices.timg0.start_flash_boot(cx.now);
             }
+            self.system.connect_pads();
             self.system.devices.refresh(Id::RtcCntl);
             self.system.devices.refresh(Id::Timg0);
         }
