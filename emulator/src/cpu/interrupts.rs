@@ -96,7 +96,7 @@ impl Cpu {
     }
 
     /// CCOUNT at `cycle`.
-    pub(super) fn ccount(&self, cycle: u64) -> u32 {
+    pub fn ccount(&self, cycle: u64) -> u32 {
         (cycle as u32).wrapping_add(self.ccount_offset)
     }
 

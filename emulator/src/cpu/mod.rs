@@ -100,6 +100,8 @@ pub struct Cpu {
     pub skip_polling_loops: bool,
     /// Running hash of the exceptions and interrupts taken, with cycle, cause and address.
     events: u64,
+    /// Cycles of a finished instruction that have still to pass.
+    owed: u64,
 }
 
 impl Cpu {
@@ -165,6 +167,7 @@ impl Cpu {
             last_access: None,
             skip_polling_loops: true,
             events: 0,
+            owed: 0,
         };
         for n in 0..3 {
             cpu.set_ccompare(n, 0, 0);
@@ -268,6 +271,42 @@ impl Cpu {
     /// The core is in WAITI and no interrupt ends that at once.
     pub fn is_idle(&self) -> bool {
         self.waiting && self.pending_level().is_none()
+    }
+
+    /// Lets `cycles` pass for the instruction at hand; what lies behind `end` passes later, before
+    /// anything else happens on this core.
+    pub fn charge(&mut self, cycles: u64, end: u64) {
+        let now = cycles.min(end.saturating_sub(self.cycle));
+        self.cycle += now;
+        self.owed += cycles - now;
+    }
+
+    /// Address register `n` counted from the current window, 0 to 63.
+    pub fn ar(&self, n: usize) -> u32 {
+        match self.a.get(n) {
+            Some(&value) => value,
+            None => self.file[(self.windowbase as usize + n / 4) & 15][n & 3],
+        }
+    }
+
+    /// Writes address register `n` counted from the current window, 0 to 63.
+    pub fn set_ar(&mut self, n: usize, value: u32) {
+        match self.a.get_mut(n) {
+            Some(register) => *register = value,
+            None => self.file[(self.windowbase as usize + n / 4) & 15][n & 3] = value,
+        }
+    }
+
+    /// Whether a[n] belongs to a frame above the current one, so that an instruction that names it
+    /// would take a window overflow.
+    pub fn is_live_elsewhere(&self, n: usize) -> bool {
+        self.ps & (ps::WOE | ps::EXCM) == ps::WOE
+            && (1..=n as u32 / 4).any(|quad| self.frame_begins(quad))
+    }
+
+    /// Takes the window overflow that an instruction at the current PC would take for a[n].
+    pub fn overflow_at_pc(&mut self) {
+        self.overflow(self.pc);
     }
 
     /// Takes an exception at the current PC.

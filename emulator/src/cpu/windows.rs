@@ -94,6 +94,11 @@ impl Cpu {
         (start | start << 16) >> self.windowbase
     }
 
+    /// Whether a live frame begins `quads` above the current window.
+    pub(super) fn frame_begins(&self, quads: u32) -> bool {
+        self.frames_above() >> quads & 1 != 0
+    }
+
     pub(super) fn update_free_quads(&mut self) {
         let checked = self.ps & (ps::WOE | ps::EXCM) == ps::WOE;
         self.free_quads = if checked {

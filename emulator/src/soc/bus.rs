@@ -84,6 +84,8 @@ pub(super) struct System {
     pub(super) lines_changed: bool,
     /// A device wants the chip to act: reset, sleep, clocks, core control.
     pub(super) requests: bool,
+    /// A deadline has come to lie inside the running slice.
+    pub(super) nearer_deadline: bool,
     register_reads: u64,
 }
 
@@ -116,6 +118,7 @@ impl System {
             lines: [0; 2],
             lines_changed: true,
             requests: true,
+            nearer_deadline: false,
             register_reads: 0,
         };
         system.remap();
@@ -452,12 +455,18 @@ impl System {
         if changed {
             self.update_lines();
         }
+        self.nearer_deadline |= changed && self.devices.next_deadline() < self.slice_end;
+        self.wants_attention()
+    }
+
+    /// Whether the chip has to act before the next instruction.
+    pub(super) fn wants_attention(&self) -> bool {
         self.requests
             || self.lines_changed
+            || self.nearer_deadline
             || self.remapped != [false; 2]
             || !self.dirty.is_empty()
             || self.devices.log.wants_pc()
-            || changed && self.devices.next_deadline() < self.slice_end
     }
 
     /// Connects a device that has just been touched or polled to its partners.

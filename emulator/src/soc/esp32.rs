@@ -11,10 +11,13 @@
 //!
 //! Source: Technical Reference Manual, "Reset and Clock" for reset causes and what they reach.
 
+use std::sync::Arc;
+
 use super::access_log::Access;
 use super::bus::System;
 use super::clock::clock_tree;
 use super::devices::{DeviceConfig, Devices, Id};
+use super::guest_port::GuestPort;
 use crate::board::parts::nor_flash::NorFlash;
 use crate::board::parts::psram::Psram;
 use crate::cpu::code::{CodeCache, MAX_BLOCK};
@@ -28,22 +31,23 @@ use crate::peripherals::rtc_cntl::{
 use crate::peripherals::uart::{Symbol, Uart};
 use crate::peripherals::watchdog::WatchdogAction;
 use crate::peripherals::{Clocks, CoreId};
+use crate::rom::boot::{Boot, Progress, RomVersion};
+use crate::rom::call::After;
+use crate::rom::guest::{Guest as _, Width};
+use crate::rom::image::RomImage;
 use crate::time::{Hertz, Instant};
 
 /// Cycles that the cores run in turn while both execute.
 const QUANTUM: u64 = 64;
 
 /// Where the mask ROM comes from.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub enum RomChoice {
+    /// Our own: the functions that firmware calls, provided natively.
+    #[default]
+    Native,
     /// A real ROM image, as PRO_CPU and as APP_CPU sees it.
     Image([Vec<u8>; 2]),
-}
-
-impl Default for RomChoice {
-    fn default() -> Self {
-        Self::Image([Vec::new(), Vec::new()])
-    }
 }
 
 /// What a chip is made of.
@@ -85,7 +89,7 @@ pub enum Halt {
         core: usize,
         /// The address.
         pc: u32,
-        /// Return address of the call, by the register that holds it.
+        /// Return address of the call.
         caller: u32,
     },
 }
@@ -109,6 +113,11 @@ pub struct Esp32 {
     cpus: [Cpu; 2],
     code: CodeCache,
     system: System,
+    /// Our own ROM, unless a real one is used.
+    rom: Option<Arc<RomImage>>,
+    /// Where its boot stands, and how it begins.
+    boot: Boot,
+    fresh_boot: Boot,
     xtal: Hertz,
     /// Cycle that both cores have reached.
     cycle: u64,
@@ -128,7 +137,20 @@ impl Esp32 {
             Devices::new(&DeviceConfig { efuse: config.efuse.clone(), seed: config.seed });
         let clocks =
             Clocks { cpu: config.xtal, apb: config.xtal, xtal: config.xtal, ..Clocks::default() };
-        let RomChoice::Image([pro, app]) = &config.rom;
+        let native = match config.rom {
+            RomChoice::Native => Some(Arc::new(RomImage::new())),
+            RomChoice::Image(_) => None,
+        };
+        let rom = match (&native, &config.rom) {
+            (Some(rom), _) => [rom.bytes(), rom.bytes()],
+            (None, RomChoice::Image([pro, app])) => [&pro[..], &app[..]],
+            (None, RomChoice::Native) => [&[][..], &[][..]],
+        };
+        let version = match config.efuse.revision.major() {
+            3.. => RomVersion::Jul2019,
+            _ => RomVersion::Jun2016,
+        };
+        let boot = Boot::new(version, (config.xtal.hz() / 1_000_000) as u32);
         Self {
             cpus: [0, 1].map(|n| {
                 let mut cpu = Cpu::new(n);
@@ -136,7 +158,10 @@ impl Esp32 {
                 cpu
             }),
             code: CodeCache::new(2, config.max_block),
-            system: System::new([pro, app], devices, flash, psram, clocks),
+            system: System::new(rom, devices, flash, psram, clocks),
+            rom: native,
+            fresh_boot: boot.clone(),
+            boot,
             xtal: config.xtal,
             cycle: 0,
             straps: 0,
@@ -349,29 +374,30 @@ impl Esp32 {
     fn run_core(&mut self, core: usize, mut end: u64, shortest: u64, both: bool) -> u64 {
         let id = if core == 0 { CoreId::Pro } else { CoreId::App };
         while self.cpus[core].cycle < end && self.halted.is_none() {
-            match self.cpus[core].run(&mut self.system, &mut self.code, end) {
-                Stop::Budget => {}
-                Stop::Resync => {
-                    let here = self.cpus[core].cycle;
-                    if !both {
-                        // What wakes the waiting core up must not happen in its past.
-                        let other = &mut self.cpus[1 - core];
-                        other.cycle = other.cycle.max(here);
-                    }
-                    self.attend();
-                    // The other core may be awake now, or a deadline nearer.
-                    let next = if both {
-                        self.system.clock.cycle_at(self.system.devices.next_deadline())
-                    } else {
-                        here
-                    };
-                    end = end.min(next.max(here)).max(shortest);
-                    if !self.runs(id) {
-                        break;
-                    }
+            let stop = self.cpus[core].run(&mut self.system, &mut self.code, end);
+            match stop {
+                Stop::Budget | Stop::Resync => {}
+                Stop::HostCall => self.host_call(core, end),
+                Stop::Illegal => self.illegal(core, end),
+            }
+            if stop == Stop::Resync || self.system.wants_attention() {
+                let here = self.cpus[core].cycle;
+                if !both {
+                    // What wakes the waiting core up must not happen in its past.
+                    let other = &mut self.cpus[1 - core];
+                    other.cycle = other.cycle.max(here);
                 }
-                Stop::HostCall => self.host_call(core),
-                Stop::Illegal => self.illegal(core),
+                self.attend();
+                // The other core may be awake now, or a deadline nearer.
+                let next = if both {
+                    self.system.clock.cycle_at(self.system.devices.next_deadline())
+                } else {
+                    here
+                };
+                end = end.min(next.max(here)).max(shortest);
+                if !self.runs(id) {
+                    break;
+                }
             }
         }
         end
@@ -383,16 +409,63 @@ impl Esp32 {
         released && !devices.rtc_cntl.stalled(core)
     }
 
-    /// SIMCALL outside of our own ROM does nothing, as on silicon.
-    fn host_call(&mut self, core: usize) {
+    /// SIMCALL at the PC of `core`: one of our own ROM's functions, or else nothing, as on silicon.
+    fn host_call(&mut self, core: usize, end: u64) {
+        let rom = self.rom.clone();
         let cpu = &mut self.cpus[core];
-        cpu.pc = cpu.pc.wrapping_add(3);
-        cpu.cycle += 1;
+        let Some(planted) = rom.as_ref().and_then(|rom| rom.planted(cpu.pc)) else {
+            cpu.pc = cpu.pc.wrapping_add(3);
+            return cpu.charge(1, end);
+        };
+        let mut port = GuestPort { cpu, system: &mut self.system, end, charged: 0 };
+        let after = match planted.run(&mut port) {
+            Some(after) => after,
+            None => match self.boot.run(&mut port) {
+                Progress::Again => After::Again,
+                Progress::Fault(fault) => After::Fault(fault),
+                // Nobody speaks the loader's protocol: wait for a reset.
+                Progress::Download => {
+                    port.charge(port.budget_left());
+                    After::Again
+                }
+                Progress::Enter(state) => {
+                    // The frame below main's: where an overflow of main saves a4 to a7.
+                    let below = state.a1.wrapping_sub(12);
+                    let _ = port.store(below, Width::Word, state.a1.wrapping_add(0x40));
+                    port.cpu.set_ps(state.ps);
+                    port.cpu.set_window(state.window_base, state.window_start);
+                    port.cpu.set_ar(0, state.a0);
+                    port.cpu.set_ar(1, state.a1);
+                    port.cpu.set_ar(8, state.a8);
+                    After::Continue(state.pc)
+                }
+            },
+        };
+        let charged = port.charged.max(1);
+        let cpu = &mut self.cpus[core];
+        match after {
+            After::Continue(pc) => cpu.pc = pc,
+            After::Again => {}
+            After::WindowOverflow(_) => cpu.overflow_at_pc(),
+            After::Fault(fault) => cpu.fault(fault),
+        }
+        cpu.charge(charged, end);
     }
 
-    fn illegal(&mut self, core: usize) {
+    /// An illegal instruction at the PC of `core`: an exception, unless it is our ROM that lacks
+    /// something there.
+    fn illegal(&mut self, core: usize, end: u64) {
         let cpu = &mut self.cpus[core];
-        cpu.cycle += 1;
+        if self.rom.is_some() && System::is_rom(cpu.pc) {
+            let caller = cpu.a[4 * (cpu.ps() >> 16 & 3) as usize];
+            self.halted = Some(Halt::UnprovidedRom {
+                core,
+                pc: cpu.pc,
+                caller: cpu.pc & 0xc000_0000 | caller & 0x3fff_ffff,
+            });
+            return;
+        }
+        cpu.charge(1, end);
         cpu.raise_at_pc(Cause::IllegalInstruction);
     }
 
@@ -411,6 +484,7 @@ impl Esp32 {
                 self.code.forget_jumps(core);
             }
         }
+        system.nearer_deadline = false;
         if std::mem::take(&mut system.requests) {
             self.answer_requests();
         }
@@ -524,6 +598,9 @@ impl Esp32 {
         let cpu = &mut self.cpus[core.index()];
         cpu.cycle = cycle;
         cpu.reset();
+        if core == CoreId::Pro {
+            self.boot = self.fresh_boot.clone();
+        }
         self.code.forget_jumps(core.index());
     }
 

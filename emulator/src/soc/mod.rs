@@ -8,6 +8,7 @@ mod bus;
 mod clock;
 mod devices;
 mod esp32;
+mod guest_port;
 mod memory;
 
 pub use esp32::{ChipConfig, Esp32, Halt, RomChoice, Stopped};

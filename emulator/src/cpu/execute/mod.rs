@@ -52,8 +52,15 @@ impl Cpu {
     /// Never goes past `end`. While the core waits for an interrupt its cycles pass at once.
     pub fn run<B: Bus>(&mut self, bus: &mut B, code: &mut CodeCache, end: u64) -> Stop {
         loop {
+            if self.owed > 0 && self.cycle < end {
+                let owed = std::mem::take(&mut self.owed);
+                self.charge(owed, end);
+            }
             if self.cycle >= self.next_timer {
                 self.poll_timers();
+            }
+            if self.cycle >= end {
+                return Stop::Budget;
             }
             if self.attention {
                 if let Some(level) = self.pending_level() {
@@ -61,9 +68,6 @@ impl Cpu {
                     continue;
                 }
                 self.attention = false;
-            }
-            if self.cycle >= end {
-                return Stop::Budget;
             }
             let limit = end.min(self.next_timer);
             if self.waiting {

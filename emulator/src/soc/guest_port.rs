@@ -1,0 +1,103 @@
+//! A core and its memory system as a native ROM function sees them.
+
+use super::bus::System;
+use crate::cpu::{Bus, Cpu, Loaded, Stored};
+use crate::rom::guest::{CoreId, Fault, Guest, Width};
+
+/// The core that made a host call, for the length of that call.
+pub(super) struct GuestPort<'m> {
+    pub(super) cpu: &'m mut Cpu,
+    pub(super) system: &'m mut System,
+    /// End of the running slice.
+    pub(super) end: u64,
+    /// Cycles charged so far.
+    pub(super) charged: u64,
+}
+
+impl GuestPort<'_> {
+    fn now(&self) -> u64 {
+        self.cpu.cycle + self.charged
+    }
+}
+
+impl Guest for GuestPort<'_> {
+    fn core(&self) -> CoreId {
+        if self.cpu.index == 0 { CoreId::Pro } else { CoreId::App }
+    }
+
+    fn ar(&self, n: usize) -> u32 {
+        self.cpu.ar(n)
+    }
+
+    fn set_ar(&mut self, n: usize, value: u32) {
+        self.cpu.set_ar(n, value);
+    }
+
+    fn is_live_elsewhere(&self, n: usize) -> bool {
+        self.cpu.is_live_elsewhere(n)
+    }
+
+    fn ps(&self) -> u32 {
+        self.cpu.ps()
+    }
+
+    fn set_ps(&mut self, value: u32) {
+        self.cpu.set_ps(value);
+    }
+
+    fn ccount(&self) -> u32 {
+        self.cpu.ccount(self.now())
+    }
+
+    fn intenable(&self) -> u32 {
+        self.cpu.intenable()
+    }
+
+    fn set_intenable(&mut self, value: u32) {
+        self.cpu.set_intenable(value);
+    }
+
+    fn load(&mut self, address: u32, width: Width) -> Result<u32, Fault> {
+        let (core, now) = (self.cpu.index, self.now());
+        let loaded = match width {
+            Width::Byte => self.system.load8(core, address, now),
+            Width::Half => self.system.load16(core, address, now),
+            Width::Word => self.system.load32(core, address, now),
+        };
+        match loaded {
+            Loaded::Value(value) | Loaded::Resync(value) => Ok(value),
+            Loaded::Fault(refused) => Err(refused),
+            // A watchpoint inside a ROM function is passed over: the function is no instruction.
+            Loaded::Watch(_) => Ok(0),
+        }
+    }
+
+    fn store(&mut self, address: u32, width: Width, value: u32) -> Result<(), Fault> {
+        let (core, now) = (self.cpu.index, self.now());
+        let stored = match width {
+            Width::Byte => self.system.store8(core, address, value, now),
+            Width::Half => self.system.store16(core, address, value, now),
+            Width::Word => self.system.store32(core, address, value, now),
+        };
+        match stored {
+            Stored::Fault(refused) => Err(refused),
+            _ => Ok(()),
+        }
+    }
+
+    fn read_memory(&mut self, address: u32, out: &mut [u8]) -> usize {
+        self.system.read_memory(self.cpu.index, address, out)
+    }
+
+    fn write_memory(&mut self, address: u32, bytes: &[u8]) -> usize {
+        self.system.write_memory(self.cpu.index, address, bytes)
+    }
+
+    fn charge(&mut self, cycles: u64) {
+        self.charged += cycles;
+    }
+
+    fn budget_left(&self) -> u64 {
+        self.end.saturating_sub(self.now())
+    }
+}
