@@ -485,6 +485,7 @@ impl System {
             Id::Spi2 | Id::Spi3 => self.serve_bare_spi(id),
             Id::I2c0 => self.devices.i2c0.run(&mut EmptyBus, cx),
             Id::I2c1 => self.devices.i2c1.run(&mut EmptyBus, cx),
+            Id::I2s0 | Id::I2s1 => self.serve_i2s(id, cx),
             Id::IoMux => self.connect_pads(),
             Id::RtcCntl | Id::Timg0 | Id::Timg1 | Id::ApbCtrl => self.requests = true,
             _ => {}
@@ -535,6 +536,14 @@ impl System {
         };
         if controller.take_transaction(&mut memory).is_some() {
             controller.complete(&[], &mut memory);
+        }
+    }
+
+    fn serve_i2s(&mut self, id: Id, cx: &Context) {
+        let mut memory = DmaPort { memory: &mut self.memory, dirty: &mut self.dirty };
+        match id {
+            Id::I2s0 => self.devices.i2s0.run(&mut memory, cx),
+            _ => self.devices.i2s1.run(&mut memory, cx),
         }
     }
 
@@ -623,15 +632,18 @@ impl System {
 /// Reset bits of PERIP_RST_EN.
 const PERIP_RST_EN: &[(u32, Id)] = &[
     (1 << 2, Id::Uart0),
+    (1 << 4, Id::I2s0),
     (1 << 5, Id::Uart1),
     (1 << 6, Id::Spi2),
     (1 << 7, Id::I2c0),
     (1 << 9, Id::Rmt),
+    (1 << 10, Id::Pcnt),
     (1 << 11, Id::Ledc),
     (1 << 13, Id::Timg0),
     (1 << 15, Id::Timg1),
     (1 << 16, Id::Spi3),
     (1 << 18, Id::I2c1),
+    (1 << 21, Id::I2s1),
     (1 << 23, Id::Uart2),
 ];
 /// Reset bits of PERI_RST_EN.

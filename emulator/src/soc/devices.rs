@@ -12,8 +12,10 @@ use crate::peripherals::efuse::{Efuse, EfuseConfig};
 use crate::peripherals::frc_timer::FrcTimer;
 use crate::peripherals::gpio::Gpio;
 use crate::peripherals::i2c::I2c;
+use crate::peripherals::i2s::I2s;
 use crate::peripherals::io_mux::IoMux;
 use crate::peripherals::ledc::Ledc;
+use crate::peripherals::pcnt::Pcnt;
 use crate::peripherals::rmt::Rmt;
 use crate::peripherals::rng::Rng;
 use crate::peripherals::rsa::Rsa;
@@ -201,12 +203,16 @@ devices! {
     IoMux io_mux: IoMux = |_| IoMux::new(), at 0x4_9000..0x4_a000, sources [];
     /// Analog master and internal I2C.
     Ana ana: Ana = |_| Ana::default(), at 0x4_e000..0x4_f000, sources [];
+    /// I2S controller 0.
+    I2s0 i2s0: I2s = |_| I2s::new(), at 0x4_f000..0x5_0000, sources [32];
     /// UART1.
     Uart1 uart1: Uart = |_| Uart::new(1), at 0x5_0000..0x5_1000, sources [35];
     /// I2C controller 0.
     I2c0 i2c0: I2c = |_| I2c::new(), at 0x5_3000..0x5_4000, sources [49];
     /// Remote control.
     Rmt rmt: Rmt = |_| Rmt::new(), at 0x5_6000..0x5_7000, sources [47];
+    /// Pulse counter.
+    Pcnt pcnt: Pcnt = |_| Pcnt::new(), at 0x5_7000..0x5_8000, sources [48];
     /// LED PWM.
     Ledc ledc: Ledc = |_| Ledc::new(), at 0x5_9000..0x5_a000, sources [43];
     /// eFuses.
@@ -232,6 +238,8 @@ devices! {
     ApbCtrl apb_ctrl: ApbCtrl = |config: &DeviceConfig| ApbCtrl::new(config.efuse.revision), at 0x6_6000..0x6_7000, sources [];
     /// I2C controller 1.
     I2c1 i2c1: I2c = |_| I2c::new(), at 0x6_7000..0x6_8000, sources [50];
+    /// I2S controller 1.
+    I2s1 i2s1: I2s = |_| I2s::new(), at 0x6_d000..0x6_e000, sources [33];
     /// UART2.
     Uart2 uart2: Uart = |_| Uart::new(2), at 0x6_e000..0x6_f000, sources [36];
     /// Bluetooth link controllers.
