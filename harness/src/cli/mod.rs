@@ -1,1 +1,95 @@
-//! The command line.
+//! The command line: arguments, files, terminal. One file per verb.
+
+mod check;
+mod files;
+mod firmware;
+mod images;
+mod list;
+mod review;
+mod run;
+mod targets;
+mod terminal;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use clap::{Parser, Subcommand};
+
+use crate::exit_code::ExitCode;
+use terminal::Terminal;
+
+/// Test ESP32 firmware as a person would: flash it, press reset, watch what it says.
+///
+/// A scenario is a YAML file: a board, its firmware, and steps. `benchrig run` plays it on an
+/// emulated board (no hardware needed) and compares what it saw with reviewed snapshots.
+#[derive(Debug, Parser)]
+#[command(name = "benchrig", version, after_long_help = EXAMPLES, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  benchrig run scenarios/first-steps.yaml     flash MicroPython and talk to it
+  benchrig run --filter wifi --keep-going     every scenario whose name has `wifi`
+  benchrig check                              find the mistakes without running
+  benchrig review                             accept or reject what changed
+
+Exit codes:
+  0    passed (or passed and skipped)
+  1    something failed, or a snapshot is new or changed
+  2    wrong usage, or an invalid scenario
+  3    the target, a firmware source or a lock is in trouble
+  4    nothing ran
+  130  ended by Ctrl-C
+
+Environment:
+  BENCHRIG_TARGET        which target to run on, as --target
+  BENCHRIG_CACHE         where fetched firmware is kept
+  BENCHRIG_FIRMWARE_DIR  a folder with firmware files that need no fetching
+  INSTA_UPDATE, CI       what happens to new and changed snapshots, as for insta
+  NO_COLOR               no colours";
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Run(run::Run),
+    Check(check::Check),
+    List(list::List),
+    Review(review::Review),
+    Firmware(firmware::Firmware),
+}
+
+/// Runs the program with these arguments (the first is its name) and this environment.
+pub fn main(
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: BTreeMap<String, String>,
+) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are not mistakes; clap prints each to its own stream.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::Usage } else { ExitCode::Passed };
+        }
+    };
+    let terminal = Terminal::new(environment);
+    match arguments.verb {
+        Verb::Run(verb) => verb.run(&terminal),
+        Verb::Check(verb) => verb.run(&terminal),
+        Verb::List(verb) => verb.run(&terminal),
+        Verb::Review(verb) => verb.run(&terminal),
+        Verb::Firmware(verb) => verb.run(&terminal),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -5,6 +5,7 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -16,7 +17,7 @@ use super::firmware::{FetchNews, FirmwareSource, FirmwareTrouble, FlashImage};
 use super::plan::{Plan, PlannedCase};
 use super::session::{News, Session, Setup};
 use super::verdict::{Skips, Tally, Verdict};
-use crate::scenario::model::{Case, Dialect, StepEntry, Unmodelled};
+use crate::scenario::model::{Case, Dialect, Spanned, StepEntry, Unmodelled};
 use crate::scenario::values::{Secrets, Values};
 use crate::snapshots::{SnapshotFolder, SnapshotPolicy};
 use crate::targets::{MachineReport, TargetRequest, TargetSource};
@@ -76,7 +77,7 @@ pub fn execute(plan: &Plan, around: &Surroundings<'_>, emit: &mut dyn FnMut(Even
     tally
 }
 
-type Images = BTreeMap<String, Result<Arc<FlashImage>, FirmwareTrouble>>;
+type Images = BTreeMap<(PathBuf, String), Result<Arc<FlashImage>, FirmwareTrouble>>;
 
 fn run_planned(
     number: usize,
@@ -95,7 +96,7 @@ fn run_planned(
             name: case.name.clone(),
             title: case.title.clone(),
             file: case.source.name.clone(),
-            board: case.board.clone(),
+            board: case.board.text.clone(),
             steps: case.steps.len(),
             attempt,
         });
@@ -153,7 +154,7 @@ impl Run<'_, '_> {
         };
         let writes_flash = self.case.steps.iter().any(|entry| entry.step.facts().writes_flash);
         let request = TargetRequest {
-            board: self.case.board.clone(),
+            board: self.case.board.text.clone(),
             seed: self.around.seed,
             flash: match &firmware {
                 Some(image) if !writes_flash => image.segments.clone(),
@@ -251,8 +252,9 @@ impl Run<'_, '_> {
 
     /// The scenario's firmware, fetched once per run of the program.
     fn firmware(&mut self) -> Result<Option<Arc<FlashImage>>, FirmwareTrouble> {
-        let Some(spec) = &self.case.firmware else { return Ok(None) };
-        if let Some(known) = self.images.get(spec) {
+        let Some(Spanned { text: spec, .. }) = &self.case.firmware else { return Ok(None) };
+        let key = (self.case.project.clone(), spec.clone());
+        if let Some(known) = self.images.get(&key) {
             return known.clone().map(Some);
         }
         let emit = &mut *self.emit;
@@ -265,8 +267,8 @@ impl Run<'_, '_> {
                 }
             });
         };
-        let image = self.around.firmware.resolve(spec, &mut news).map(Arc::new);
-        self.images.insert(spec.clone(), image.clone());
+        let image = self.around.firmware.resolve(&self.case.project, spec, &mut news).map(Arc::new);
+        self.images.insert(key, image.clone());
         image.map(Some)
     }
 

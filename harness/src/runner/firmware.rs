@@ -3,6 +3,7 @@
 //! Where they come from is someone else's business, behind [`FirmwareSource`].
 
 use std::fmt;
+use std::path::Path;
 
 use crate::targets::Segment;
 
@@ -41,18 +42,13 @@ pub enum FetchNews {
 
 /// Where firmware comes from.
 pub trait FirmwareSource: fmt::Debug {
-    /// Whether `spec` names something; reads and fetches nothing.
-    ///
-    /// # Errors
-    /// When the scenario names something that does not exist.
-    fn check(&self, spec: &str) -> Result<(), FirmwareTrouble>;
-
-    /// The firmware, fetched first if need be.
+    /// The firmware that a scenario of `project` calls `spec`, fetched first if need be.
     ///
     /// # Errors
     /// When it cannot be had or is damaged.
     fn resolve(
         &self,
+        project: &Path,
         spec: &str,
         news: &mut dyn FnMut(FetchNews),
     ) -> Result<FlashImage, FirmwareTrouble>;

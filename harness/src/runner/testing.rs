@@ -31,22 +31,16 @@ pub(crate) enum Outcome {
 pub(crate) struct FakeFirmware;
 
 impl FirmwareSource for FakeFirmware {
-    fn check(&self, spec: &str) -> Result<(), FirmwareTrouble> {
-        match spec {
-            "two-parts" => Ok(()),
-            _ => Err(FirmwareTrouble {
-                message: format!("no firmware `{spec}`"),
-                scenario_is_wrong: true,
-            }),
-        }
-    }
-
     fn resolve(
         &self,
+        _project: &Path,
         spec: &str,
         news: &mut dyn FnMut(FetchNews),
     ) -> Result<FlashImage, FirmwareTrouble> {
-        self.check(spec)?;
+        if spec != "two-parts" {
+            let message = format!("no firmware `{spec}`");
+            return Err(FirmwareTrouble { message, scenario_is_wrong: true });
+        }
         news(FetchNews::Note("from memory".to_owned()));
         let segment = |offset, bytes: &[u8]| Segment { offset, bytes: bytes.into() };
         Ok(FlashImage {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::decode::list;
 use super::fault::{Fault, FaultCode, nearest};
 use super::model::Case;
 use crate::runner::session::confined;
@@ -101,4 +102,42 @@ fn images(case: &Case, faults: &mut Vec<Fault>) {
             _ => {}
         }
     }
+}
+
+/// What a case can be checked against besides its own text.
+pub struct Surroundings<'a> {
+    /// The board profiles of the target.
+    pub boards: &'a [String],
+    /// Whether a path of the project is a file.
+    pub exists: &'a dyn Fn(&str) -> bool,
+    /// Whether firmware can be named so; else why not.
+    pub firmware: &'a dyn Fn(&str) -> Result<(), String>,
+}
+
+/// Every fault of the case that only its surroundings show: boards, firmware, files.
+pub fn surroundings(case: &Case, around: &Surroundings<'_>) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let boards = || around.boards.iter().map(String::as_str);
+    if !boards().any(|board| board == case.board.text) {
+        let message = format!("there is no board `{}`", case.board.text);
+        let mut fault = Fault::new(FaultCode::BadValue, case.board.span.clone(), message)
+            .help(format!("boards: {}", list(boards())));
+        if let Some(near) = nearest(&case.board.text, boards()) {
+            fault = fault.label(format!("did you mean `{near}`?"));
+        }
+        faults.push(fault);
+    }
+    if let Some(firmware) = &case.firmware
+        && let Err(reason) = (around.firmware)(&firmware.text)
+    {
+        faults.push(Fault::new(FaultCode::BadValue, firmware.span.clone(), reason));
+    }
+    for (path, span) in case.steps.iter().flat_map(|entry| entry.step.facts().files) {
+        if !(around.exists)(path) {
+            let message = format!("there is no file `{path}`");
+            let fault = Fault::new(FaultCode::BadValue, span, message);
+            faults.push(fault.help("paths start at the root of the project"));
+        }
+    }
+    faults
 }

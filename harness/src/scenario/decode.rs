@@ -8,6 +8,7 @@
 use std::ops::Range;
 
 use super::fault::{Fault, FaultCode, nearest};
+use super::model::Spanned;
 use super::node::{Node, Value};
 use super::units;
 use super::values::Template;
@@ -68,6 +69,12 @@ impl Decode for String {
             Some(text) => Some(text.to_owned()),
             None => decoder.wrong(node, "text"),
         }
+    }
+}
+
+impl Decode for Spanned {
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        String::decode(node, decoder).map(|text| Self { text, span: node.span.clone() })
     }
 }
 

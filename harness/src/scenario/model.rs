@@ -28,6 +28,15 @@ pub enum Unmodelled {
     Deny,
 }
 
+/// A word of the scenario with its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spanned {
+    /// The word.
+    pub text: String,
+    /// Where it stands; empty for a default.
+    pub span: Range<usize>,
+}
+
 /// A step with its place and its label.
 #[derive(Debug, Clone)]
 pub struct StepEntry {
@@ -69,9 +78,9 @@ pub struct Case {
     /// Which meaning steps have.
     pub dialect: Dialect,
     /// Name of the board profile.
-    pub board: String,
+    pub board: Spanned,
     /// Name or path of the firmware.
-    pub firmware: Option<String>,
+    pub firmware: Option<Spanned>,
     /// How long it may take, in device time.
     pub timeout: Span,
     /// Texts that must never appear.

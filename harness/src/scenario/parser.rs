@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::check;
 use super::decode::{Decode, Decoder, Fields, UnknownKeys, list, word};
 use super::fault::{Fault, FaultCode, FileFaults, SourceText, nearest};
-use super::model::{Case, Dialect, StepEntry, Unmodelled};
+use super::model::{Case, Dialect, Spanned, StepEntry, Unmodelled};
 use super::node::{self, Node, Value};
 use super::values::substitute;
 use crate::steps::{AnyStep, WOKWI_STEPS};
@@ -159,8 +159,8 @@ fn read_case(
     let description = fields.optional("description", decoder);
     let _author = fields.optional::<String>("author", decoder);
     let tags = fields.or("tags", Vec::new(), decoder);
-    let board = fields.or("board", DEFAULT_BOARD.to_owned(), decoder);
-    let firmware = fields.optional("firmware", decoder);
+    let board = fields.or("board", Spanned { text: DEFAULT_BOARD.to_owned(), span: 0..0 }, decoder);
+    let firmware = fields.optional::<Spanned>("firmware", decoder);
     let default_timeout = match dialect {
         Dialect::Benchrig => DEFAULT_TIMEOUT,
         Dialect::Wokwi => WOKWI_TIMEOUT,

@@ -8,5 +8,5 @@ pub mod redact;
 pub mod review;
 mod store;
 
-pub use policy::{SnapshotPolicy, WhenNew};
+pub use policy::{SnapshotPolicy, UnknownUpdate, WhenNew, is_ci};
 pub use store::{Comparison, SnapshotFolder};

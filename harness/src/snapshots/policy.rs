@@ -62,7 +62,7 @@ impl SnapshotPolicy {
 }
 
 /// Whether the variable `CI` says that this is continuous integration.
-pub(super) fn is_ci(value: Option<&str>) -> bool {
+pub fn is_ci(value: Option<&str>) -> bool {
     !matches!(value, None | Some("" | "0" | "false"))
 }
 

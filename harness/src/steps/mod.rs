@@ -95,6 +95,8 @@ pub struct Facts<'s> {
     pub writes_flash: bool,
     /// The image it writes, with its place.
     pub image: Option<(&'s ImageRef, Range<usize>)>,
+    /// Files of the project that it reads, with their places.
+    pub files: Vec<(&'s str, Range<usize>)>,
     /// What it expects on a serial port.
     pub expects: Option<(Port, &'s TextPattern)>,
 }

@@ -6,6 +6,7 @@ use crate::runner::evidence::Evidence;
 use crate::runner::failure::{Failure, StepError};
 use crate::runner::session::{Session, confined};
 use crate::scenario::decode::{Decoder, Fields, UnknownKeys};
+use crate::scenario::model::Spanned;
 use crate::scenario::node::Node;
 use crate::scenario::values::Template;
 use crate::targets::{Capability, Port, Progress};
@@ -17,7 +18,7 @@ const PIECE: usize = 512;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PutFile {
     /// Path in the project.
-    pub from: String,
+    pub from: Spanned,
     /// Path on the board.
     pub to: String,
     /// Whether `{{name}}` in the file stands for a value.
@@ -31,12 +32,11 @@ impl Step for PutFile {
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         let mut fields = Fields::new(node, "`put-file`", decoder)?;
-        let from_node = fields.node("from");
-        let from = fields.required::<String>("from", decoder);
-        if let (Some(node), Some(path)) = (from_node, &from)
+        let from = fields.required::<Spanned>("from", decoder);
+        if let Some(Spanned { text: path, span }) = &from
             && let Err(reason) = confined(path)
         {
-            decoder.bad::<()>(node.span.clone(), format!("the path `{path}` {reason}"));
+            decoder.bad::<()>(span.clone(), format!("the path `{path}` {reason}"));
         }
         let to = fields.required("to", decoder);
         let template = fields.or("template", false, decoder);
@@ -46,15 +46,20 @@ impl Step for PutFile {
     }
 
     fn facts(&self) -> Facts<'_> {
-        Facts { needs: &[Capability::Serial], needs_power: true, ..Facts::default() }
+        Facts {
+            needs: &[Capability::Serial],
+            needs_power: true,
+            files: vec![(&self.from.text, self.from.span.clone())],
+            ..Facts::default()
+        }
     }
 
     fn summary(&self) -> String {
-        format!("{} to {}", self.from, self.to)
+        format!("{} to {}", self.from.text, self.to)
     }
 
     fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError> {
-        let mut contents = session.read_file(&self.from)?;
+        let mut contents = session.read_file(&self.from.text)?;
         if self.template {
             let text = String::from_utf8_lossy(&contents);
             contents = Template::parse(&text, 0..0).text(session.values())?.into_bytes();

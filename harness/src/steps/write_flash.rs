@@ -48,7 +48,12 @@ impl Step for WriteFlash {
     }
 
     fn facts(&self) -> Facts<'_> {
+        let files = match &self.image {
+            ImageRef::File(path) => vec![(path.as_str(), self.image_span.clone())],
+            ImageRef::Firmware => Vec::new(),
+        };
         Facts {
+            files,
             needs: &[Capability::Flash],
             needs_power: true,
             writes_flash: true,

@@ -3,6 +3,7 @@
 //! A step sees [`Target`] and cannot tell an emulator from a board. What a target cannot do it does
 //! not list in its [`Capability`] set, and the plan is checked against that before anything starts.
 
+pub mod emulated;
 pub mod fake;
 
 use std::collections::BTreeSet;

@@ -1,0 +1,124 @@
+//! Results in words, shared by the reports for people.
+
+use std::fmt::Write as _;
+
+use console::Style;
+
+use crate::runner::events::Reason;
+use crate::runner::evidence::Evidence;
+use crate::runner::failure::Failure;
+use crate::runner::verdict::Verdict;
+use crate::time::DeviceTime;
+
+/// Styles for one stream: colours where it wants them.
+#[derive(Debug, Clone)]
+pub(super) struct Palette {
+    pub(super) good: Style,
+    pub(super) bad: Style,
+    pub(super) odd: Style,
+    pub(super) faint: Style,
+    pub(super) strong: Style,
+}
+
+impl Palette {
+    pub(super) fn new(colours: bool) -> Self {
+        let style = || Style::new().force_styling(colours);
+        Self {
+            good: style().green(),
+            bad: style().red().bold(),
+            odd: style().yellow(),
+            faint: style().dim(),
+            strong: style().bold(),
+        }
+    }
+
+    pub(super) fn verdict(&self, verdict: Verdict) -> String {
+        let style = match verdict {
+            Verdict::Passed => &self.good,
+            Verdict::Failed | Verdict::Error => &self.bad,
+            Verdict::Flaky | Verdict::Skipped | Verdict::Interrupted => &self.odd,
+        };
+        style.apply_to(verdict).to_string()
+    }
+}
+
+/// Device time as `12.345s`.
+pub(super) fn seconds(time: DeviceTime) -> String {
+    let ms = time.nanos() / 1_000_000;
+    format!("{}.{:03}s", ms / 1_000, ms % 1_000)
+}
+
+/// Wall time as `1.2 s`.
+pub(super) fn wall(ms: u64) -> String {
+    format!("{}.{} s", ms / 1_000, ms % 1_000 / 100)
+}
+
+/// Whether evidence proves something about the firmware, rather than only recording an action.
+pub(super) fn is_proof(evidence: &Evidence) -> bool {
+    matches!(
+        evidence,
+        Evidence::Line { .. }
+            | Evidence::Seen { .. }
+            | Evidence::Answer { .. }
+            | Evidence::Snapshot { .. }
+    )
+}
+
+/// Why a case did not simply pass.
+pub(super) fn reason(reason: &Reason, file: &str, palette: &Palette) -> String {
+    let mut out = String::new();
+    match reason {
+        Reason::MissingCapabilities { missing } => {
+            let missing: Vec<_> = missing.iter().map(ToString::to_string).collect();
+            let _ = writeln!(out, "  the target cannot do: {}", missing.join(", "));
+        }
+        Reason::Case { failure } => failure_words(&mut out, failure, palette),
+        Reason::Step { step, yaml, place, failure } => {
+            let at = format!("{file}:{place}");
+            let _ = writeln!(out, "  at step {} ({})", step + 1, palette.faint.apply_to(at));
+            for (n, line) in yaml.lines().enumerate() {
+                let bullet = if n == 0 { "- " } else { "" };
+                let _ = writeln!(out, "    {}{line}", palette.strong.apply_to(bullet));
+            }
+            failure_words(&mut out, failure, palette);
+        }
+    }
+    out
+}
+
+fn failure_words(out: &mut String, failure: &Failure, palette: &Palette) {
+    let block = |out: &mut String, title: &str, text: &str| {
+        let _ = writeln!(out, "  {title}:");
+        for line in text.lines() {
+            let _ = writeln!(out, "    {} {line}", palette.faint.apply_to("|"));
+        }
+    };
+    let _ = writeln!(out, "  {}", palette.bad.apply_to(&failure.what));
+    if let Some(expected) = &failure.expected {
+        block(out, "expected", expected);
+    }
+    if !failure.seen.is_empty() {
+        let title = if failure.expected.is_some() { "seen" } else { "the last lines" };
+        block(out, title, &failure.seen.join("\n"));
+    }
+    if let Some(near) = &failure.nearest {
+        block(out, &format!("nearest, at {}", seconds(near.time)), &near.line);
+    }
+    if let Some(seen) = &failure.already_seen {
+        let title = format!("already seen at {}, before this step began", seconds(seen.time));
+        block(out, &title, &seen.line);
+    }
+    if let Some(diff) = &failure.diff {
+        for line in diff.lines() {
+            let style = match line.as_bytes().first() {
+                Some(b'-') => &palette.bad,
+                Some(b'+') => &palette.good,
+                _ => &palette.faint,
+            };
+            let _ = writeln!(out, "    {}", style.apply_to(line));
+        }
+    }
+    if let Some(help) = &failure.help {
+        let _ = writeln!(out, "  {} {help}", palette.strong.apply_to("help:"));
+    }
+}
