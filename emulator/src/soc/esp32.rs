@@ -517,15 +517,18 @@ impl Esp32 {
                 RtcRequest::StallChanged => {}
             }
         }
-        for (group, cause) in
-            [(Id::Timg0, ResetCause::Timg0Watchdog), (Id::Timg1, ResetCause::Timg1Watchdog)]
+        // The watchdog of group 0 guards PRO_CPU, that of group 1 APP_CPU; a system reset is both's.
+        for (core, cause) in
+            [(CoreId::Pro, ResetCause::Timg0Watchdog), (CoreId::App, ResetCause::Timg1Watchdog)]
         {
             let devices = &mut self.system.devices;
-            let timers = if group == Id::Timg0 { &mut devices.timg0 } else { &mut devices.timg1 };
+            let timers = match core {
+                CoreId::Pro => &mut devices.timg0,
+                CoreId::App => &mut devices.timg1,
+            };
             match timers.take_reset() {
                 Some(WatchdogAction::CpuReset) => {
-                    self.reset_core(CoreId::Pro, ResetCause::TimgWatchdogCpu);
-                    self.reset_core(CoreId::App, ResetCause::TimgWatchdogCpu);
+                    self.reset_core(core, ResetCause::TimgWatchdogCpu);
                 }
                 Some(_) => return self.reset(cause),
                 None => {}
