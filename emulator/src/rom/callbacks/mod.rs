@@ -3,6 +3,8 @@
 mod allocation;
 mod print;
 mod sort;
+mod stdio;
+mod stream;
 mod veneers;
 
 use super::coroutine::Coroutine;
@@ -11,4 +13,4 @@ pub(super) use print::CHANNELS;
 
 /// All tables.
 pub(super) const TABLES: &[&[Coroutine]] =
-    &[allocation::TABLE, print::TABLE, sort::TABLE, veneers::TABLE];
+    &[allocation::TABLE, print::TABLE, sort::TABLE, stdio::TABLE, veneers::TABLE];
