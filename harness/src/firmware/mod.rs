@@ -14,6 +14,7 @@
 //! | [`archive`] | one file out of a package |
 //! | [`compose`] | what an application needs besides itself |
 //! | [`flasher_args`] | what ESP-IDF's build folder says |
+//! | [`suite`] | reads the MicroPython programs that test a board |
 //! | [`progress`] | what happens meanwhile, for whoever draws it |
 
 pub mod archive;
@@ -25,6 +26,7 @@ pub mod progress;
 pub mod resolve;
 pub mod sources;
 pub mod store;
+pub mod suite;
 
 use std::path::PathBuf;
 
