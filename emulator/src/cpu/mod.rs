@@ -94,6 +94,8 @@ pub struct Cpu {
     attention: bool,
     /// IBREAK or ICOUNT are armed: instructions are looked at one by one.
     single_step: bool,
+    /// The bus has been told of no watchpoints, because the debug level masks them.
+    watchpoints_asleep: bool,
     last_access: Option<u32>,
     /// Polling loops that only wait for somebody else pass without being executed. Changes nothing
     /// but speed.
@@ -164,6 +166,7 @@ impl Cpu {
             waiting: false,
             attention: true,
             single_step: false,
+            watchpoints_asleep: false,
             last_access: None,
             skip_polling_loops: true,
             events: 0,

@@ -134,6 +134,11 @@ impl Cpu {
         true
     }
 
+    /// FCR and FSR belong to the FPU and are out of reach while it is disabled.
+    pub(super) fn user_register_is_off(&self, n: u32) -> bool {
+        self.cpenable & 1 == 0 && matches!(u8::try_from(n), Ok(ur::FCR | ur::FSR))
+    }
+
     /// The value of user register `n`.
     pub(super) fn read_user(&self, n: u32) -> Option<u32> {
         Some(match u8::try_from(n).ok()? {
@@ -163,7 +168,7 @@ impl Cpu {
         true
     }
 
-    fn announce_watchpoints<B: Bus>(&self, bus: &mut B) {
+    pub(super) fn announce_watchpoints<B: Bus>(&self, bus: &mut B) {
         let both = [0, 1].map(|n| (self.dbreaka[n], self.dbreakc[n]));
         bus.set_watchpoints(self.index, both);
     }

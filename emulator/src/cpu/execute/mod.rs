@@ -44,6 +44,8 @@ enum Leave {
     Redirected,
     /// The operation that was just fetched has not been executed.
     Refused(Stop),
+    /// The same, and it shall be tried again.
+    Again,
 }
 
 impl Cpu {
@@ -63,6 +65,7 @@ impl Cpu {
                 return Stop::Budget;
             }
             if self.attention {
+                self.wake_watchpoints(bus);
                 if let Some(level) = self.pending_level() {
                     self.take_interrupt(level);
                     continue;
@@ -141,6 +144,7 @@ impl Cpu {
                     return Some(Stop::Resync);
                 }
                 Leave::Redirected => return None,
+                Leave::Again => self.pc = block.pc.wrapping_add(code.offset(&block, done)),
                 Leave::Refused(stop) => {
                     self.pc = block.pc.wrapping_add(code.offset(&block, done));
                     return Some(stop);
@@ -183,14 +187,36 @@ impl Cpu {
             return true;
         }
         if level < self.icountlevel {
-            if self.icount == u32::MAX && level < DEBUG_LEVEL {
+            if self.icount != u32::MAX {
+                self.icount += 1;
+            } else if level < DEBUG_LEVEL {
                 self.cycle += 1;
                 self.raise_debug(debugcause::ICOUNT, self.pc);
                 return true;
             }
-            self.icount = self.icount.wrapping_add(1);
         }
         false
+    }
+
+    /// A data watchpoint has matched: true when its debug exception was taken. At the debug level
+    /// there is none; then the bus does not look for matches until the level falls.
+    #[cold]
+    fn watchpoint<B: Bus>(&mut self, n: u8, pc: u32, bus: &mut B) -> bool {
+        if self.current_level() < DEBUG_LEVEL {
+            self.raise_watch(n, pc);
+            return true;
+        }
+        bus.set_watchpoints(self.index, [(0, 0); 2]);
+        self.watchpoints_asleep = true;
+        false
+    }
+
+    /// PS may have changed: watchpoints that the debug level had put to sleep are looked for again.
+    fn wake_watchpoints<B: Bus>(&mut self, bus: &mut B) {
+        if self.watchpoints_asleep && self.current_level() < DEBUG_LEVEL {
+            self.watchpoints_asleep = false;
+            self.announce_watchpoints(bus);
+        }
     }
 
     #[inline(always)]
@@ -251,6 +277,26 @@ impl Cpu {
                 }
             };
         }
+        macro_rules! watch {
+            ($n:expr) => {{
+                if self.watchpoint($n, pc!(), bus) {
+                    leave!(Leave::Redirected)
+                }
+                *done = i - 1;
+                return Leave::Again;
+            }};
+        }
+        /// The address of an access that hardware does not split when it is unaligned.
+        macro_rules! aligned {
+            ($address:expr) => {{
+                let address = $address;
+                if address & 3 != 0 {
+                    self.excvaddr = address;
+                    raise!(Cause::Unaligned)
+                }
+                address
+            }};
+        }
         macro_rules! load {
             ($method:ident, $address:expr, |$value:ident| $then:expr) => {
                 match bus.$method(self.index, $address, now!()) {
@@ -264,10 +310,7 @@ impl Cpu {
                         self.raise_fault(fault, pc!());
                         leave!(Leave::Redirected)
                     }
-                    Loaded::Watch(n) => {
-                        self.raise_watch(n, pc!());
-                        leave!(Leave::Redirected)
-                    }
+                    Loaded::Watch(n) => watch!(n),
                 }
             };
         }
@@ -287,11 +330,7 @@ impl Cpu {
                         self.raise_fault(fault, pc!());
                         leave!(Leave::Redirected)
                     }
-                    Stored::Watch(n) => {
-                        let cause = debugcause::DBREAK | u32::from(n) << debugcause::DBNUM_SHIFT;
-                        self.raise_debug(cause, pc!());
-                        leave!(Leave::Redirected)
-                    }
+                    Stored::Watch(n) => watch!(n),
                 }
             };
         }
@@ -481,20 +520,21 @@ impl Cpu {
                         load!(load32, op.imm, |v| a!(op.t) = v)
                     }
                 }
-                Opcode::S32i | Opcode::S32e | Opcode::S32ri | Opcode::S32nb => {
+                Opcode::S32i | Opcode::S32e | Opcode::S32nb => {
                     store!(store32, a!(op.s).wrapping_add(op.imm), a!(op.t))
                 }
                 Opcode::S16i => store!(store16, a!(op.s).wrapping_add(op.imm), a!(op.t)),
                 Opcode::S8i => store!(store8, a!(op.s).wrapping_add(op.imm), a!(op.t)),
                 Opcode::L32ai => {
-                    load!(load32, a!(op.s).wrapping_add(op.imm), |v| a!(op.t) = v)
+                    let address = aligned!(a!(op.s).wrapping_add(op.imm));
+                    load!(load32, address, |v| a!(op.t) = v)
+                }
+                Opcode::S32ri => {
+                    let address = aligned!(a!(op.s).wrapping_add(op.imm));
+                    store!(store32, address, a!(op.t))
                 }
                 Opcode::S32c1i => {
-                    let address = a!(op.s).wrapping_add(op.imm);
-                    if address & 3 != 0 {
-                        self.excvaddr = address;
-                        raise!(Cause::Unaligned)
-                    }
+                    let address = aligned!(a!(op.s).wrapping_add(op.imm));
                     let mut old = 0;
                     load!(load32, address, |v| old = v);
                     if old == self.scompare1 {
@@ -691,13 +731,18 @@ impl Cpu {
                     let Some(old) = self.read_special(op.imm, now!()) else {
                         raise!(Cause::IllegalInstruction)
                     };
+                    // Before the write, which may move the window.
+                    a!(op.t) = old;
                     if !self.write_special(op.imm, value, now!(), bus) {
+                        a!(op.t) = value;
                         raise!(Cause::IllegalInstruction)
                     }
-                    a!(op.t) = old;
                     if writes_control(op.imm) {
                         leave!(Leave::Look)
                     }
+                }
+                Opcode::Rur | Opcode::Wur if self.user_register_is_off(op.imm) => {
+                    raise!(Cause::Coprocessor0Disabled)
                 }
                 Opcode::Rur => match self.read_user(op.imm) {
                     Some(value) => a!(op.r) = value,
