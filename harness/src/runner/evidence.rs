@@ -68,6 +68,10 @@ impl Evidence {
             Self::Line { line, .. } => line.trim().to_owned(),
             Self::Seen { text, .. } => format!("{text:?}"),
             Self::Answer { answer, .. } if answer.is_empty() => "no output".to_owned(),
+            // Of a traceback, the exception says what happened.
+            Self::Answer { answer, .. } if answer.starts_with("Traceback (most recent") => {
+                answer.lines().next_back().unwrap_or_default().to_owned()
+            }
             Self::Answer { answer, .. } => first(answer),
             Self::Snapshot { path, lines, outcome, .. } => {
                 let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();

@@ -389,3 +389,192 @@ fn transcript_hash<'t>(
 fn millis(start: Instant) -> u64 {
     start.elapsed().as_millis().try_into().unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runner::testing::{Outcome, events, run_file, run_steps};
+    use crate::targets::fake::{Cue, FakeSource, FakeTarget, Reply};
+    use crate::targets::{Capability, UnmodelledAccess};
+    use crate::time::Span;
+
+    const PANIC: &str = "Guru Meditation Error: Core  0 panic'ed (LoadProhibited).\r\n";
+
+    /// Boots, and dies after a second with a dump of two lines.
+    fn dying() -> FakeTarget {
+        let ms = Span::from_millis;
+        FakeTarget::new([Reply::on(Cue::PowerOn)
+            .say(ms(1), "ready\r\n")
+            .say(ms(999), PANIC)
+            .say(ms(5), "Backtrace: 0x400d1234:0x3ffb0000\r\n")])
+    }
+
+    fn failed(outcome: Outcome) -> Failure {
+        match outcome {
+            Outcome::Failed(failure) => failure,
+            other => panic!("must fail: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_panic_that_no_step_expects_fails_the_step_and_shows_its_dump() {
+        let failure = failed(run_steps(dying(), "- expect-serial: {text: never, within: 60s}"));
+        assert!(failure.what.starts_with("the guest panicked at 1.000000s: Guru"), "{failure:?}");
+        assert_eq!(failure.seen[1], "Backtrace: 0x400d1234:0x3ffb0000");
+    }
+
+    #[test]
+    fn a_panic_can_be_expected_by_the_step_or_by_the_next_expectation() {
+        let now = "- expect-serial: {regex: 'Guru .*LoadProhibited', within: 5s}";
+        assert_eq!(run_steps(dying(), now), Outcome::Passed);
+        let next = "- expect-serial: ready\n- delay: 5s\n- expect-serial: Guru Meditation";
+        assert_eq!(run_steps(dying(), next), Outcome::Passed);
+        let waited = "- log: ours\n- wait-serial: Guru Meditation";
+        assert_eq!(run_steps(dying(), waited), Outcome::Passed);
+    }
+
+    #[test]
+    fn reading_past_a_panic_is_not_expecting_it() {
+        let failure = failed(run_steps(dying(), "- expect-serial: Backtrace"));
+        assert!(failure.what.starts_with("the guest panicked"), "{failure:?}");
+    }
+
+    #[test]
+    fn a_panic_after_the_last_expectation_still_counts() {
+        let failure = failed(run_steps(dying(), "- expect-serial: ready\n- delay: 1s"));
+        assert!(failure.what.starts_with("the guest panicked"), "{failure:?}");
+    }
+
+    #[test]
+    fn a_text_that_must_never_appear_cannot_be_expected() {
+        let text = "name: t\nversion: 1\nnever: [Guru]\nsteps:\n- expect-serial: Guru Meditation\n";
+        let failure = failed(run_file(dying(), text));
+        assert!(failure.what.starts_with("\"Guru\" must never appear"), "{failure:?}");
+    }
+
+    #[test]
+    fn the_case_ends_when_its_time_is_over() {
+        let text = "name: t\nversion: 1\ntimeout: 3s\nsteps:\n- delay: 1s\n- delay: 1h\n";
+        let failure = failed(run_file(FakeTarget::new([]), text));
+        assert_eq!(failure.what, "the case's time of 3s is over");
+    }
+
+    #[test]
+    fn unmodelled_accesses_fail_only_a_case_that_denies_them() {
+        let touched = || {
+            FakeTarget::new([]).reporting(MachineReport {
+                unmodelled: vec![UnmodelledAccess {
+                    device: "SLC".into(),
+                    offset: 4,
+                    kind: "read",
+                    pc: 0x4000_0000,
+                    count: 1,
+                }],
+                ..MachineReport::default()
+            })
+        };
+        let text = "name: t\nversion: 1\nunmodelled: allow\nsteps: [delay: 1s]\n";
+        assert_eq!(run_file(touched(), text), Outcome::Passed);
+        let failure = failed(run_file(touched(), &text.replace("allow", "deny")));
+        assert_eq!(failure.seen, ["SLC+0x4: 1 reads, first at pc 0x40000000"]);
+    }
+
+    #[test]
+    fn power_comes_on_with_the_first_step_that_needs_it_and_never_by_itself_again() {
+        let target = FakeTarget::new([]);
+        let log = target.log();
+        let steps = "
+- boot-mode: run
+- delay: 1s
+- write-serial: x
+- power: off
+- delay: 1s
+- expect-no-serial: {text: x, for: 1s}";
+        assert_eq!(run_steps(target, steps), Outcome::Passed);
+        assert_eq!(
+            *log.lock().unwrap(),
+            [
+                "0.000000s strap Run",
+                "1.000000s power on",
+                "1.000000s console < x",
+                "1.000000s power off"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_flash_is_preloaded_unless_the_scenario_writes_it() {
+        let flash = |steps: &str| {
+            let project = tempfile::tempdir().unwrap();
+            let source = FakeSource::new(FakeTarget::new([]));
+            let text = format!("name: t\nversion: 1\nfirmware: two-parts\nsteps: [{steps}]\n");
+            assert_eq!(events(project.path(), &source, &text, &[], &mut |_| {}), None);
+            let requests = source.requests.lock().unwrap();
+            requests[0].flash.iter().map(|segment| segment.offset).collect::<Vec<_>>()
+        };
+        assert_eq!(flash("delay: 1s"), [0x1000, 0x1_0000]);
+        assert_eq!(flash("delay: 1s, erase-flash"), Vec::<u32>::new());
+    }
+
+    #[test]
+    fn a_missing_capability_skips_the_case_and_nothing_is_opened() {
+        let mut source = FakeSource::new(FakeTarget::new([]));
+        source.capabilities.remove(&Capability::Power);
+        let project = tempfile::tempdir().unwrap();
+        let mut ends = Vec::new();
+        let text = "name: t\nversion: 1\nsteps: [power-cycle]\n";
+        events(project.path(), &source, text, &[], &mut |event| {
+            if let Event::CaseFinished { verdict, reason, .. } = event {
+                ends.push((verdict, reason.map(|reason| *reason)));
+            }
+        });
+        let missing = Reason::MissingCapabilities { missing: vec![Capability::Power] };
+        assert_eq!(ends, [(Verdict::Skipped, Some(missing))]);
+        assert!(source.requests.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn firmware_that_cannot_be_had_is_an_error_not_a_failure() {
+        let text = "name: t\nversion: 1\nfirmware: unknown\nsteps: [delay: 1s]\n";
+        let outcome = run_file(FakeTarget::new([]), text);
+        assert_eq!(outcome, Outcome::Error("no firmware `unknown`".to_owned()));
+    }
+
+    #[test]
+    fn every_combination_of_parameters_is_a_case_of_its_own() {
+        let project = tempfile::tempdir().unwrap();
+        let text = "
+name: t
+version: 1
+parameters: {word: [one, two], wait: [1s]}
+steps: [{delay: '{{wait}}'}, {log: 'say {{word}}'}]
+";
+        let source = FakeSource::new(FakeTarget::new([]));
+        let mut names = Vec::new();
+        events(project.path(), &source, text, &[], &mut |event| {
+            if let Event::CaseStarted { name, .. } = event {
+                names.push(name);
+            }
+        });
+        assert_eq!(names, ["test[wait=1s, word=one]", "test[wait=1s, word=two]"]);
+    }
+
+    #[test]
+    fn equal_runs_have_equal_transcript_hashes_and_unequal_ones_do_not() {
+        let hash = |target: FakeTarget| {
+            let project = tempfile::tempdir().unwrap();
+            let mut hash = None;
+            let text = "name: t\nversion: 1\nsteps: [expect-serial: ready]\n";
+            events(project.path(), &FakeSource::new(target), text, &[], &mut |event| {
+                if let Event::CaseFinished { transcript_hash, .. } = event {
+                    hash = transcript_hash;
+                }
+            });
+            hash.expect("a case that ran has a hash")
+        };
+        let ready =
+            |us| FakeTarget::new([Reply::on(Cue::PowerOn).say(Span::from_micros(us), "ready")]);
+        assert_eq!(hash(ready(5)), hash(ready(5)));
+        assert_ne!(hash(ready(5)), hash(ready(6)));
+    }
+}

@@ -4,24 +4,24 @@ use std::collections::BTreeMap;
 
 use super::decode::list;
 use super::fault::{Fault, FaultCode, nearest};
-use super::model::Case;
+use super::model::{Case, StepEntry};
 use crate::runner::session::confined;
 use crate::steps::ImageRef;
 
-/// Every fault of the case.
-pub fn case(case: &Case) -> Vec<Fault> {
+/// Every fault of a list of steps. `has_firmware` says whether the scenario names one.
+pub fn steps(steps: &[StepEntry], has_firmware: bool) -> Vec<Fault> {
     let mut faults = Vec::new();
-    names(case, &mut faults);
-    marks(case, &mut faults);
-    snapshots(case, &mut faults);
-    images(case, &mut faults);
+    names(steps, &mut faults);
+    marks(steps, &mut faults);
+    snapshots(steps, &mut faults);
+    images(steps, has_firmware, &mut faults);
     faults
 }
 
 /// Every `{{name}}` must have been given a value by an earlier step, or be `env.…`.
-fn names(case: &Case, faults: &mut Vec<Fault>) {
+fn names(steps: &[StepEntry], faults: &mut Vec<Fault>) {
     let mut known: Vec<&str> = Vec::new();
-    for facts in case.steps.iter().map(|entry| entry.step.facts()) {
+    for facts in steps.iter().map(|entry| entry.step.facts()) {
         for template in facts.templates {
             for name in template.names() {
                 if name.starts_with("env.") || known.contains(&name) {
@@ -44,9 +44,9 @@ fn names(case: &Case, faults: &mut Vec<Fault>) {
 }
 
 /// Marks are set once, and before they are used.
-fn marks(case: &Case, faults: &mut Vec<Fault>) {
+fn marks(steps: &[StepEntry], faults: &mut Vec<Fault>) {
     let mut known: Vec<&str> = Vec::new();
-    for facts in case.steps.iter().map(|entry| entry.step.facts()) {
+    for facts in steps.iter().map(|entry| entry.step.facts()) {
         for (name, span) in facts.uses_marks {
             if known.contains(&name) {
                 continue;
@@ -69,9 +69,9 @@ fn marks(case: &Case, faults: &mut Vec<Fault>) {
 }
 
 /// Two snapshots of one case cannot share a file.
-fn snapshots(case: &Case, faults: &mut Vec<Fault>) {
+fn snapshots(steps: &[StepEntry], faults: &mut Vec<Fault>) {
     let mut taken: BTreeMap<&str, ()> = BTreeMap::new();
-    for facts in case.steps.iter().map(|entry| entry.step.facts()) {
+    for facts in steps.iter().map(|entry| entry.step.facts()) {
         if let Some((name, span)) = facts.snapshot
             && taken.insert(name, ()).is_some()
         {
@@ -82,10 +82,10 @@ fn snapshots(case: &Case, faults: &mut Vec<Fault>) {
 }
 
 /// What is flashed must be named, and lie inside the project.
-fn images(case: &Case, faults: &mut Vec<Fault>) {
-    for facts in case.steps.iter().map(|entry| entry.step.facts()) {
+fn images(steps: &[StepEntry], has_firmware: bool, faults: &mut Vec<Fault>) {
+    for facts in steps.iter().map(|entry| entry.step.facts()) {
         match facts.image {
-            Some((ImageRef::Firmware, span)) if case.firmware.is_none() => {
+            Some((ImageRef::Firmware, span)) if !has_firmware => {
                 let message = "the scenario names no `firmware`".to_owned();
                 let fault = Fault::new(FaultCode::Contradiction, span, message);
                 faults.push(fault.help("add `firmware:` at the top, or write a path here"));

@@ -186,6 +186,7 @@ pub struct Fields<'n> {
     node: &'n Node,
     entries: &'n [(Node, Node)],
     asked: Vec<&'static str>,
+    missing: Vec<&'static str>,
     /// What the mapping describes, as in "the step `delay`".
     what: String,
 }
@@ -195,7 +196,9 @@ impl<'n> Fields<'n> {
     pub fn new(node: &'n Node, what: impl Into<String>, decoder: &mut Decoder) -> Option<Self> {
         let what = what.into();
         match &node.value {
-            Value::Map(entries) => Some(Self { node, entries, asked: Vec::new(), what }),
+            Value::Map(entries) => {
+                Some(Self { node, entries, asked: Vec::new(), missing: Vec::new(), what })
+            }
             _ => decoder.wrong(node, &format!("the fields of {what}")),
         }
     }
@@ -233,17 +236,15 @@ impl<'n> Fields<'n> {
         match self.node(key) {
             Some(node) => T::decode(node, decoder),
             None => {
-                self.missing(key, decoder);
+                self.missing(key);
                 None
             }
         }
     }
 
-    /// Records that a key is missing.
-    pub fn missing(&self, key: &str, decoder: &mut Decoder) {
-        let span = self.node.span.clone();
-        let message = format!("{} needs `{key}`", self.what);
-        decoder.fault(Fault::new(FaultCode::MissingKey, span, message));
+    /// Records that a key is missing; it is told when the reading ends.
+    pub fn missing(&mut self, key: &'static str) {
+        self.missing.push(key);
     }
 
     /// Where the mapping stands.
@@ -251,8 +252,10 @@ impl<'n> Fields<'n> {
         self.node.span.clone()
     }
 
-    /// Ends the reading: every key nobody asked for is a fault.
+    /// Ends the reading: every key nobody asked for is a fault, and so is every missing one (unless
+    /// it is there under a misspelt name, which is fault enough).
     pub fn finish(self, unknown: UnknownKeys, decoder: &mut Decoder) {
+        let mut misspelt = Vec::new();
         for (key, _) in self.entries {
             let Some(name) = key.as_text() else { continue };
             if self.asked.contains(&name) {
@@ -262,6 +265,7 @@ impl<'n> Fields<'n> {
             let mut fault = Fault::new(FaultCode::UnknownKey, key.span.clone(), message);
             if let Some(near) = nearest(name, self.asked.iter().copied()) {
                 fault = fault.label(format!("did you mean `{near}`?"));
+                misspelt.push(near);
             }
             let mut known = self.asked.clone();
             known.sort_unstable();
@@ -274,6 +278,13 @@ impl<'n> Fields<'n> {
                 UnknownKeys::Deny => fault,
                 UnknownKeys::Warn => fault.warning(),
             });
+        }
+        for key in self.missing.iter().filter(|key| !misspelt.contains(key)) {
+            // The first key stands for the mapping: a label over many lines shows nothing.
+            let first = self.entries.first().map(|(key, _)| key.span.clone());
+            let span = first.unwrap_or_else(|| self.node.span.clone());
+            let message = format!("{} needs `{key}`", self.what);
+            decoder.fault(Fault::new(FaultCode::MissingKey, span, message));
         }
     }
 }

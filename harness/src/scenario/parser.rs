@@ -77,7 +77,6 @@ pub fn parse(text: &str, place: FilePlace<'_>) -> Result<ParsedFile, FileFaults>
         let case = read_case(&tree, dialect, &source, place, &values, &mut decoder);
         faults.append(&mut decoder.into_faults());
         if let Some(case) = case {
-            faults.append(&mut check::case(&case));
             cases.push(Arc::new(case));
         }
     }
@@ -176,9 +175,9 @@ fn read_case(
         }
     };
     let steps = match fields.node("steps") {
-        Some(node) => steps(node, decoder),
+        Some(node) => steps(node, root.get("firmware").is_some(), decoder),
         None => {
-            fields.missing("steps", decoder);
+            fields.missing("steps");
             None
         }
     };
@@ -237,7 +236,7 @@ fn version(fields: &mut Fields<'_>, decoder: &mut Decoder) -> Option<()> {
         Some(node) if node.as_integer() == Some(1) => Some(()),
         Some(node) => decoder.wrong(node, "the version of the language, which is 1"),
         None => {
-            fields.missing("version", decoder);
+            fields.missing("version");
             None
         }
     }
@@ -252,12 +251,18 @@ fn never(fields: &mut Fields<'_>, decoder: &mut Decoder) -> Option<Vec<Pattern>>
     Some(texts.into_iter().map(Pattern::Text).collect())
 }
 
-fn steps(node: &Node, decoder: &mut Decoder) -> Option<Vec<StepEntry>> {
+/// Reads the steps, and checks those before the first wrong one as a whole: what comes after it may
+/// depend on it.
+fn steps(node: &Node, has_firmware: bool, decoder: &mut Decoder) -> Option<Vec<StepEntry>> {
     let Value::List(items) = &node.value else {
         return decoder.wrong(node, "a list of steps");
     };
-    let steps: Vec<_> = items.iter().map(|item| step(item, decoder)).collect();
-    steps.into_iter().collect()
+    let mut read: Vec<_> = items.iter().map(|item| step(item, decoder)).collect();
+    let count = read.len();
+    let first_wrong = read.iter().position(Option::is_none).unwrap_or(count);
+    let good: Vec<StepEntry> = read.drain(..first_wrong).flatten().collect();
+    check::steps(&good, has_firmware).into_iter().for_each(|fault| decoder.fault(fault));
+    (first_wrong == count).then_some(good)
 }
 
 fn step(item: &Node, decoder: &mut Decoder) -> Option<StepEntry> {
@@ -311,5 +316,122 @@ fn unknown_step(name: &str, key: &Node) -> Fault {
     match nearest(name, AnyStep::NAMES.iter().copied()) {
         Some(near) => fault.label(format!("did you mean `{near}`?")),
         None => fault,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use miette::{GraphicalReportHandler, GraphicalTheme};
+
+    fn parsed(text: &str) -> Result<ParsedFile, FileFaults> {
+        parse(text, FilePlace { path: Path::new("scenarios/x.yaml"), project: Path::new(".") })
+    }
+
+    fn shown(faults: &FileFaults) -> String {
+        let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor());
+        let handler = handler.with_width(90).with_links(false);
+        let mut out = String::new();
+        for report in faults.reports() {
+            handler.render_report(&mut out, &*report).expect("a string takes all");
+        }
+        out
+    }
+
+    #[test]
+    fn every_mistake_is_shown_at_once_with_its_place_and_what_was_meant() {
+        let text = "\
+name: All wrong
+verson: 1
+timeout: 10
+board: [a]
+parameters: {unused: [1]}
+steps:
+  - log: 'a {{nobody}} here'
+  - expect-seril: x
+  - expect-serial: {txt: y, within: 5}
+  - expect-serial: {regex: '(', within: 5 parsecs}
+  - repl: {code: x, expct: 2}
+  - delay: 1s
+    log: two at once
+  - power: maybe
+  - snapshot: {of: serial, name: a/b}
+  - snapshot: {of: serial, name: s, since: nowhere}
+  - put-file: {from: /etc/passwd, to: x}
+  - take-screenshot: {part-id: lcd}
+  - [a, list]
+  - erase-flash: now
+";
+        insta::assert_snapshot!(shown(&parsed(text).unwrap_err()));
+    }
+
+    #[test]
+    fn what_only_a_whole_case_shows_is_found_too() {
+        let text = "\
+name: Names
+version: 1
+steps:
+  - mark: booted
+  - mark: booted
+  - log: '{{fre}} \\{{braces}}'
+  - expect-serial: {regex: 'free (?<free>\\d+)'}
+  - log: '{{free}} {{fee}} {{env.HOME}}'
+  - snapshot: {of: serial, name: s, since: boted}
+  - snapshot: {of: serial, name: s}
+  - write-flash: {image: firmware}
+";
+        insta::assert_snapshot!(shown(&parsed(text).unwrap_err()));
+    }
+
+    #[test]
+    fn a_syntax_error_is_one_fault_at_its_place() {
+        insta::assert_snapshot!(shown(&parsed("name: 'x\nversion: 1\n").unwrap_err()));
+    }
+
+    #[test]
+    fn a_file_of_wokwis_steps_has_wokwis_meaning() {
+        let text = "\
+name: Wokwi
+version: 1
+author: someone
+colour: red
+steps:
+  - name: boot
+    wait-serial: 'a {{brace}}'
+  - delay: 5ms
+";
+        let file = parsed(text).unwrap();
+        let case = &file.cases[0];
+        assert_eq!((case.dialect, case.timeout), (Dialect::Wokwi, WOKWI_TIMEOUT));
+        let warnings = file.warnings.expect("the unknown key");
+        assert_eq!(warnings.faults[0].message, "a scenario has no key `colour`");
+        let ours = text.replace("  - delay: 5ms", "  - log: ours");
+        let faults = parsed(&ours).unwrap_err();
+        assert!(faults.faults.iter().any(|fault| fault.message.contains("colour")));
+        assert!(faults.faults.iter().any(|fault| fault.message.contains("brace")));
+    }
+
+    #[test]
+    fn a_fault_of_every_combination_is_said_once() {
+        let text = "
+name: x
+version: 1
+parameters: {n: [1, 2, 3]}
+steps: [{log: '{{n}}'}, {dely: 1s}]
+";
+        assert_eq!(parsed(text).unwrap_err().faults.len(), 1);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_scenario_makes_the_parser_panic(
+            tail in "[-a-z {}\\[\\]:'\"0-9,&*|\n]{0,60}",
+            step in proptest::sample::select(AnyStep::NAMES),
+        ) {
+            let text = format!("name: x\nversion: 1\nsteps:\n- {step}: {tail}\n");
+            if let Err(faults) = parsed(&text) {
+                shown(&faults);
+            }
+        }
     }
 }

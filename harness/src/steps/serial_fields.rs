@@ -77,7 +77,7 @@ impl TextPattern {
                 None
             }
             (None, None) => {
-                fields.missing("text", decoder);
+                fields.missing("text");
                 None
             }
         }

@@ -60,7 +60,7 @@ impl Step for Snapshot {
                 &[("serial", Subject::Serial)],
             ),
             None => {
-                fields.missing("of", decoder);
+                fields.missing("of");
                 None
             }
         };

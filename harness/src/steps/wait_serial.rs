@@ -39,7 +39,7 @@ impl Step for WaitSerial {
         let found = match fields.node("text") {
             Some(node) => text(node, decoder),
             None => {
-                fields.missing("text", decoder);
+                fields.missing("text");
                 None
             }
         };

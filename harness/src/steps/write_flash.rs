@@ -40,8 +40,7 @@ impl Step for WriteFlash {
         let image_span = fields.node("image").map_or(node.span.clone(), |n| n.span.clone());
         let image = fields.required::<ImageRef>("image", decoder);
         if let (Some(None), Some(ImageRef::File(_))) = (&at, &image) {
-            fields.missing("at", decoder);
-            return None;
+            fields.missing("at");
         }
         fields.finish(UnknownKeys::Deny, decoder);
         Some(Self { at: at?, image: image?, image_span })
