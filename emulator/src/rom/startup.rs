@@ -102,6 +102,9 @@ pub fn preload(crystal_mhz: u32) -> Vec<Write> {
         Write::Zero(0x3ffb_8000, 0x3ffb_ff70),
         Write::Zero(0x3ffe_0000, 0x3ffe_1320),
         Write::Zero(0x3ffe_3f20, 0x3ffe_4350),
+        // Where the frame that starts firmware believes its caller's stack to be: when that frame is
+        // spilled, its a4 to a7 go below.
+        Write::Word(PRO_STACK - 12, PRO_STACK + 0x50),
         Write::Word(PUTC1, WRITE_CHAR_UART),
         Write::Word(0x3ffa_e030, GMT),
         Write::Word(0x3ffa_e034, GMT),

@@ -173,6 +173,9 @@ reset:
 
 wait_for_address:
     l32r a1, app_stack
+    addi a2, a1, -16                        # a caller's stack pointer, as if we had one: when this
+    addi a3, a1, 48                         # frame is spilled, its a4-a7 go below that
+    s32i a3, a2, 4
     l32r a2, app_boot_address
 again:
     l32i a4, a2, 0
