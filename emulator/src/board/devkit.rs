@@ -7,7 +7,7 @@ use super::profile::Profile;
 use crate::peripherals::efuse::{ChipRevision, Package};
 
 /// The profile.
-pub const PROFILE: Profile = Profile {
+pub(super) const PROFILE: Profile = Profile {
     name: "esp32-devkit",
     description: "ESP32-DevKitC V4: ESP32-D0WD-V3 (revision 3), 4 MB flash",
     revision: ChipRevision::V3,

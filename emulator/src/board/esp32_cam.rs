@@ -8,7 +8,7 @@ use super::profile::{Led, Lit, Profile};
 use crate::peripherals::efuse::{ChipRevision, Package};
 
 /// The profile.
-pub const PROFILE: Profile = Profile {
+pub(super) const PROFILE: Profile = Profile {
     name: "esp32-cam",
     description: "AI-Thinker ESP32-CAM: ESP32-D0WDQ6 (revision 1), 4 MB flash, 4 MB PSRAM",
     revision: ChipRevision::V1,

@@ -123,10 +123,10 @@ impl Cpu {
 
     /// Raises the timer interrupts that are due at `self.cycle`.
     pub(super) fn poll_timers(&mut self) {
-        for n in 0..3 {
-            while self.timer_at[n] <= self.cycle {
-                self.latched |= 1 << TIMER[n];
-                self.timer_at[n] += 1 << 32;
+        for (due, line) in self.timer_at.iter_mut().zip(TIMER) {
+            while *due <= self.cycle {
+                self.latched |= 1 << line;
+                *due += 1 << 32;
                 self.attention = true;
             }
         }

@@ -36,7 +36,7 @@ impl Cpu {
         if visible < 16 {
             self.a[visible as usize]
         } else {
-            self.file[(n / 4 & 15) as usize][(n & 3) as usize]
+            self.file[(n / 4) as usize & 15][(n & 3) as usize]
         }
     }
 

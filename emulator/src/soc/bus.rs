@@ -247,10 +247,10 @@ impl System {
 
     #[inline]
     fn load<const N: usize>(&mut self, core: usize, address: u32, cycle: u64) -> Loaded {
-        if !self.watching_loads {
-            if let Some(bytes) = self.memory.sram::<N>(address) {
-                return Loaded::Value(word_from(bytes));
-            }
+        if !self.watching_loads
+            && let Some(bytes) = self.memory.sram::<N>(address)
+        {
+            return Loaded::Value(word_from(bytes));
         }
         self.load_far::<N>(core, address, cycle)
     }
@@ -371,15 +371,14 @@ impl System {
             return false;
         };
         cells.copy_from_slice(bytes);
-        if self.memory.is_code(cell, bytes.len()) {
-            if let Some(physical) = Memory::physical(cell) {
-                // The reversed view tears a write of several words apart; name every word.
-                for n in (0..bytes.len().next_multiple_of(4) as u32 + 4).step_by(4) {
-                    let reversed = matches!(cell, Cell::Sram(_));
-                    let word =
-                        if reversed { physical.wrapping_sub(n) } else { (physical & !3) + n };
-                    self.dirty.push((word, 4));
-                }
+        if self.memory.is_code(cell, bytes.len())
+            && let Some(physical) = Memory::physical(cell)
+        {
+            // The reversed view tears a write of several words apart; name every word.
+            for n in (0..bytes.len().next_multiple_of(4) as u32 + 4).step_by(4) {
+                let reversed = matches!(cell, Cell::Sram(_));
+                let word = if reversed { physical.wrapping_sub(n) } else { (physical & !3) + n };
+                self.dirty.push((word, 4));
             }
         }
         true
@@ -707,10 +706,10 @@ impl DmaMemory for DmaPort<'_> {
         cells.copy_from_slice(bytes);
         for n in (0..bytes.len() as u32 + 4).step_by(4) {
             let word = Cell::at(address.wrapping_add(n));
-            if let Some(cell) = word.filter(|&cell| self.memory.is_code(cell, 4)) {
-                if let Some(physical) = Memory::physical(cell) {
-                    self.dirty.push((physical, 4));
-                }
+            if let Some(cell) = word.filter(|&cell| self.memory.is_code(cell, 4))
+                && let Some(physical) = Memory::physical(cell)
+            {
+                self.dirty.push((physical, 4));
             }
         }
         true

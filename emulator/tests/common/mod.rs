@@ -272,7 +272,7 @@ impl Random {
 
     /// 0 to `n` - 1.
     pub(crate) fn below(&mut self, n: u32) -> u32 {
-        (u64::from(self.next()) * u64::from(n) >> 32) as u32
+        ((u64::from(self.next()) * u64::from(n)) >> 32) as u32
     }
 }
 

@@ -405,7 +405,7 @@ impl Cpu {
                 Opcode::Movltz => move_if!(op, (a!(op.t) as i32) < 0),
                 Opcode::Movgez => move_if!(op, a!(op.t) as i32 >= 0),
                 Opcode::Extui => {
-                    a!(op.r) = a!(op.t) >> (op.imm & 31) & (u32::MAX >> (32 - (op.s & 31)) % 32)
+                    a!(op.r) = a!(op.t) >> (op.imm & 31) & (u32::MAX >> ((32 - (op.s & 31)) % 32))
                 }
 
                 // Core: shifts.
@@ -535,13 +535,11 @@ impl Cpu {
                 }
                 Opcode::S32c1i => {
                     let address = aligned!(a!(op.s).wrapping_add(op.imm));
-                    let mut old = 0;
-                    load!(load32, address, |v| old = v);
-                    if old == self.scompare1 {
-                        store!(store32, address, a!(op.t), a!(op.t) = old);
+                    load!(load32, address, |old| if old == self.scompare1 {
+                        store!(store32, address, a!(op.t), a!(op.t) = old)
                     } else {
-                        a!(op.t) = old;
-                    }
+                        a!(op.t) = old
+                    })
                 }
 
                 // Zero-overhead loops.
@@ -561,7 +559,7 @@ impl Cpu {
                 // Multiply, divide, miscellaneous operations.
                 Opcode::Mull => a!(op.r) = a!(op.s).wrapping_mul(a!(op.t)),
                 Opcode::Muluh => {
-                    a!(op.r) = (u64::from(a!(op.s)) * u64::from(a!(op.t)) >> 32) as u32
+                    a!(op.r) = ((u64::from(a!(op.s)) * u64::from(a!(op.t))) >> 32) as u32
                 }
                 Opcode::Mulsh => {
                     let product = i64::from(a!(op.s) as i32) * i64::from(a!(op.t) as i32);
