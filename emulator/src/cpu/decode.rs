@@ -40,6 +40,11 @@ const fn first_encodings() -> [u16; KEYS] {
     first
 }
 
+/// Bytes of the instruction that begins with `first`: 2 or 3.
+pub fn length(first: u8) -> u8 {
+    if is_narrow(first.into()) { 2 } else { 3 }
+}
+
 /// Decodes the instruction whose first three bytes, little endian, are the low 24 bits of `word`.
 ///
 /// Never fails: what is not an instruction becomes [`Opcode::Illegal`], with the bits in `imm`.

@@ -11,6 +11,7 @@ use super::devices::{Devices, Id, Touched};
 use super::memory::{Cell, Memory, ROM, ROM_LEN};
 use crate::board::parts::nor_flash::NorFlash;
 use crate::board::parts::psram::Psram;
+use crate::cpu::decode::length as instruction_length;
 use crate::cpu::exceptions::{Cause, Fault};
 use crate::cpu::{Bus, Fetched, Loaded, MAX_FETCH, RegionSide, Stored};
 use crate::peripherals::dma::{DmaMemory, NoMemory};
@@ -257,8 +258,11 @@ impl System {
 
     #[inline(never)]
     fn load_far<const N: usize>(&mut self, core: usize, address: u32, cycle: u64) -> Loaded {
-        if let Some(bytes) = self.flash_bytes(core, address).and_then(<[u8]>::first_chunk::<N>) {
-            return Loaded::Value(word_from(*bytes));
+        if !self.watching_loads && !refuses(address, N) {
+            let flash = self.flash_bytes(core, address);
+            if let Some(bytes) = flash.and_then(<[u8]>::first_chunk::<N>) {
+                return Loaded::Value(word_from(*bytes));
+            }
         }
         if self.prohibited(core, address, RegionSide::Data) {
             return Loaded::Fault(Fault { cause: Cause::LoadProhibited, vaddr: address });
@@ -278,10 +282,10 @@ impl System {
 
     /// Reads memory without side effects, as a load instruction of that length sees it.
     fn peek(&self, core: usize, address: u32, bytes: &mut [u8]) -> Result<(), Cause> {
+        if refuses(address, bytes.len()) {
+            return Err(Cause::LoadStoreError);
+        }
         if let Some(cell) = Cell::at(address) {
-            if cell.words_only() && (bytes.len() != 4 || address & 3 != 0) {
-                return Err(Cause::LoadStoreError);
-            }
             if let Some(found) = self.memory.bytes(core, cell).get(..bytes.len()) {
                 bytes.copy_from_slice(found);
                 return Ok(());
@@ -343,23 +347,28 @@ impl System {
 
     /// Writes memory; changed code is noted in `dirty`.
     fn poke(&mut self, core: usize, address: u32, bytes: &[u8]) -> Result<(), Cause> {
+        if refuses(address, bytes.len()) {
+            return Err(Cause::LoadStoreError);
+        }
         if let Some(cell) = Cell::at(address) {
-            if cell.words_only() && (bytes.len() != 4 || address & 3 != 0) {
-                return Err(Cause::LoadStoreError);
-            }
             if self.poke_cell(cell, bytes) {
                 return Ok(());
             }
         }
+        // Across a page or the end of a memory: byte by byte, but all of them or none.
+        let address_of = |n: usize| address.wrapping_add(n as u32);
+        let takes_bytes = |address| match Cell::at(address) {
+            Some(cell) => !matches!(cell, Cell::Rom(_)),
+            None => self.psram_offset(core, address).is_some(),
+        };
+        if !(0..bytes.len()).all(|n| takes_bytes(address_of(n))) {
+            return Err(Cause::LoadStorePifAddress);
+        }
         for (n, &byte) in bytes.iter().enumerate() {
-            let address = address.wrapping_add(n as u32);
-            let stored = match Cell::at(address) {
+            match Cell::at(address_of(n)) {
                 Some(cell) => self.poke_cell(cell, &[byte]),
-                None => self.poke_psram(core, address, byte),
+                None => self.poke_psram(core, address_of(n), byte),
             };
-            if !stored {
-                return Err(Cause::LoadStorePifAddress);
-            }
         }
         Ok(())
     }
@@ -716,6 +725,11 @@ impl DmaMemory for DmaPort<'_> {
     }
 }
 
+/// The instruction bus serves whole aligned words only.
+fn refuses(address: u32, len: usize) -> bool {
+    address.wrapping_sub(ROM) < IROM_END - ROM && (len != 4 || address & 3 != 0)
+}
+
 fn copy_prefix(from: &[u8], to: &mut [u8]) -> usize {
     let n = from.len().min(to.len());
     to[..n].copy_from_slice(&from[..n]);
@@ -776,49 +790,34 @@ impl Bus for System {
         if self.prohibited(core, address, RegionSide::Instruction) {
             return Err(Fault { cause: Cause::FetchProhibited, vaddr: address });
         }
-        if let Some(page) = Self::flash_slot(address).and_then(|n| self.flash_map[core][n]) {
-            let bytes = self.flash.page(u32::from(page));
-            let length = copy_prefix(&bytes[(address & 0xffff) as usize..], buffer);
-            let physical = PHYSICAL_FLASH + u32::from(page) * PAGE + (address & 0xffff);
-            let straddles = length < 3;
-            if straddles {
-                self.complete_fetch(core, address, buffer, length);
-            }
-            return Ok(Fetched { length: length.max(3), physical, straddles });
-        }
+        let physical = self.physical_code(core, address);
         let refused = Fault { cause: Cause::InstructionPifAddress, vaddr: address };
-        let cell = Cell::at(address).ok_or(refused)?;
-        // The data bus is not for instructions.
-        if !(ROM..=0x5000_1fff).contains(&address) {
-            return Err(refused);
-        }
-        let physical = self.memory.physical_code(core, cell).ok_or(refused)? + (address & 3);
+        let physical = physical.ok_or(refused)?;
         let mut length = 0;
         while length < buffer.len() {
-            let copied =
-                self.read_memory(core, address.wrapping_add(length as u32), &mut buffer[length..]);
-            if copied == 0 {
+            let at = address.wrapping_add(length as u32);
+            // A page of flash may be remapped by itself; what follows a memory need not be code.
+            let follows = physical < PHYSICAL_FLASH || length == 0;
+            if !follows || self.physical_code(core, at) != Some(physical + length as u32) {
                 break;
             }
-            length += copied;
+            match self.read_memory(core, at, &mut buffer[length..]) {
+                0 => break,
+                copied => length += copied,
+            }
         }
-        Ok(Fetched { length, physical, straddles: false })
+        let straddles = length < usize::from(instruction_length(buffer[0]));
+        if straddles {
+            length = self.complete_fetch(core, address, buffer, length)?;
+        }
+        Ok(Fetched { length, physical, straddles })
     }
 
     fn literal(&self, core: usize, address: u32) -> Option<(u32, u32)> {
         if address & 3 != 0 {
             return None;
         }
-        let physical = match Self::flash_slot(address) {
-            Some(slot) if slot >= 64 => {
-                let page = self.flash_map[core][slot]?;
-                PHYSICAL_FLASH + u32::from(page) * PAGE + (address & 0xffff)
-            }
-            Some(_) => return None,
-            None => {
-                self.memory.physical_code(core, Cell::at(address).filter(|_| address >= ROM)?)?
-            }
-        };
+        let physical = self.physical_code(core, address)?;
         let mut bytes = [0; 4];
         self.peek(core, address, &mut bytes).ok()?;
         Some((u32::from_le_bytes(bytes), physical))
@@ -867,11 +866,38 @@ impl Bus for System {
 }
 
 impl System {
-    /// An instruction that straddles two pages: its bytes behind the first page.
-    fn complete_fetch(&self, core: usize, address: u32, buffer: &mut [u8; MAX_FETCH], have: usize) {
-        for (n, byte) in buffer.iter_mut().enumerate().take(3).skip(have) {
-            *byte = self.peek_byte(core, address.wrapping_add(n as u32)).unwrap_or(0);
+    /// Where code at `address` is physically, if it can be executed there: the data bus is not for
+    /// instructions.
+    fn physical_code(&self, core: usize, address: u32) -> Option<u32> {
+        if !(ROM..=0x5000_1fff).contains(&address) {
+            return None;
         }
+        if let Some(slot) = Self::flash_slot(address) {
+            let page = self.flash_map[core][slot]?;
+            return Some(PHYSICAL_FLASH + u32::from(page) * PAGE + (address & 0xffff));
+        }
+        let cell = Cell::at(address)?;
+        // A reversed cell names its word.
+        let in_word = if matches!(cell, Cell::SramReversed(_)) { address & 3 } else { 0 };
+        Some(self.memory.physical_code(core, cell)? + in_word)
+    }
+
+    /// An instruction that straddles two pages: its bytes behind the first page. How long it is.
+    fn complete_fetch(
+        &self,
+        core: usize,
+        address: u32,
+        buffer: &mut [u8; MAX_FETCH],
+        have: usize,
+    ) -> Result<usize, Fault> {
+        let length = usize::from(instruction_length(buffer[0]));
+        for (n, byte) in buffer.iter_mut().enumerate().take(length).skip(have) {
+            let vaddr = address.wrapping_add(n as u32);
+            let refused = Fault { cause: Cause::InstructionPifAddress, vaddr };
+            self.physical_code(core, vaddr).ok_or(refused)?;
+            *byte = self.peek_byte(core, vaddr).ok_or(refused)?;
+        }
+        Ok(length)
     }
 
     /// Whether `address` lies in the mask ROM's space.

@@ -472,9 +472,9 @@ impl Esp32 {
     /// Acts on what devices have asked for.
     fn attend(&mut self) {
         let system = &mut self.system;
+        let last_access = self.cpus.each_mut().map(Cpu::take_last_access);
         if system.devices.log.wants_pc() {
-            let pc = self.cpus.iter_mut().find_map(Cpu::take_last_access).unwrap_or(0);
-            system.devices.log.attribute(pc);
+            system.devices.log.attribute(last_access.into_iter().flatten().next().unwrap_or(0));
         }
         for (physical, length) in system.dirty.drain(..) {
             self.code.invalidate(physical, length);

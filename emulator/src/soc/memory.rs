@@ -79,11 +79,6 @@ impl Cell {
         }
         within(RTC_SLOW, RTC_LEN).map(Self::RtcSlow)
     }
-
-    /// Only whole aligned words can be accessed.
-    pub(super) fn words_only(self) -> bool {
-        matches!(self, Self::Sram0(_) | Self::SramReversed(_))
-    }
 }
 
 /// Offset from [`SRAM`] of the word that the instruction bus shows at `offset` in its SRAM1 view.

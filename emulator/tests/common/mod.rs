@@ -101,6 +101,19 @@ impl Program {
         self.rom[at..at + 4].copy_from_slice(&value.to_le_bytes());
     }
 
+    /// Fills a word of the ROM that the assembled code does not reach.
+    pub(crate) fn set_rom_word(&mut self, address: u32, value: u32) {
+        let at = (address - ROM) as usize;
+        assert!(at >= self.assembly.bytes().len(), "{address:#x} is code");
+        self.rom.resize(self.rom.len().max(at + 4), 0);
+        self.rom[at..at + 4].copy_from_slice(&value.to_le_bytes());
+    }
+
+    /// The ROM's bytes.
+    pub(crate) fn rom(&self) -> &[u8] {
+        &self.rom
+    }
+
     /// The chip just out of reset.
     pub(crate) fn chip(&self) -> Esp32 {
         self.chip_with(ChipConfig::default(), flash(), None)
