@@ -11,14 +11,17 @@
 //! | [`runner`] | cases to verdicts, as a stream of events; never prints |
 //! | [`snapshots`] | reviewed files that observations are compared with |
 //! | [`reports`] | consumers of the events; never decide |
+//! | [`serve`], [`flash_file`] | a board that keeps running for outside tools |
 //! | [`cli`] | arguments, files, terminal |
 
 pub mod cli;
 pub mod exit_code;
 pub mod firmware;
+pub mod flash_file;
 pub mod reports;
 pub mod runner;
 pub mod scenario;
+pub mod serve;
 pub mod snapshots;
 pub mod steps;
 pub mod targets;

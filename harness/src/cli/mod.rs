@@ -7,6 +7,7 @@ mod images;
 mod list;
 mod review;
 mod run;
+mod serve;
 mod targets;
 mod terminal;
 
@@ -58,6 +59,7 @@ enum Verb {
     List(list::List),
     Review(review::Review),
     Firmware(firmware::Firmware),
+    Serve(serve::Serve),
 }
 
 /// Runs the program with these arguments (the first is its name) and this environment.
@@ -80,6 +82,7 @@ pub fn main(
         Verb::List(verb) => verb.run(&terminal),
         Verb::Review(verb) => verb.run(&terminal),
         Verb::Firmware(verb) => verb.run(&terminal),
+        Verb::Serve(verb) => verb.run(&terminal),
     }
 }
 

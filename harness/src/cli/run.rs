@@ -141,7 +141,7 @@ impl Run {
 }
 
 /// Is set by the first Ctrl-C, which ends the run with its report; the second one ends the program.
-fn cancelled_by_ctrl_c() -> Arc<AtomicBool> {
+pub(super) fn cancelled_by_ctrl_c() -> Arc<AtomicBool> {
     let cancelled = Arc::new(AtomicBool::new(false));
     let flag = cancelled.clone();
     // Without a handler Ctrl-C still ends the program, only without the report.

@@ -42,7 +42,7 @@ impl Machine {
 }
 
 /// The ROM that the person chose.
-fn rom(files: &[PathBuf]) -> Result<RomChoice, NoTarget> {
+pub(super) fn rom(files: &[PathBuf]) -> Result<RomChoice, NoTarget> {
     let read = |path: &Path| {
         std::fs::read(path).map_err(|error| NoTarget {
             message: format!("cannot read the ROM image {}: {error}", path.display()),

@@ -13,6 +13,7 @@ use super::{
     BootMode, Button, Capabilities, Capability, MachineReport, Port, Power, Progress, Target,
     TargetError, TargetEvent, TargetRequest, TargetSource, UnmodelledAccess,
 };
+use crate::serve::machine::Served;
 use crate::time::DeviceTime;
 
 /// Makes emulated boards.
@@ -47,6 +48,10 @@ pub struct Emulated {
     board: Board,
     /// Whether the last reset found the strap set for a download.
     downloading: bool,
+    /// How often the flash was changed from outside.
+    loads: u64,
+    /// Loads and operations of the flash when its contents were last kept.
+    kept: (u64, u64),
 }
 
 impl Emulated {
@@ -59,16 +64,33 @@ impl Emulated {
             return Err(TargetError::NoSuchPart(format!("profile `{}`", request.board)));
         };
         let options = Options { seed: request.seed, rom, ..Options::default() };
-        let mut target = Self { board: Board::new(profile, &options), downloading: false };
+        let board = Board::new(profile, &options);
+        let mut target = Self { board, downloading: false, loads: 0, kept: (0, 0) };
         for segment in &request.flash {
             target.load(segment.offset, &segment.bytes)?;
         }
         Ok(target)
     }
 
-    /// The board itself.
-    pub fn board(&mut self) -> &mut Board {
-        &mut self.board
+    /// Size of the flash in bytes.
+    pub fn flash_size(&self) -> u32 {
+        self.board.flash().size()
+    }
+
+    /// The whole flash.
+    pub fn flash_contents(&self) -> Vec<u8> {
+        let mut contents = vec![0xff; self.flash_size() as usize];
+        // Reading exactly the chip's size from its start cannot be out of range.
+        let _ = self.board.flash().read(0, &mut contents);
+        contents
+    }
+
+    /// Puts bytes into the flash from outside, as if the chip had come so.
+    ///
+    /// # Errors
+    /// When they do not fit.
+    pub fn preload(&mut self, offset: u32, bytes: &[u8]) -> Result<(), TargetError> {
+        self.load(offset, bytes)
     }
 
     fn load(&mut self, offset: u32, bytes: &[u8]) -> Result<(), TargetError> {
@@ -77,6 +99,7 @@ impl Emulated {
             length: bytes.len() as u64,
             size: self.board.flash().size().into(),
         };
+        self.loads += 1;
         self.board.flash_mut().load(offset, bytes).map_err(|_| does_not_fit)
     }
 
@@ -89,6 +112,17 @@ impl Emulated {
 
     fn sample_strap(&mut self) {
         self.downloading = self.board.boot_mode() == Jumper::Download;
+    }
+}
+
+impl Served for Emulated {
+    fn under_way(&mut self, port: Port) -> usize {
+        self.board.sending(uart(port))
+    }
+
+    fn changed_flash(&mut self) -> Option<Vec<u8>> {
+        let state = (self.loads, self.board.flash().operations());
+        (std::mem::replace(&mut self.kept, state) != state).then(|| self.flash_contents())
     }
 }
 
@@ -141,6 +175,7 @@ impl Target for Emulated {
     fn erase_flash(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<(), TargetError> {
         self.loader("erased")?;
         let total = self.board.flash().size().into();
+        self.loads += 1;
         self.board.flash_mut().erase_all();
         progress(Progress { done: total, total });
         Ok(())
@@ -291,6 +326,16 @@ mod tests {
         target.press(Button::Reset).unwrap();
         target.release(Button::Reset).unwrap();
         assert_eq!(target.erase_flash(&mut |_| {}), refused);
+    }
+
+    #[test]
+    fn a_changed_flash_is_given_once() {
+        let mut target = board();
+        assert_eq!(target.changed_flash(), None);
+        target.preload(0x1000, b"boot").unwrap();
+        let contents = target.changed_flash().expect("it changed");
+        assert_eq!((contents.len(), &contents[0xfff..0x1005]), (4 << 20, &b"\xffboot\xff"[..]));
+        assert_eq!(target.changed_flash(), None);
     }
 
     #[test]

@@ -1,0 +1,131 @@
+//! Doors: how outside programs reach a served board's serial ports.
+//!
+//! Raw TCP (pyserial's `socket://`) and a pseudo-terminal. A serial port has one user at a time:
+//! further TCP clients wait until the first has left. What the board says meanwhile is kept in the
+//! door's ring and given to the next one.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::{Sender, UnboundedSender};
+
+use super::machine::Input;
+#[cfg(unix)]
+use super::pty::Pty;
+use super::ring::Ring;
+use crate::targets::Port;
+
+/// Bytes read from a client at once.
+pub(super) const PIECE: usize = 256;
+
+/// One side of a door: where its bytes go and come from.
+#[derive(Debug, Clone)]
+pub struct Line {
+    /// Which port of the board.
+    pub port: Port,
+    /// What the board said.
+    pub ring: Arc<Ring>,
+    /// To the board.
+    pub input: Sender<Input>,
+    /// Is told what the person should know.
+    pub remarks: UnboundedSender<String>,
+}
+
+impl Line {
+    /// What the board said; tells how much of it was lost.
+    pub(super) async fn take(&self) -> Vec<u8> {
+        let (bytes, dropped) = self.ring.take().await;
+        if dropped > 0 {
+            let remark =
+                format!("{}: {dropped} bytes dropped, nobody took them in time", self.port);
+            let _ = self.remarks.send(remark);
+        }
+        bytes
+    }
+
+    /// Gives bytes to the board; waits while its line is full, which is the client's flow control.
+    pub(super) async fn give(&self, bytes: &[u8]) -> Result<(), MachineGone> {
+        let input = Input { port: self.port, bytes: bytes.to_vec() };
+        self.input.send(input).await.map_err(|_| MachineGone)
+    }
+}
+
+/// The machine has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct MachineGone;
+
+/// A door that is open.
+#[derive(Debug)]
+pub enum Door {
+    /// Raw TCP.
+    Tcp(TcpListener),
+    /// A pseudo-terminal.
+    #[cfg(unix)]
+    Pty(Pty),
+}
+
+/// Opens a TCP door. Only loopback addresses: raw TCP has no place for a token.
+///
+/// # Errors
+/// When the address is not one of loopback or cannot be bound.
+pub async fn open_tcp(address: SocketAddr) -> io::Result<Door> {
+    if !address.ip().is_loopback() {
+        let message =
+            format!("{address} is no loopback address, and raw TCP cannot ask for a token");
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+    }
+    TcpListener::bind(address).await.map(Door::Tcp)
+}
+
+impl Door {
+    /// How a person names it, such as `tcp:127.0.0.1:5555`.
+    pub fn address(&self) -> String {
+        match self {
+            Self::Tcp(listener) => match listener.local_addr() {
+                Ok(address) => format!("tcp:{address}"),
+                Err(_) => "tcp".to_owned(),
+            },
+            #[cfg(unix)]
+            Self::Pty(pty) => format!("pty:{}", pty.shown().display()),
+        }
+    }
+
+    /// Serves it for ever; ends only when the machine has gone.
+    pub async fn serve(self, line: Line) {
+        match self {
+            Self::Tcp(listener) => loop {
+                // A connection that failed before it was accepted concerns nobody.
+                if let Ok((client, _)) = listener.accept().await
+                    && tcp_client(client, &line).await.is_err()
+                {
+                    return;
+                }
+            },
+            #[cfg(unix)]
+            Self::Pty(pty) => pty.serve(&line).await,
+        }
+    }
+}
+
+/// Serves one client until it leaves.
+async fn tcp_client(client: TcpStream, line: &Line) -> Result<(), MachineGone> {
+    let _ = client.set_nodelay(true);
+    let (mut from, mut to) = client.into_split();
+    let mut piece = [0; PIECE];
+    loop {
+        tokio::select! {
+            read = from.read(&mut piece) => match read {
+                Ok(0) | Err(_) => return Ok(()),
+                Ok(count) => line.give(&piece[..count]).await?,
+            },
+            bytes = line.take() => {
+                if to.write_all(&bytes).await.is_err() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! A served board: it keeps running, at wall time, for outside tools.
+//!
+//! ```text
+//! client ◀─▶ door (tokio) ─bytes─▶ machine (own thread) ─▶ board
+//!                         ◀─ring──
+//! ```
+//!
+//! The machine lets device time pass in slices of at most a millisecond and never gets ahead of wall
+//! time ([`pacer`]). What clients send takes effect at the start of a slice, and only as fast as the
+//! board's own serial line takes it; what the board says goes into a bounded [`ring`] per door.
+
+pub mod doors;
+pub mod machine;
+pub mod pacer;
+#[cfg(unix)]
+pub mod pty;
+pub mod ring;
