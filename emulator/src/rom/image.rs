@@ -7,7 +7,7 @@
 //! *Not modelled*: everything else is zero; executed, that is the illegal instruction.
 
 use super::call::{After, Frame, Native, PART_SIZE, run};
-use super::functions::{bluetooth, ctype};
+use super::functions::{bluetooth, locale};
 use super::guest::Guest;
 use super::startup::{GMT, NATIVE_BOOT};
 use super::{symbols, table};
@@ -26,9 +26,6 @@ const SIMCALL: [u8; 3] = [0x00, 0x51, 0x00];
 
 /// Identifies the chip to flashers: the word at 0x40001000.
 const CHIP_MAGIC: u32 = 0x00f0_1d83;
-/// `__ctype_ptr__`, then the table itself.
-const CTYPE_POINTER: u32 = 0x3ff9_6350;
-const CTYPE: u32 = 0x3ff9_6354;
 
 const SOURCES: [&str; 3] = [
     include_str!("assembly/vectors.S"),
@@ -198,8 +195,9 @@ impl RomImage {
 
     fn plant_data(&mut self) {
         self.put(0x4000_1000, &CHIP_MAGIC.to_le_bytes());
-        self.put(CTYPE_POINTER, &CTYPE.to_le_bytes());
-        self.put(CTYPE, &ctype::ctype_table());
+        for (address, bytes) in locale::data() {
+            self.put(address, &bytes);
+        }
         self.put(GMT, b"GMT\0");
         self.put(bluetooth::DATA_POINTER, &bluetooth::DATA.to_le_bytes());
         for (word, address) in bluetooth::data_image().iter().zip((bluetooth::DATA..).step_by(4)) {

@@ -53,7 +53,7 @@ const fn class(byte: u8) -> u8 {
 }
 
 /// The `_ctype_` table: the entry of EOF, then one of every byte.
-pub(in crate::rom) fn ctype_table() -> [u8; 257] {
+pub(super) fn ctype_table() -> [u8; 257] {
     std::array::from_fn(|i| i.checked_sub(1).map_or(0, |byte| class(byte as u8)))
 }
 

@@ -8,6 +8,7 @@ mod crypto;
 pub(super) mod ctype;
 mod integer;
 mod interrupt;
+pub(super) mod locale;
 mod md5;
 mod memory;
 mod phy;
@@ -33,6 +34,7 @@ pub(super) const TABLES: &[&[Entry]] = &[
     ctype::TABLE,
     integer::TABLE,
     interrupt::TABLE,
+    locale::TABLE,
     md5::TABLE,
     memory::TABLE,
     phy::TABLE,

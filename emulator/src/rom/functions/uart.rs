@@ -12,7 +12,10 @@ use crate::rom::table::{Entry, entry};
 
 const STATUS: u32 = 0x1c;
 const CLKDIV: u32 = 0x14;
+const INT_ENA: u32 = 0x0c;
+const INT_CLR: u32 = 0x10;
 const CONF0: u32 = 0x20;
+const CONF1: u32 = 0x24;
 const FIFO: u32 = 0x00;
 
 const TX_FULL: u32 = 1 << 23;
@@ -21,9 +24,11 @@ const TX_STATE: u32 = 0xf << 24;
 const RX_COUNT: u32 = 0xff;
 const FIFO_RESETS: u32 = 3 << 17;
 
-/// Offsets into `uart_device`: which UART is used for the packet buffer, and for text.
+/// Offset into `uart_device`: which UART is used for packets; the next byte: which for text.
 const BUFF_UART_NO: u32 = 0x18;
 const TX_UART_NO: u32 = 0x19;
+/// How many bytes make the receive interrupt.
+const TRIGGER: u32 = 0x28;
 
 /// One look at STATUS.
 const LOOK: u64 = 6;
@@ -176,7 +181,8 @@ fn uart_init(call: &mut Call<'_>) -> Result<Outcome, Stop> {
     void(call)
 }
 
-/// 8N1 at `baud` from an APB clock of `clock` Hz.
+/// 8N1 at `baud` from an APB clock of `clock` Hz, with an interrupt for every byte, on line 5 of
+/// PRO_CPU: what applications that do not set up the UART themselves rely on.
 pub(in crate::rom) fn init(
     call: &mut Call<'_>,
     uart: u32,
@@ -184,12 +190,23 @@ pub(in crate::rom) fn init(
     baud: u32,
 ) -> Result<(), Stop> {
     const TICK_REF_ALWAYS_ON: u32 = 1 << 27;
+    const ERR_WR_MASK: u32 = 1 << 26;
     const STOP_BITS_1: u32 = 1 << 4;
     const DATA_BITS_8: u32 = 3 << 2;
+    const RXFIFO_FULL: u32 = 1;
+    const INTERRUPT_MAP: [u32; 2] = [0x3ff0_018c, 0x3ff0_0190];
+    const INTERRUPT_LINE: u32 = 5;
     let base = base(uart);
-    call.store(base + CONF0, TICK_REF_ALWAYS_ON | STOP_BITS_1 | DATA_BITS_8)?;
+    let mode = TICK_REF_ALWAYS_ON | ERR_WR_MASK | STOP_BITS_1 | DATA_BITS_8;
+    call.store(base + CONF0, mode)?;
     let divider = (u64::from(clock) << 4) / u64::from(baud.max(1));
-    set_divider(call, base, divider as u32)
+    set_divider(call, base, divider as u32)?;
+    let trigger = call.load(UART_DEVICE + TRIGGER)? & 0x7f;
+    call.store(base + CONF1, trigger)?;
+    call.store(base + INT_CLR, 0xffff)?;
+    call.modify(base + INT_ENA, RXFIFO_FULL, RXFIFO_FULL)?;
+    let map = INTERRUPT_MAP[usize::from(uart & 0xff != 0)];
+    Ok(call.store(map, INTERRUPT_LINE)?)
 }
 
 /// `void uartAttach(void)`: the driver's variables as they are after reset. The receive interrupt
