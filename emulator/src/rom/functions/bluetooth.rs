@@ -116,8 +116,73 @@ fn ke_malloc(call: &mut Call<'_>) -> Result<Outcome, Stop> {
     Ok(Outcome::Return(base.wrapping_add(used)))
 }
 
-/// The data image: 0 in the option block and the handler tables, which nothing here reads; functions
-/// that return 0 in the function tables, except for the slots named below.
+/// Where the function tables in the copy are.
+const FUNCTION_TABLES: [std::ops::Range<u32>; 2] =
+    [0x3ffa_e710..0x3ffa_f2ac, 0x3ffa_fd6c..0x3ffa_ff04];
+
+/// A table of {key, handler}: applications replace handlers in their copy by searching for a key, and
+/// end the search at the last key that they know. So the keys must be there, in an order that keeps
+/// the highest of each group at the end; the handlers are never called.
+struct HandlerTable {
+    address: u32,
+    /// Keys of messages between tasks, or opcodes of HCI commands, as inclusive ranges.
+    keys: &'static [(u16, u16)],
+}
+
+/// The tables that the getters above name. Messages carry the number of their task in the high byte;
+/// opcodes are those of the Bluetooth Core specification (and 0xFCxx, the vendor's).
+#[rustfmt::skip]
+const HANDLER_TABLES: [HandlerTable; 9] = [
+    HandlerTable { address: 0x3ffa_f2ac, keys: &[
+        (0x805, 0x805), (0x808, 0x808), (0x601, 0x60d),
+    ] },
+    HandlerTable { address: 0x3ffa_f324, keys: &[
+        (0x417, 0x417), (0x441, 0x442), (0xc29, 0xc2a), (0xc74, 0xc78), (0x443, 0x444),
+    ] },
+    HandlerTable { address: 0x3ffa_f384, keys: &[
+        (0x805, 0x805), (0x808, 0x808), (0x80a, 0x80a), (0x524, 0x533), (0x501, 0x522),
+    ] },
+    HandlerTable { address: 0x3ffa_f52c, keys: &[
+        (0x406, 0x406), (0x408, 0x40f), (0x411, 0x411), (0x413, 0x413), (0x415, 0x415),
+        (0x419, 0x41d), (0x41f, 0x420), (0x428, 0x430), (0x433, 0x434), (0x43d, 0x43e),
+        (0x803, 0x804), (0x807, 0x807), (0x809, 0x809), (0x80b, 0x80d), (0x810, 0x811),
+        (0x1401, 0x1403), (0x1405, 0x1408), (0xc08, 0xc08), (0xc27, 0xc28), (0xc2d, 0xc2d),
+        (0xc36, 0xc37), (0xc53, 0xc53), (0xc5f, 0xc60), (0xc68, 0xc68), (0x445, 0x445),
+        (0xc7b, 0xc7c), (0xfc0e, 0xfc0e), (0xfc44, 0xfc44),
+    ] },
+    HandlerTable { address: 0x3ffa_f724, keys: &[
+        (0x406, 0x406), (0x41d, 0x41d), (0xc08, 0xc08), (0xc2d, 0xc2d), (0x1405, 0x1405),
+        (0xc7b, 0xc7c), (0x2013, 0x2013), (0x2015, 0x2016), (0x2019, 0x201b), (0x2020, 0x2022),
+        (0xfc40, 0xfc40), (0xfc42, 0xfc43),
+    ] },
+    HandlerTable { address: 0x3ffa_f86c, keys: &[
+        (0xffff, 0xffff), (0x200, 0x200), (0x805, 0x805), (0x807, 0x807), (0x100, 0x10a),
+        (0x005, 0x005),
+    ] },
+    HandlerTable { address: 0x3ffa_f8ec, keys: &[
+        (0x2001, 0x2003), (0x2005, 0x2012), (0x2014, 0x2014), (0x2017, 0x2018), (0x201c, 0x201f),
+        (0x2023, 0x2024), (0x2027, 0x202f), (0x2025, 0x2026),
+    ] },
+    HandlerTable { address: 0x3ffa_fa14, keys: &[
+        (0xffff, 0xffff), (0x200, 0x200), (0x000, 0x001), (0x004, 0x004), (0x006, 0x006),
+        (0x009, 0x009), (0x805, 0x805),
+    ] },
+    HandlerTable { address: 0x3ffa_fa54, keys: &[(0x805, 0x805), (0x401, 0x40b)] },
+];
+
+/// The table of the link manager's HCI commands, the longest.
+#[rustfmt::skip]
+const MANAGER_COMMANDS: HandlerTable = HandlerTable { address: 0x3ffa_fab4, keys: &[
+    (0x401, 0x405), (0x408, 0x408), (0x419, 0x41a), (0x43f, 0x440), (0x80e, 0x80f),
+    (0xc01, 0xc01), (0xc03, 0xc03), (0xc05, 0xc05), (0xc09, 0xc0a), (0xc0d, 0xc0d),
+    (0xc11, 0xc20), (0xc23, 0xc26), (0xc2e, 0xc2f), (0xc31, 0xc31), (0xc33, 0xc33),
+    (0xc35, 0xc35), (0xc38, 0xc3a), (0xc3f, 0xc3f), (0xc42, 0xc49), (0xc51, 0xc52),
+    (0xc55, 0xc5b), (0xc63, 0xc63), (0xc6c, 0xc6d), (0xc79, 0xc7a), (0xc7d, 0xc81),
+    (0x1001, 0x1005), (0x1009, 0x1009), (0x100b, 0x100b), (0x1407, 0x1407), (0x1801, 0x1804),
+] };
+
+/// The data image: functions that return 0 in the function tables, keys and such functions in the
+/// handler tables, except for the slots named below.
 pub(in crate::rom) fn data_image() -> Vec<u32> {
     const SLEEP_CHECKS: [u32; 6] =
         [0x3ffa_e814, 0x3ffa_f26c, 0x3ffa_f28c, 0x3ffa_fe58, 0x3ffa_fea0, 0x3ffa_fec4];
@@ -132,15 +197,25 @@ pub(in crate::rom) fn data_image() -> Vec<u32> {
         (0x3ffa_fe18, 0x4001_9eb4),
     ];
     let mut words = vec![0; DATA_WORDS];
-    for (word, address) in words.iter_mut().zip((DATA_COPY..).step_by(4)) {
-        let is_function = matches!(address, 0x3ffa_e710..0x3ffa_f2ac | 0x3ffa_fd6c..);
-        *word = match NAMED.iter().find(|(slot, _)| *slot == address) {
-            Some((_, value)) => *value,
-            None if SLEEP_CHECKS.contains(&address) => 0x4001_a3d8,
-            None if is_function => QUIET,
-            None => 0,
-        };
+    let mut set = |address: u32, value| {
+        if let Some(word) = words.get_mut((address - DATA_COPY) as usize / 4) {
+            *word = value;
+        }
+    };
+    for table in FUNCTION_TABLES {
+        table.step_by(4).for_each(|slot| set(slot, QUIET));
     }
+    // The link layer's own packets are a table of functions only.
+    (0x3ffa_f7bc..0x3ffa_f86c).step_by(4).for_each(|slot| set(slot, QUIET));
+    for table in HANDLER_TABLES.iter().chain([&MANAGER_COMMANDS]) {
+        let keys = table.keys.iter().flat_map(|&(first, last)| first..=last);
+        for (key, slot) in keys.zip((table.address..).step_by(8)) {
+            set(slot, key.into());
+            set(slot + 4, QUIET);
+        }
+    }
+    SLEEP_CHECKS.into_iter().for_each(|slot| set(slot, 0x4001_a3d8));
+    NAMED.into_iter().for_each(|(slot, value)| set(slot, value));
     words
 }
 
@@ -174,5 +249,17 @@ mod tests {
         assert_eq!(image.len(), 1548);
         assert_eq!(image[7], 0x3ffa_e704);
         assert_eq!(image[(0x3ffa_fe18 - 0x3ffa_e6e0) / 4], 0x4001_9eb4);
+        // Each handler table ends where the next one begins.
+        let mut ends = vec![];
+        for table in HANDLER_TABLES.iter().chain([&MANAGER_COMMANDS]) {
+            let keys: u32 =
+                table.keys.iter().map(|&(first, last)| u32::from(last - first) + 1).sum();
+            ends.push(table.address + 8 * keys);
+        }
+        let next = HANDLER_TABLES.iter().chain([&MANAGER_COMMANDS]).skip(1).map(|t| t.address);
+        for (end, next) in ends.iter().zip(next) {
+            assert!(*end == next || *end == 0x3ffa_f7bc, "{end:#x} {next:#x}");
+        }
+        assert_eq!(ends.last(), Some(&0x3ffa_fd64));
     }
 }
