@@ -6,7 +6,8 @@
 //! `soc/rtc_cntl_struct.h`; sequences from `rtc_sleep.c` and `rtc_time.c`.
 //!
 //! *Modelled*: software resets and CPU stalls; time latch, valid at the next slow clock edge; wake
-//! alarm and main timer interrupt; deep sleep (DG_WRAP_PD_EN) and light sleep, their rejection when
+//! alarm and main timer interrupt (ALARM_EN gates the interrupt only: ESP-IDF sleeps until a time
+//! without setting it); deep sleep (DG_WRAP_PD_EN) and light sleep, their rejection when
 //! a wake source is already active, wake causes; EXT0/EXT1 pad comparison; reset causes; clock
 //! selection; retention registers; RTC watchdog with flash-boot mode and pause in sleep; brown-out.
 //! All of it belongs to the RTC domain: see [`ResetKind`]. That a digital reset ends CPU stalls is
@@ -78,6 +79,7 @@ mod state0 {
     pub(super) const SLEEP_EN: u32 = 1 << 31;
     pub(super) const SLP_REJECT: u32 = 1 << 30;
     pub(super) const SLP_WAKEUP: u32 = 1 << 29;
+    pub(super) const TOUCH_SLP_TIMER_EN: u32 = 1 << 23;
     pub(super) const STATUS: u32 = SLP_REJECT | SLP_WAKEUP;
 }
 
@@ -243,6 +245,17 @@ pub fn memory_crc(words: impl IntoIterator<Item = u32>) -> u32 {
     !crc
 }
 
+/// Where the wake alarm stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AlarmState {
+    /// Not written since reset: it wakes nobody.
+    Unset,
+    /// Its time is to come.
+    Ahead,
+    /// It has passed since it was last written; it stays an active wake source.
+    Passed,
+}
+
 /// The RTC controller.
 #[derive(Debug, Clone)]
 pub struct RtcCntl {
@@ -253,8 +266,7 @@ pub struct RtcCntl {
     valid_at: Option<Instant>,
     alarm: u64,
     alarm_enabled: bool,
-    /// The alarm has passed since it was last written; it stays an active wake source.
-    alarm_passed: bool,
+    alarm_state: AlarmState,
 
     options0: u32,
     sw_cpu_stall: u32,
@@ -310,7 +322,7 @@ impl RtcCntl {
             valid_at: None,
             alarm: 0,
             alarm_enabled: false,
-            alarm_passed: false,
+            alarm_state: AlarmState::Unset,
             options0: options0::RESET,
             sw_cpu_stall: 0,
             state0: state0::RESET,
@@ -414,6 +426,11 @@ impl RtcCntl {
         self.sleeping
     }
 
+    /// TOUCH_SLP_TIMER_EN: the timer starts the measurements of the touch pads.
+    pub fn touch_timer(&self) -> bool {
+        self.state0 & state0::TOUCH_SLP_TIMER_EN != 0
+    }
+
     /// True when firmware has enabled this wake-up source.
     pub fn wakes_by(&self, cause: WakeCause) -> bool {
         (self.wakeup_enable >> 11) & cause.bit() != 0
@@ -499,7 +516,7 @@ impl RtcCntl {
     }
 
     fn alarm_at(&self) -> Option<Instant> {
-        if !self.alarm_enabled || self.alarm_passed {
+        if self.alarm_state != AlarmState::Ahead {
             return None;
         }
         let counts = self.alarm.saturating_sub(self.base);
@@ -547,8 +564,10 @@ impl RtcCntl {
             self.int_raw |= int::TIME_VALID;
         }
         if self.alarm_at().is_some_and(|at| at <= now) {
-            self.alarm_passed = true;
-            self.int_raw |= int::MAIN_TIMER;
+            self.alarm_state = AlarmState::Passed;
+            if self.alarm_enabled {
+                self.int_raw |= int::MAIN_TIMER;
+            }
             self.wake(WakeCause::Timer, now);
         }
         if self.watchdog_paused() {
@@ -599,7 +618,7 @@ impl RtcCntl {
             SleepKind::Light => 1 << 26,
             SleepKind::Deep => 1 << 27,
         };
-        let awake = self.alarm_passed && self.wakes_by(WakeCause::Timer);
+        let awake = self.alarm_state == AlarmState::Passed && self.wakes_by(WakeCause::Timer);
         if awake && self.reject_conf & reject_enable != 0 {
             self.state0 = (self.state0 & !state0::SLEEP_EN) | state0::SLP_REJECT;
             self.reject_conf = (self.reject_conf & 0x0fff_ffff) | ((WakeCause::Timer as u32) << 28);
@@ -731,12 +750,12 @@ impl Peripheral for RtcCntl {
             reg::OPTIONS0 => self.write_options0(value),
             reg::SLP_TIMER0 => {
                 self.alarm = (self.alarm & !0xffff_ffff) | u64::from(value);
-                self.alarm_passed = false;
+                self.alarm_state = AlarmState::Ahead;
             }
             reg::SLP_TIMER1 => {
                 self.alarm = (self.alarm & 0xffff_ffff) | (u64::from(value & 0xffff) << 32);
                 self.alarm_enabled = value & ALARM_EN != 0;
-                self.alarm_passed = false;
+                self.alarm_state = AlarmState::Ahead;
             }
             reg::TIME_UPDATE => {
                 if value & TIME_UPDATE != 0 {
@@ -884,7 +903,7 @@ mod tests {
     fn deep_sleep_ends_at_the_alarm() {
         let mut rtc = RtcCntl::new();
         write(&mut rtc, reg::SLP_TIMER0, 150_000, 0);
-        write(&mut rtc, reg::SLP_TIMER1, ALARM_EN, 0);
+        write(&mut rtc, reg::SLP_TIMER1, 0, 0);
         write(&mut rtc, reg::WAKEUP_STATE, WakeCause::Timer.bit() << 11, 0);
         write(&mut rtc, reg::DIG_PWC, DG_WRAP_PD_EN, 0);
         write(&mut rtc, reg::STATE0, state0::SLEEP_EN, 10);
@@ -897,6 +916,7 @@ mod tests {
         rtc.set_reset_cause(CoreId::Pro, ResetCause::DeepSleep);
         assert_eq!(read(&mut rtc, reg::RESET_STATE, 1_000_000) & 0x3f, 5);
         assert_eq!(read(&mut rtc, reg::WAKEUP_STATE, 1_000_000) & 0x7ff, 8);
+        assert_eq!(read(&mut rtc, reg::INT_RAW, 1_000_000), int::SLP_WAKEUP, "ALARM_EN is off");
     }
 
     #[test]
