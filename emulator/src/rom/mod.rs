@@ -14,6 +14,8 @@ pub mod coroutine;
 mod fake;
 mod functions;
 pub mod guest;
+#[cfg(test)]
+mod guest_code;
 pub mod image;
 pub mod startup;
 pub mod symbols;
