@@ -413,9 +413,9 @@ fn operand_quads(opcode: Opcode, r: u8, s: u8, t: u8) -> u8 {
         Neg | Abs | Srai | Srli | Extui | Srl | Sra => r.max(t),
         Sext | Clamps | Slli | Sll | Movf | Movt => r.max(s),
         Addi | Addmi | Mov | Nsa | Nsau | L8ui | L16ui | L16si | L32i | L32ai | S8i | S16i
-        | L32e | S32i | S32ri | S32nb | S32c1i | S32e | Movsp | Beq | Bne | Blt | Bge | Bltu | Bgeu | Bany
-        | Bnone | Ball | Bnall | Bbc | Bbs | Rer | Wer | Witlb | Wdtlb | Ritlb0 | Ritlb1
-        | Rdtlb0 | Rdtlb1 | Pitlb | Pdtlb | Lsx | Lsxp | Ssx | Ssxp => s.max(t),
+        | L32e | S32i | S32ri | S32nb | S32c1i | S32e | Movsp | Beq | Bne | Blt | Bge | Bltu
+        | Bgeu | Bany | Bnone | Ball | Bnall | Bbc | Bbs | Rer | Wer | Witlb | Wdtlb | Ritlb0
+        | Ritlb1 | Rdtlb0 | Rdtlb1 | Pitlb | Pdtlb | Lsx | Lsxp | Ssx | Ssxp => s.max(t),
         Movi | L32r | Rsr | Wsr | Xsr | Wur | Rsil | MoveqzS | MovnezS | MovltzS | MovgezS => t,
         Ssr | Ssl | Ssa8l | Ssa8b | Jx | Callx0 | Bbci | Bbsi | Beqz | Bnez | Bltz | Bgez
         | Beqi | Bnei | Blti | Bgei | Bltui | Bgeui | Loop | Loopnez | Loopgtz | Lsi | Lsip

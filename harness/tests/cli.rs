@@ -1,0 +1,316 @@
+//! The program as a person uses it: arguments in, streams, files and exit code out.
+//!
+//! The scenarios here run on emulated boards with a blank flash, so that nothing is fetched.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+/// What the program left behind.
+#[derive(Debug)]
+struct Done {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+/// A folder with scenarios, as a project of its own.
+struct Project(TempDir);
+
+impl Project {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::fs::write(folder.path().join("bench.toml"), "").expect("a writable folder");
+        for (name, text) in files {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().expect("a parent")).expect("a writable folder");
+            std::fs::write(path, text).expect("a writable folder");
+        }
+        Self(folder)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_benchrig"));
+        command.args(arguments).current_dir(self.path());
+        for name in ["CI", "INSTA_UPDATE", "INSTA_FORCE_PASS", "BENCHRIG_TARGET", "NO_COLOR"] {
+            command.env_remove(name);
+        }
+        command.env("BENCHRIG_CACHE", self.path().join("cache"));
+        command.env_remove("BENCHRIG_FIRMWARE_DIR");
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Done {
+        self.run_with(arguments, &[])
+    }
+
+    fn run_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Done {
+        let mut command = self.command(arguments);
+        command.envs(environment.iter().copied());
+        let output = command.output().expect("the program starts");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+        Done { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    fn files(&self, folder: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(self.path().join(folder)).expect("a folder");
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.expect("an entry").file_name().into_string().expect("text"))
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+const BLANK: &str = "\
+name: A blank board
+version: 1
+steps:
+  - expect-serial: 'invalid header: 0xffffffff'
+";
+
+#[test]
+fn help_teaches() {
+    let project = Project::new(&[]);
+    for (name, arguments) in [("help", &["--help"][..]), ("run_help", &["run", "--help"])] {
+        let done = project.run(arguments);
+        assert_eq!(done.code, Some(0));
+        insta::assert_snapshot!(name, done.out);
+    }
+}
+
+#[test]
+fn a_scenario_that_holds_passes_and_says_what_was_proved() {
+    let project = Project::new(&[("scenarios/blank.yaml", BLANK)]);
+    let done = project.run(&["run"]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let head = "passed blank (A blank board; esp32-devkit on emulator";
+    assert!(done.out.starts_with(head), "{done:?}");
+    assert!(done.out.contains("invalid header: 0xffffffff"), "{done:?}");
+    assert!(done.err.contains("ok   1/1"), "{done:?}");
+    assert!(!done.out.contains('\x1b') && !done.err.contains('\x1b'), "no colours in a pipe");
+}
+
+#[test]
+fn equal_runs_print_equal_events_except_for_the_hosts_own_fields() {
+    let project = Project::new(&[("blank.yaml", BLANK)]);
+    let events = || -> Vec<serde_json::Value> {
+        let done = project.run(&["run", "--json", "--quiet", "blank.yaml"]);
+        assert_eq!(done.code, Some(0), "{done:?}");
+        let event = |line: &str| {
+            let mut event: serde_json::Value = serde_json::from_str(line).expect("JSON");
+            let fields = event.as_object_mut().expect("an object");
+            fields.retain(|name, _| !name.starts_with("wall_") && !name.starts_with("host_"));
+            event
+        };
+        done.out.lines().map(event).collect()
+    };
+    let first = events();
+    assert_eq!(first, events());
+    assert!(first.iter().any(|event| event["machine"]["event_hash"].is_string()));
+}
+
+#[test]
+fn what_does_not_come_fails_with_the_place_in_the_file() {
+    let wanted = "expect-serial: {text: MicroPython, within: 50ms}";
+    let text = BLANK.replace("expect-serial: 'invalid header: 0xffffffff'", wanted);
+    let project = Project::new(&[("blank.yaml", &text)]);
+    let done = project.run(&["run", "blank.yaml"]);
+    assert_eq!(done.code, Some(1), "{done:?}");
+    assert!(done.out.contains("(blank.yaml:4:5)"), "{done:?}");
+    assert!(done.out.contains("\"MicroPython\" did not come within 50ms"), "{done:?}");
+    assert!(done.out.contains("again: benchrig run blank.yaml"), "{done:?}");
+}
+
+#[test]
+fn mistakes_stop_everything_and_all_files_are_told() {
+    let wrong = BLANK.replace("expect-serial", "expect-seril");
+    let elsewhere = format!("board: esp32-devkid\nfirmware: no/such/file.bin\n{BLANK}");
+    let project = Project::new(&[("a.yaml", &wrong), ("b.yaml", BLANK), ("c.yaml", &elsewhere)]);
+    for verb in ["run", "check"] {
+        let done = project.run(&[verb, "a.yaml", "b.yaml", "c.yaml"]);
+        assert_eq!(done.code, Some(2), "{done:?}");
+        for needed in [
+            "a.yaml:4:5",
+            "did you mean `expect-serial`?",
+            "c.yaml:1:8",
+            "did you mean `esp32-devkit`?",
+            "c.yaml:2:11",
+        ] {
+            assert!(done.err.contains(needed), "{verb}: {needed} in {done:?}");
+        }
+        assert!(!done.out.contains("passed"), "{done:?}");
+    }
+}
+
+#[test]
+fn exit_codes_are_the_documented_ones() {
+    let no_source = "\
+[images.nowhere]
+title = \"an image without a source in reach\"
+version = \"1\"
+chip = \"esp32\"
+offset = 0x1000
+file = \"nowhere.bin\"
+size = 4
+sha256 = \"0000000000000000000000000000000000000000000000000000000000000000\"
+sources = [{ from = \"file\", path = \"not-here.bin\" }]
+";
+    let wants_it = format!("firmware: nowhere\n{BLANK}");
+    let project = Project::new(&[
+        ("blank.yaml", BLANK),
+        ("wants.yaml", &wants_it),
+        ("firmware/firmware.toml", no_source),
+    ]);
+    for (arguments, code) in [
+        (&["run", "blank.yaml", "--filter", "no-such-case"][..], 4),
+        (&["run", "no-such-file.yaml"], 2),
+        (&["run", "--target", "toaster", "blank.yaml"], 2),
+        (&["run", "--no-such-option"], 2),
+        (&["run", "wants.yaml"], 3),
+        (&["run", "wants.yaml", "blank.yaml"], 3),
+        (&["firmware", "path", "nowhere"], 3),
+        (&["firmware", "path", "unheard-of"], 2),
+        (&["firmware", "list"], 0),
+        (&["list", "blank.yaml"], 0),
+        (&["check", "blank.yaml"], 0),
+        (&["--version"], 0),
+    ] {
+        let done = project.run(arguments);
+        assert_eq!(done.code, Some(code), "{arguments:?}: {done:?}");
+    }
+    let done = project.run(&["run", "wants.yaml"]);
+    assert!(done.out.contains("nowhere.bin") && done.out.contains("00000000"), "{done:?}");
+}
+
+#[test]
+fn a_snapshot_waits_for_review_and_then_holds() {
+    let text = format!("{BLANK}  - snapshot: {{of: serial, name: boot, redact: [boot]}}\n");
+    let project = Project::new(&[("scenarios/blank.yaml", &text)]);
+    let ci = [("CI", "true"), ("INSTA_UPDATE", "always")];
+
+    let done = project.run_with(&["run"], &ci);
+    assert_eq!(done.code, Some(1), "{done:?}");
+    assert_eq!(project.files("scenarios"), ["blank.yaml"], "CI writes nothing");
+
+    assert_eq!(project.run(&["run"]).code, Some(1));
+    assert_eq!(project.files("scenarios"), ["blank.boot.snap.new", "blank.yaml"]);
+    let done = project.run(&["review"]);
+    assert_eq!(done.code, Some(1), "without a terminal nothing is decided: {done:?}");
+    assert!(done.out.contains("+invalid header: 0xffffffff"), "{done:?}");
+
+    assert_eq!(project.run(&["review", "--accept"]).code, Some(0));
+    assert_eq!(project.files("scenarios"), ["blank.boot.snap", "blank.yaml"]);
+    let done = project.run_with(&["run"], &ci);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert!(done.out.contains("as reviewed"), "{done:?}");
+
+    let snapshot = project.path().join("scenarios/blank.boot.snap");
+    let changed = std::fs::read_to_string(&snapshot).unwrap().replace("0xffffffff", "0xfffffffe");
+    std::fs::write(&snapshot, changed).unwrap();
+    let done = project.run_with(&["run"], &ci);
+    assert_eq!(done.code, Some(1), "{done:?}");
+    assert!(done.out.contains("-invalid header: 0xfffffffe"), "{done:?}");
+    assert_eq!(project.files("scenarios"), ["blank.boot.snap", "blank.yaml"], "CI writes nothing");
+}
+
+#[test]
+fn secrets_of_the_environment_are_in_no_output() {
+    let text = "\
+name: Secret
+version: 1
+steps:
+  - log: 'the key is {{env.KEY}}'
+  - expect-serial: {text: '{{env.KEY}}', within: 10ms}
+";
+    let project = Project::new(&[("secret.yaml", text)]);
+    for arguments in [&["run", "-v", "secret.yaml"][..], &["run", "--json", "secret.yaml"]] {
+        let done = project.run_with(arguments, &[("KEY", "hunter2")]);
+        assert_eq!(done.code, Some(1), "{done:?}");
+        assert!(!done.out.contains("hunter2") && !done.err.contains("hunter2"), "{done:?}");
+        assert!(done.err.contains("the key is [env.KEY]"), "{done:?}");
+    }
+    let done = project.run(&["run", "secret.yaml"]);
+    assert_eq!(done.code, Some(3), "{done:?}");
+    assert!(done.out.contains("the environment variable KEY is not set"), "{done:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_a_run_with_its_report() {
+    let text = "\
+name: For ever
+version: 1
+timeout: 1000h
+steps:
+  - boot-mode: download
+  - expect-serial: {text: never, within: 999h}
+";
+    let project = Project::new(&[("ever.yaml", text)]);
+    let mut child = project
+        .command(&["run", "ever.yaml"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+    assert!(lines.any(|line| line.is_ok_and(|line| line.contains("boot-mode download"))));
+    interrupt(&child);
+    let mut out = String::new();
+    child.stdout.take().expect("a pipe").read_to_string(&mut out).expect("text");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    assert!(out.contains("interrupted ever") && out.contains("1 interrupted"), "{out}");
+}
+
+#[cfg(unix)]
+fn interrupt(child: &Child) {
+    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(kill.is_ok_and(|status| status.success()));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_served_board_speaks_through_its_door_and_owns_its_flash_file() {
+    let project = Project::new(&[]);
+    let serve = &["serve", "--flash", "board.bin", "--serial", "tcp:127.0.0.1:0"];
+    let mut child =
+        project.command(serve).stdout(Stdio::piped()).spawn().expect("the program starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let door = lines.next().expect("a line").expect("text");
+    let address = door.strip_prefix("serial tcp:").expect("a door");
+    assert_eq!(lines.next().expect("a line").expect("text"), "ready");
+
+    let mut client = TcpStream::connect(address).expect("the door is open");
+    client.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+    let mut said = Vec::new();
+    let mut piece = [0; 256];
+    while !String::from_utf8_lossy(&said).contains("invalid header: 0xffffffff") {
+        let count = client.read(&mut piece).expect("the board speaks");
+        assert!(count > 0, "the door closed after {:?}", String::from_utf8_lossy(&said));
+        said.extend_from_slice(&piece[..count]);
+    }
+
+    let second = project.run(serve);
+    assert_eq!(second.code, Some(3), "{second:?}");
+    let owner = format!("is in use by process {}", child.id());
+    assert!(second.err.contains(&owner), "{second:?}");
+
+    interrupt(&child);
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+}
+
+#[test]
+fn a_door_to_the_network_is_refused() {
+    let project = Project::new(&[]);
+    let done = project.run(&["serve", "--serial", "tcp:0.0.0.0:0"]);
+    assert_eq!(done.code, Some(3), "{done:?}");
+    assert!(done.err.contains("loopback"), "{done:?}");
+}
