@@ -2,8 +2,8 @@
 //!
 //! *Source*: Xtensa ISA reference manual, chapters on the windowed register option and its ABI.
 //! *Modelled*: CALL0, CALL4, CALL8, CALL12 and a tail jump (JX) in such a callee: arguments are in
-//! a[4n+2] and up of the caller's window, n = PS.CALLINC; the result goes there too, and execution
-//! goes on at the low 30 bits of a[4n] in the 1 GB region of the program counter.
+//! `a[4n+2]` and up of the caller's window, n = PS.CALLINC; the result goes there too, and execution
+//! goes on at the low 30 bits of `a[4n]` in the 1 GB region of the program counter.
 //! *Not modelled*: struct results in memory. A CALL12 shows only two argument registers to its
 //! callee's callers, so a native function sees no more; the others read as 0.
 //!
@@ -18,7 +18,7 @@
 //! # Progress
 //!
 //! Between two steps any interrupt may be taken, and a task switch may save and restore the window.
-//! A function therefore keeps its progress only in the argument registers a[4n+2] to a[4n+7], which
+//! A function therefore keeps its progress only in the argument registers `a[4n+2]` to `a[4n+7]`, which
 //! the ABI lets a callee destroy and every context switch preserves, or in memory. The first two
 //! always belong to the callee's frame, because the call itself has touched their group of four;
 //! the others do when the caller passed a third argument, for they share one group. A function with
@@ -37,7 +37,7 @@ use super::guest::{Fault, Guest, Width, read_bytes, read_string, write_bytes};
 pub enum Stop {
     /// A data access failed.
     Fault(Fault),
-    /// Register a[n] must be spilled by a window overflow exception first.
+    /// Register `a[n]` must be spilled by a window overflow exception first.
     WindowOverflow(usize),
 }
 
@@ -83,7 +83,7 @@ pub enum After {
     Continue(u32),
     /// Run the same SIMCALL again once there is budget; interrupts may come between.
     Again,
-    /// Raise the window overflow exception that naming a[n] would raise, at this SIMCALL.
+    /// Raise the window overflow exception that naming `a[n]` would raise, at this SIMCALL.
     WindowOverflow(usize),
     /// Raise this exception, at this SIMCALL.
     Fault(Fault),

@@ -30,8 +30,8 @@ pub trait Guest {
     /// by being passed an argument there, that no other frame owns it.
     fn set_ar(&mut self, n: usize, value: u32);
 
-    /// Whether a[n] of the current window still holds a register of an older frame that has not
-    /// been spilled: the condition under which an instruction that names a[n] would raise a window
+    /// Whether `a[n]` of the current window still holds a register of an older frame that has not
+    /// been spilled: the condition under which an instruction that names `a[n]` would raise a window
     /// overflow.
     fn is_live_elsewhere(&self, n: usize) -> bool;
 

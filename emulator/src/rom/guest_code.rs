@@ -306,7 +306,7 @@ fn sorting_calls_a_comparator_and_prints_through_the_uart() {
             callx8 a2
             s32i a10, a3, 48
             call0 done");
-    let mut expected: Vec<u32> = (0..12).map(|i| 7 * i & 15).collect();
+    let mut expected: Vec<u32> = (0..12).map(|i| (7 * i) & 15).collect();
     expected.sort_unstable();
     assert_eq!(results[..12], expected);
     assert_eq!(results[12], 2, "characters printed");
