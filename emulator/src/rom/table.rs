@@ -4,7 +4,7 @@
 //! are the same in all revisions of the chip.
 //! *Modelled*: every function of `functions`.
 //! *Not modelled*: entry points that no module lists; executing them is an illegal instruction,
-//! and [`symbols`] tells their names.
+//! and [`super::symbols`] tells their names.
 
 use super::call::Native;
 use super::coroutine::Coroutine;
