@@ -33,7 +33,7 @@ use crate::peripherals::watchdog::WatchdogAction;
 use crate::peripherals::{Clocks, CoreId};
 use crate::rom::boot::{Boot, Progress, RomVersion};
 use crate::rom::call::After;
-use crate::rom::guest::{Guest as _, Width};
+use crate::rom::guest::Guest as _;
 use crate::rom::image::RomImage;
 use crate::time::{Hertz, Instant};
 
@@ -429,9 +429,6 @@ impl Esp32 {
                     After::Again
                 }
                 Progress::Enter(state) => {
-                    // The frame below main's: where an overflow of main saves a4 to a7.
-                    let below = state.a1.wrapping_sub(12);
-                    let _ = port.store(below, Width::Word, state.a1.wrapping_add(0x40));
                     port.cpu.set_ps(state.ps);
                     port.cpu.set_window(state.window_base, state.window_start);
                     port.cpu.set_ar(0, state.a0);
