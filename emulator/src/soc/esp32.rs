@@ -501,7 +501,7 @@ impl Esp32 {
             match request {
                 RtcRequest::Reset(cause) => return self.reset(cause),
                 RtcRequest::CpuReset(core, cause) => self.reset_core(core, cause),
-                RtcRequest::Sleep(kind) => self.sleeping = Some(kind),
+                RtcRequest::Sleep(kind) => self.fall_asleep(kind),
                 RtcRequest::Wake(kind, cause) => self.wake(kind, cause),
                 RtcRequest::MemoryCrc { first, words } => {
                     let bytes = self.system.memory.rtc_fast();
@@ -564,8 +564,7 @@ impl Esp32 {
             let full = kind == ResetKind::Full;
             let cx = self.system.context();
             for &id in Id::ALL {
-                let rtc_domain = matches!(id, Id::RtcCntl | Id::RtcIo | Id::Sens);
-                if full || !rtc_domain {
+                if full || !in_rtc_domain(id) {
                     self.system.devices.reset(id, &cx);
                 }
             }
@@ -604,12 +603,43 @@ impl Esp32 {
         self.code.forget_jumps(core.index());
     }
 
+    /// Light sleep stops the clocks of the digital core, deep sleep takes its power away: what its
+    /// devices were about to do does not happen.
+    fn fall_asleep(&mut self, kind: SleepKind) {
+        self.sleeping = Some(kind);
+        let cx = self.system.context();
+        let devices = &mut self.system.devices;
+        match kind {
+            SleepKind::Light => {
+                devices.timg0.pause(cx.now);
+                devices.timg1.pause(cx.now);
+                devices.frc.pause(cx.now);
+                for id in [Id::Timg0, Id::Timg1, Id::Frc] {
+                    devices.refresh(id);
+                }
+            }
+            SleepKind::Deep => {
+                for &id in Id::ALL.iter().filter(|&&id| !in_rtc_domain(id)) {
+                    devices.reset(id, &cx);
+                }
+            }
+        }
+    }
+
     fn wake(&mut self, kind: SleepKind, cause: WakeCause) {
         self.hash.add(self.system.now(), 2, cause.bit());
         self.sleeping = None;
         match kind {
             SleepKind::Light => {
-                self.system.clock.pause(self.cycle, self.system.now());
+                let now = self.system.now();
+                self.system.clock.pause(self.cycle, now);
+                let devices = &mut self.system.devices;
+                devices.timg0.resume(now);
+                devices.timg1.resume(now);
+                devices.frc.resume(now);
+                for id in [Id::Timg0, Id::Timg1, Id::Frc] {
+                    devices.refresh(id);
+                }
                 self.system.update_lines();
             }
             SleepKind::Deep => {
@@ -625,6 +655,11 @@ impl Esp32 {
         self.system.advance(resume);
         self.system.clock.pause(self.cycle, resume);
     }
+}
+
+/// Whether an instance belongs to the RTC domain, which survives deep sleep and digital resets.
+fn in_rtc_domain(id: Id) -> bool {
+    matches!(id, Id::RtcCntl | Id::RtcIo | Id::Sens)
 }
 
 /// A running hash of events, the same on every host.
