@@ -97,7 +97,12 @@ impl Guest for GuestPort<'_> {
         self.charged += cycles;
     }
 
+    /// Nothing is left when a store has changed what must be looked at first: another core's
+    /// interrupt, a request to the chip that the function is about to wait for.
     fn budget_left(&self) -> u64 {
+        if self.charged > 0 && self.system.wants_attention() {
+            return 0;
+        }
         self.end.saturating_sub(self.now())
     }
 }
