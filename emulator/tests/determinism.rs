@@ -313,3 +313,60 @@ fn a_copy_goes_on_like_the_original() {
         assert_same(&state(&copy), &reference[checkpoints.len() - 1], &format!("from {n}"));
     }
 }
+
+#[test]
+fn a_spin_lock_keeps_the_cores_apart_for_many_quanta() {
+    // The cores hold the lock for different times, so that they meet at every point of it.
+    let program = Program::new(
+        "
+        .literal lock, 0x3ffb0000
+        .literal dport, 0x3ff00000
+        .literal rounds, 20000
+        start:
+            movi a2, 0x20; wsr a2, ps; rsync
+            l32r a3, lock
+            l32r a5, rounds
+            rsr a2, prid
+            extui a2, a2, 13, 1
+            bnez a2, again
+            l32r a4, dport
+            movi a6, 1; s32i a6, a4, 0x30
+            movi a6, 0; s32i a6, a4, 0x2c
+        again:
+            movi a6, 0
+            wsr a6, scompare1
+        try:
+            addi a6, a2, 1
+            s32c1i a6, a3, 0
+            bnez a6, try
+            l32i a7, a3, 4
+            addi a7, a7, 1
+            extui a8, a5, 0, 3
+            add a8, a8, a2
+            loopnez a8, held
+                nop
+        held:
+            s32i a7, a3, 4
+            memw
+            movi a6, 0
+            s32i a6, a3, 0
+            addi a5, a5, -1
+            bnez a5, again
+            addx4 a7, a2, a3
+            movi a6, 1
+            s32i a6, a7, 8
+        both:
+            l32i a6, a3, 8
+            l32i a7, a3, 12
+            add a6, a6, a7
+            bnei a6, 2, both
+        done:
+            j done
+        ",
+    );
+    let mut chip = chip(&program, 64, true);
+    program.finish(&mut chip, 4_000_000);
+    assert_eq!(word(&chip, COUNTER), 40_000);
+    let quanta = chip.cpu(CoreId::Pro).cycle / 64;
+    assert!(quanta > 10_000, "{quanta}");
+}

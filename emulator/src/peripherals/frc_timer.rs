@@ -132,9 +132,8 @@ impl Timer {
         if self.direction == Direction::Down && self.is_set(ctrl::AUTOLOAD) {
             // Whole rounds may have passed since.
             let period = u64::from(self.load.max(1)) * ctrl::prescaler(self.ctrl);
-            let late = (now - due).periods(self.apb) % period;
-            let start = now.ticks() - Duration::of_periods(late, self.apb).ticks().min(now.ticks());
-            self.rebase(self.load, Instant::from_ticks(start));
+            let rounds = (now - due).periods(self.apb) / period;
+            self.rebase(self.load, due + Duration::of_periods(rounds * period, self.apb));
         }
         self.derive(now, true);
     }

@@ -103,6 +103,8 @@ struct Run {
     upper: bool,
     /// Words played since the last threshold event.
     sent: u32,
+    /// Entries begun since the start.
+    played: u32,
     /// Software has reset the read address: the next run comes from word 0.
     rewind: bool,
 }
@@ -368,6 +370,7 @@ impl Rmt {
             }
         }
         run.level = now & 0x8000 != 0;
+        run.played = run.played.wrapping_add(1);
         run.cycles = run.cycles.saturating_add(u64::from(now & PERIOD) * state.divider());
         run.due = run.epoch + Duration::of_periods(run.cycles, state.source(cx));
         Next::Run { run, threshold }
@@ -429,6 +432,7 @@ impl Rmt {
             offset: state.read_offset,
             upper: false,
             sent: 0,
+            played: 0,
             rewind: false,
         };
         let next = self.fetch(channel, run, false, cx);
@@ -442,10 +446,16 @@ impl Rmt {
         let idle = idle.map(|(since, _)| since + state.idle_time(cx));
         let mut event = None;
         if let Some(mut run) = state.transmission {
-            for _ in 0..2 * RAM_WORDS {
+            // An endless transmission without events is looked through in pieces, whose borders
+            // do not depend on when that is done.
+            loop {
                 event = Some(run.due);
                 match self.follow(channel, run, cx) {
-                    Next::Run { run: next, threshold: false } => run = next,
+                    Next::Run { run: next, threshold: false }
+                        if !next.played.is_multiple_of(2 * RAM_WORDS as u32) =>
+                    {
+                        run = next;
+                    }
                     _ => break,
                 }
             }

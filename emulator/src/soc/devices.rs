@@ -27,7 +27,7 @@ use crate::peripherals::spi::SpiController;
 use crate::peripherals::storage::{BtBb, Fe2, PhySleep, Phya, WifiMac};
 use crate::peripherals::timer_group::TimerGroup;
 use crate::peripherals::uart::Uart;
-use crate::peripherals::{Context, Peripheral};
+use crate::peripherals::{Clocks, Context, Peripheral};
 use crate::time::Instant;
 
 /// Base of the register space, as offset zero.
@@ -148,7 +148,11 @@ macro_rules! devices {
                 self.refresh(id);
             }
 
-            pub(super) fn clocks_changed(&mut self, cx: &Context) {
+            /// The clock tree changes at `cx.now` from `before` to `cx.clocks`: what has happened
+            /// until now has happened at the old frequencies.
+            pub(super) fn clocks_changed(&mut self, before: Clocks, cx: &Context) {
+                let until_now = Context { clocks: before, ..*cx };
+                $(self.$field.poll(&until_now);)*
                 $(self.$field.clocks_changed(cx);)*
                 for &id in Id::ALL {
                     self.refresh(id);
@@ -275,9 +279,7 @@ impl Devices {
             self.log.record(None, address, Direction::Read, Fidelity::Unmodelled);
             return (0, None);
         };
-        if self.deadlines[id as usize] <= cx.now {
-            self.poll(id, cx);
-        }
+        self.poll(id, cx);
         let value = match self.read_register(id, offset, cx) {
             Some(value) => value,
             None => self.stored(id, offset, Direction::Read),
@@ -291,9 +293,7 @@ impl Devices {
             self.log.record(None, address, Direction::Write, Fidelity::Unmodelled);
             return None;
         };
-        if self.deadlines[id as usize] <= cx.now {
-            self.poll(id, cx);
-        }
+        self.poll(id, cx);
         if !self.write_register(id, offset, value, cx) {
             self.stored(id, offset, Direction::Write);
             let cells = self.storage[id as usize].get_or_insert_with(|| Box::new([0; 1024]));
@@ -355,6 +355,9 @@ impl Devices {
         sources
     }
 }
+
+#[cfg(test)]
+mod contract;
 
 #[cfg(test)]
 mod tests {

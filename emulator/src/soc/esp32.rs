@@ -550,9 +550,10 @@ impl Esp32 {
         if clocks != self.system.clocks {
             let cycle = self.system.clock.cycle_at(self.system.now());
             self.system.clock.change(clocks.cpu, cycle);
-            self.system.clocks = clocks;
+            let before = std::mem::replace(&mut self.system.clocks, clocks);
             let cx = self.system.context();
-            self.system.devices.clocks_changed(&cx);
+            self.system.devices.clocks_changed(before, &cx);
+            self.system.update_lines();
         }
     }
 
