@@ -5,7 +5,9 @@
 //! "Brownout detector was triggered") as printed by v3.3 to v5.5, and the ROM's reset line
 //! `rst:0x8 (TG1WDT_SYS_RESET),boot:…`, whose cause names contain WDT for every watchdog.
 //!
-//! Whether an alarm is expected is not decided here but in the session: by a match that covers it.
+//! One death, one alarm: what a dying guest prints after its first sign, up to and including the line
+//! of the reset that follows, belongs to it. Whether an alarm is expected is not decided here but in
+//! the session: by a match that covers it.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -30,6 +32,9 @@ static SIGNS: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
     .collect()
 });
 
+static RESET: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\brst:0x[0-9a-f]+ \(").expect("a constant pattern"));
+
 /// A line that should not have been printed unless a step expects it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alarm {
@@ -51,50 +56,58 @@ pub struct Alarm {
 #[derive(Debug, Clone, Default)]
 pub struct Guard {
     never: Vec<Pattern>,
-    scanned: Vec<(Port, usize)>,
+    watched: Vec<Watched>,
+}
+
+/// How far a port has been watched.
+#[derive(Debug, Clone, Copy)]
+struct Watched {
+    port: Port,
+    /// Text before this has been judged.
+    scanned: usize,
+    /// A death has been raised, and its reset has not come yet.
+    dying: bool,
 }
 
 impl Guard {
     /// A guard that also looks for the scenario's own patterns.
     pub fn new(never: Vec<Pattern>) -> Self {
-        Self { never, scanned: Vec::new() }
+        Self { never, watched: Vec::new() }
     }
 
     /// The first alarm among the lines completed since the last look.
     pub fn look(&mut self, port: Port, transcript: &Transcript) -> Option<Alarm> {
-        let scanned = match self.scanned.iter_mut().find(|(p, _)| *p == port) {
-            Some((_, scanned)) => scanned,
+        let index = match self.watched.iter().position(|watched| watched.port == port) {
+            Some(index) => index,
             None => {
-                self.scanned.push((port, 0));
-                &mut self.scanned.last_mut()?.1
+                self.watched.push(Watched { port, scanned: 0, dying: false });
+                self.watched.len() - 1
             }
         };
-        let mut alarm = None;
-        for line in transcript.lines(*scanned).take_while(|line| line.complete) {
-            *scanned = line.start + line.text.len() + 1;
-            if let Some((what, can_be_expected)) = meaning(&self.never, line.text) {
-                let end = line.start + line.text.len();
-                alarm = Some(Alarm {
-                    port,
-                    range: line.start..end,
-                    line: line.text.to_owned(),
-                    time: transcript.time_at(end),
-                    what,
-                    can_be_expected,
-                });
-                break;
-            }
+        let watched = &mut self.watched[index];
+        for line in transcript.lines(watched.scanned).take_while(|line| line.complete) {
+            let end = line.start + line.text.len();
+            watched.scanned = end + 1;
+            let unwanted = self.never.iter().find(|pattern| pattern.is_in(line.text));
+            let sign = SIGNS.iter().find(|(sign, _)| sign.is_match(line.text));
+            let was_dying = watched.dying;
+            watched.dying = (was_dying || sign.is_some()) && !RESET.is_match(line.text);
+            let (what, can_be_expected) = match (unwanted, sign) {
+                (Some(pattern), _) => (format!("{pattern} must never appear"), false),
+                (None, Some((_, what))) if !was_dying => ((*what).to_owned(), true),
+                _ => continue,
+            };
+            return Some(Alarm {
+                port,
+                range: line.start..end,
+                line: line.text.to_owned(),
+                time: transcript.time_at(end),
+                what,
+                can_be_expected,
+            });
         }
-        alarm
+        None
     }
-}
-
-fn meaning(never: &[Pattern], line: &str) -> Option<(String, bool)> {
-    if let Some(pattern) = never.iter().find(|pattern| pattern.is_in(line)) {
-        return Some((format!("{pattern} must never appear"), false));
-    }
-    let (_, what) = SIGNS.iter().find(|(sign, _)| sign.is_match(line))?;
-    Some(((*what).to_owned(), true))
 }
 
 #[cfg(test)]
@@ -114,6 +127,19 @@ mod tests {
         let mut transcript = Transcript::default();
         transcript.push(DeviceTime::ZERO, format!("{line}\r\n").as_bytes());
         assert_eq!(Guard::default().look(Port::Console, &transcript).is_some(), alarm);
+    }
+
+    #[test]
+    fn one_death_is_one_alarm_and_the_next_one_is_another() {
+        let mut guard = Guard::default();
+        let mut transcript = Transcript::default();
+        let death = "task_wdt: Task watchdog got triggered\nabort() was called at PC 0x4008\n\
+                     rst:0xc (SW_CPU_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)\n";
+        transcript.push(DeviceTime::ZERO, death.repeat(2).as_bytes());
+        let alarms: Vec<_> =
+            std::iter::from_fn(|| guard.look(Port::Console, &transcript)).collect();
+        assert_eq!(alarms.len(), 2);
+        assert!(alarms.iter().all(|alarm| alarm.line.contains("task_wdt")), "{alarms:?}");
     }
 
     #[test]

@@ -491,15 +491,14 @@ impl<'a> Session<'a> {
 
     fn excuse_upcoming(&mut self) {
         if let Some((port, pattern)) = self.upcoming.clone() {
-            self.excuse_lines(port, &pattern);
+            self.excuse_lines(port, &|line| pattern.is_in(line));
         }
     }
 
-    /// Alarms whose line contains `pattern` are expected.
-    pub fn excuse_lines(&mut self, port: Port, pattern: &Pattern) {
-        let expected = |alarm: &Alarm| {
-            alarm.can_be_expected && alarm.port == port && pattern.is_in(&alarm.line)
-        };
+    /// Alarms of a port are expected if `expected` says so of their line.
+    pub fn excuse_lines(&mut self, port: Port, expected: &dyn Fn(&str) -> bool) {
+        let expected =
+            |alarm: &Alarm| alarm.can_be_expected && alarm.port == port && expected(&alarm.line);
         while self.alarm.as_ref().is_some_and(expected) {
             self.next_alarm();
         }

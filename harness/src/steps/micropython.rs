@@ -11,7 +11,7 @@ use crate::runner::failure::{Failure, StepError};
 use crate::runner::session::{Advance, Session};
 use crate::targets::{Port, Progress};
 use crate::time::{DeviceTime, Span};
-use crate::transcript::{Pattern, SETTLE};
+use crate::transcript::SETTLE;
 
 const PROMPT: &str = ">>> ";
 const CONTINUATION: &str = "... ";
@@ -19,6 +19,11 @@ const CONTINUATION: &str = "... ";
 const PIECE: usize = 32;
 /// How long raw mode may take to say something.
 const REPLY: Span = Span::from_secs(5);
+
+/// Whether a line in the answer is expected, should it be a sign of death.
+pub(super) type Expected<'e> = &'e dyn Fn(&str) -> bool;
+
+const NOTHING: Expected<'static> = &|_| false;
 
 /// What the prompt answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,17 +47,17 @@ pub(super) fn await_prompt(
     port: Port,
     until: DeviceTime,
 ) -> Result<(), StepError> {
-    await_silence_at(session, port, 0, &[PROMPT], until, None).map(|_| ())
+    await_silence_at(session, port, 0, &[PROMPT], until, NOTHING).map(|_| ())
 }
 
-/// Runs code at the friendly prompt and gives what it printed. `expected` is what the answer will
-/// be searched for, which makes a matching sign of death in it expected.
+/// Runs code at the friendly prompt and gives what it printed. `expected` says which signs of
+/// death in it are expected.
 pub(super) fn run(
     session: &mut Session<'_>,
     port: Port,
     code: &str,
     within: Span,
-    expected: Option<&Pattern>,
+    expected: Expected<'_>,
 ) -> Result<Answer, StepError> {
     let until = session.now() + within;
     await_prompt(session, port, until)?;
@@ -62,7 +67,7 @@ pub(super) fn run(
     let begin = session.transcript(port).text().len();
     let output = if paste {
         session.target().send(port, b"\x05")?;
-        await_silence_at(session, port, begin, &["=== "], until, None)?;
+        await_silence_at(session, port, begin, &["=== "], until, NOTHING)?;
         for line in code.split_inclusive('\n') {
             type_in(session, port, line, until)?;
         }
@@ -127,12 +132,10 @@ fn await_silence_at<'p>(
     from: usize,
     prompts: &[&'p str],
     until: DeviceTime,
-    expected: Option<&Pattern>,
+    expected: Expected<'_>,
 ) -> Result<&'p str, StepError> {
     loop {
-        if let Some(pattern) = expected {
-            session.excuse_lines(port, pattern);
-        }
+        session.excuse_lines(port, expected);
         let text = session.transcript(port).text();
         let shown = prompts.iter().find(|prompt| {
             let before = text.get(from..).and_then(|new| new.strip_suffix(**prompt));

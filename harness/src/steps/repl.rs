@@ -98,7 +98,13 @@ impl Step for Repl {
             Some(Expected::Exactly(text)) => Some(Pattern::Text(session.text(text)?)),
             Some(Expected::Contains(pattern)) => Some(pattern.pattern(session.values())?),
         };
-        let answer = micropython::run(session, self.port, &code, self.within, pattern.as_ref())?;
+        let expected = |line: &str| match (&self.expect, &pattern) {
+            (Some(Expected::Exactly(_)), Some(Pattern::Text(wanted))) => {
+                wanted.lines().any(|wanted| wanted == line)
+            }
+            (_, pattern) => pattern.as_ref().is_some_and(|pattern| pattern.is_in(line)),
+        };
+        let answer = micropython::run(session, self.port, &code, self.within, &expected)?;
         match (&self.expect, pattern) {
             (None, _) | (_, None) => {
                 if let Some(exception) = answer.exception() {
@@ -193,6 +199,20 @@ mod tests {
         assert_eq!(failure.what, "the code raised NameError: name 'exit' isn't defined");
         let expected = "- repl: {code: exit(), expect: {regex: \"NameError: .*'exit'\"}}";
         assert_eq!(run_steps(prompt(b"exit()\r", traceback), expected), Outcome::Passed);
+    }
+
+    #[test]
+    fn an_empty_answer_expected_does_not_excuse_a_death() {
+        let ms = Span::from_millis;
+        let target = FakeTarget::new([
+            Reply::on(Cue::PowerOn).say(ms(1), ">>> "),
+            Reply::on(Cue::Sent(b"crash()\r".to_vec()))
+                .say(ms(1), "abort() was called at PC 0x4\r\n"),
+        ])
+        .echoing();
+        let steps = "- repl: {code: crash(), expect: ''}";
+        let Outcome::Failed(failure) = run_steps(target, steps) else { panic!("must fail") };
+        assert!(failure.what.starts_with("the guest aborted"), "{failure:?}");
     }
 
     #[test]
