@@ -9,7 +9,7 @@ use std::io::Write;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Report;
-use super::words::{Palette, is_proof, reason, seconds, wall};
+use super::words::{Palette, proof, reason, seconds, wall};
 use crate::runner::events::Event;
 use crate::runner::evidence::Evidence;
 use crate::runner::verdict::Verdict;
@@ -62,7 +62,7 @@ struct RunningCase {
     steps: usize,
     summary: String,
     time: DeviceTime,
-    proofs: Vec<(String, Evidence)>,
+    proofs: Vec<(&'static str, String)>,
 }
 
 impl<P: Write, S: Write> Console<P, S> {
@@ -137,9 +137,7 @@ impl<P: Write, S: Write> Console<P, S> {
             if let Evidence::Snapshot { warning: Some(warning), .. } = evidence {
                 let _ = write!(line, "  {}", self.progress_ink.odd.apply_to(warning));
             }
-            if is_proof(evidence) {
-                case.proofs.push((case.summary.clone(), evidence.clone()));
-            }
+            case.proofs.extend(proof(evidence));
         }
         case.time = time;
         if let Some(bar) = &self.bar {
@@ -165,14 +163,8 @@ impl<P: Write, S: Write> Console<P, S> {
             seconds(machine.as_ref().map_or(case.time, |machine| machine.time)),
             wall(*wall_ms),
         );
-        for (summary, evidence) in &case.proofs {
-            let words = evidence.words();
-            let _ = writeln!(
-                out,
-                "  {} {summary}  {}",
-                ink.good.apply_to("saw"),
-                ink.faint.apply_to(words)
-            );
+        for (verb, what) in &case.proofs {
+            let _ = writeln!(out, "  {:8} {what}", ink.good.apply_to(verb));
         }
         if let Some(why) = why {
             out += &reason(why, &case.file, ink);

@@ -53,15 +53,19 @@ pub(super) fn wall(ms: u64) -> String {
     format!("{}.{} s", ms / 1_000, ms % 1_000 / 100)
 }
 
-/// Whether evidence proves something about the firmware, rather than only recording an action.
-pub(super) fn is_proof(evidence: &Evidence) -> bool {
-    matches!(
-        evidence,
-        Evidence::Line { .. }
-            | Evidence::Seen { .. }
-            | Evidence::Answer { .. }
-            | Evidence::Snapshot { .. }
-    )
+/// What evidence proves about the firmware, as a verb and its object; `None` for what only records
+/// an action.
+pub(super) fn proof(evidence: &Evidence) -> Option<(&'static str, String)> {
+    Some(match evidence {
+        Evidence::Line { .. } => ("printed", evidence.words()),
+        Evidence::Answer { answer, .. } if answer.is_empty() => return None,
+        Evidence::Answer { code, .. } => {
+            let code = code.lines().next().unwrap_or_default();
+            ("answered", format!("{code} -> {}", evidence.words()))
+        }
+        Evidence::Snapshot { .. } => ("matched", evidence.words()),
+        Evidence::Done | Evidence::Seen { .. } | Evidence::Note { .. } => return None,
+    })
 }
 
 /// Why a case did not simply pass.

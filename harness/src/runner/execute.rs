@@ -434,6 +434,16 @@ mod tests {
     }
 
     #[test]
+    fn a_line_matched_before_it_is_complete_is_expected_when_it_completes() {
+        let ms = Span::from_millis;
+        let slowly = FakeTarget::new([Reply::on(Cue::PowerOn)
+            .say(ms(1), "Guru Meditation Error")
+            .say(ms(1), ": Core  0 panic'ed\r\nrst:0xc (SW_CPU_RESET),boot\r\nready\r\n")]);
+        let steps = "- expect-serial: Guru\n- expect-serial: ready\n- delay: 5s";
+        assert_eq!(run_steps(slowly, steps), Outcome::Passed);
+    }
+
+    #[test]
     fn reading_past_a_panic_is_not_expecting_it() {
         let failure = failed(run_steps(dying(), "- expect-serial: Backtrace"));
         assert!(failure.what.starts_with("the guest panicked"), "{failure:?}");

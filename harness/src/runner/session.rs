@@ -8,6 +8,7 @@
 //! looks ahead: if the next expectation of the scenario matches the line, it is expected too.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -96,6 +97,8 @@ pub struct Session<'a> {
     marks: BTreeMap<String, BTreeMap<Port, usize>>,
     guard: Guard,
     alarm: Option<Alarm>,
+    /// Where expectations matched in lines that the guard has not judged yet.
+    matched: Vec<(Port, Range<usize>)>,
     /// What the next expectation of the scenario waits for.
     upcoming: Option<(Port, Pattern)>,
     deadline: DeviceTime,
@@ -114,6 +117,7 @@ impl<'a> Session<'a> {
             marks: BTreeMap::new(),
             guard,
             alarm: None,
+            matched: Vec::new(),
             upcoming: None,
             deadline,
             power_decided: false,
@@ -368,14 +372,16 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The line that a match lies in, as evidence.
+    /// The lines that a match lies in, as evidence. Of a line that is still growing only what was
+    /// matched: where it happens to be cut means nothing.
     pub fn line_evidence(&mut self, port: Port, found: &Match) -> Evidence {
         let transcript = self.transcript(port);
-        let (start, _) = transcript.line_at(found.range.start);
-        let end = transcript.text()[found.range.end..]
-            .find('\n')
-            .map_or(transcript.text().len(), |newline| found.range.end + newline);
-        let line = transcript.text()[start.start..end].to_owned();
+        let start = transcript.line_start(found.range.start);
+        let text = &transcript.text()[start..];
+        let end = found.range.end - start;
+        let ended = text[..end].ends_with('\n');
+        let more = if ended { None } else { text[end..].find('\n') };
+        let line = text[..end + more.unwrap_or(0)].trim_end_matches('\n').to_owned();
         Evidence::Line { line, time: found.time }
     }
 
@@ -454,7 +460,7 @@ impl<'a> Session<'a> {
             *told = end + 1;
         }
         if self.alarm.is_none() {
-            self.alarm = self.guard.look(port, transcript);
+            self.next_alarm();
         }
     }
 
@@ -476,15 +482,11 @@ impl<'a> Session<'a> {
         Ok(found)
     }
 
-    /// A match that touches the alarm's line makes it expected; the next alarm may follow at once.
+    /// A match that touches the alarm's line makes it expected, also when the line is completed only
+    /// after the match.
     fn excuse(&mut self, port: Port, start: usize, end: usize) {
-        let touches = |alarm: &Alarm| {
-            alarm.can_be_expected
-                && alarm.port == port
-                && start <= alarm.range.end
-                && alarm.range.start < end
-        };
-        while self.alarm.as_ref().is_some_and(touches) {
+        self.matched.push((port, start..end));
+        if self.alarm.as_ref().is_some_and(|alarm| touches(alarm, port, &(start..end))) {
             self.next_alarm();
         }
     }
@@ -504,9 +506,20 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// The next alarm that no match has made expected.
     fn next_alarm(&mut self) {
-        let guard = &mut self.guard;
-        self.alarm = self.ports.iter().find_map(|(port, transcript)| guard.look(*port, transcript));
+        self.alarm = None;
+        for (port, transcript) in &self.ports {
+            while let Some(alarm) = self.guard.look(*port, transcript) {
+                if !self.matched.iter().any(|(port, range)| touches(&alarm, *port, range)) {
+                    self.alarm = Some(alarm);
+                    return;
+                }
+            }
+            // What ends before the line that is still growing has been judged.
+            let growing = transcript.line_start(transcript.text().len());
+            self.matched.retain(|(p, range)| p != port || range.end > growing);
+        }
     }
 
     fn alarmed(&mut self) -> StepError {
@@ -560,6 +573,14 @@ impl<'a> Session<'a> {
         let help = silent.then(|| format!("{port} has not said anything at all"));
         StepError::failed(Failure { seen, nearest, already_seen, help, ..Failure::new(what) })
     }
+}
+
+/// Whether a match lies in the alarm's line and makes it expected.
+fn touches(alarm: &Alarm, port: Port, matched: &Range<usize>) -> bool {
+    alarm.can_be_expected
+        && alarm.port == port
+        && matched.start <= alarm.range.end
+        && alarm.range.start < matched.end
 }
 
 /// What ended a stretch of time.
