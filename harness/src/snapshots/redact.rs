@@ -43,7 +43,8 @@ const RULES: &[(&str, &[&str])] = &[
     (
         "time",
         &[
-            r"^[EWIDV] \(([0-9]+)\)",
+            // A log line, also where it interrupts a prompt.
+            r"^(?:>>> )?[EWIDV] \(([0-9]+)\)",
             r"\b[0-9]{1,2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?\b",
             r"\b[0-9]+(?:\.[0-9]+)? ?(?:ns|us|ms|s|seconds)\b",
         ],
