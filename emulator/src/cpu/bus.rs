@@ -46,18 +46,21 @@ pub struct Fetched {
 
 /// The memory system seen from a core. `cycle` is the core's local time of the access.
 pub trait Bus {
-    /// Loads a byte.
-    fn load8(&mut self, core: usize, address: u32, cycle: u64) -> Loaded;
-    /// Loads 16 bits; any alignment.
-    fn load16(&mut self, core: usize, address: u32, cycle: u64) -> Loaded;
-    /// Loads 32 bits; any alignment.
-    fn load32(&mut self, core: usize, address: u32, cycle: u64) -> Loaded;
-    /// Stores a byte.
-    fn store8(&mut self, core: usize, address: u32, value: u32, cycle: u64) -> Stored;
-    /// Stores 16 bits.
-    fn store16(&mut self, core: usize, address: u32, value: u32, cycle: u64) -> Stored;
-    /// Stores 32 bits.
-    fn store32(&mut self, core: usize, address: u32, value: u32, cycle: u64) -> Stored;
+    /// Loads `N` bytes, 1, 2 or 4, if nothing but the memory that is quickest to reach has to be
+    /// looked at; otherwise [`Bus::load`] is for it.
+    fn load_near<const N: usize>(&self, address: u32) -> Option<u32>;
+    /// Loads `N` bytes, 1, 2 or 4, at any alignment.
+    fn load<const N: usize>(&mut self, core: usize, address: u32, cycle: u64) -> Loaded;
+    /// Stores `N` bytes, 1, 2 or 4, under the condition of [`Bus::load_near`]; false if not.
+    fn store_near<const N: usize>(&mut self, address: u32, value: u32) -> bool;
+    /// Stores `N` bytes, 1, 2 or 4, at any alignment.
+    fn store<const N: usize>(
+        &mut self,
+        core: usize,
+        address: u32,
+        value: u32,
+        cycle: u64,
+    ) -> Stored;
 
     /// Copies code at `address` into `buffer`.
     fn fetch(

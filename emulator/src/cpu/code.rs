@@ -26,24 +26,56 @@ const MAX_OPS: usize = 4 << 20;
 /// Code is tracked, and dropped, in granules of this many bytes.
 const GRANULE: u32 = 256;
 
-/// One pre-decoded instruction. `imm` of control transfers is the target address, of L32R the
-/// literal when `r` is 1 and else its address.
+/// Four bits of an operation: a type of its own, so that the compiler knows that sixteen registers
+/// are enough for it and leaves out mask and bounds check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Op {
-    /// What to do.
+#[repr(u8)]
+pub(super) enum Field {
+    N0,
+    N1,
+    N2,
+    N3,
+    N4,
+    N5,
+    N6,
+    N7,
+    N8,
+    N9,
+    N10,
+    N11,
+    N12,
+    N13,
+    N14,
+    N15,
+}
+
+impl Field {
+    /// The low four bits of `n`.
+    pub(super) const fn new(n: u8) -> Self {
+        use Field::*;
+        [N0, N1, N2, N3, N4, N5, N6, N7, N8, N9, N10, N11, N12, N13, N14, N15][(n & 15) as usize]
+    }
+}
+
+/// One pre-decoded instruction: the fields of [`Instruction`], except that
+///
+/// - `imm` of a control transfer is the target address;
+/// - `imm` of L32R is the literal when `r` is 1, and else its address;
+/// - `s` of EXTUI is the width minus one;
+/// - the bit number of BBCI and BBSI is `r` and, if it is above 15, `t` is 1;
+/// - `t` of ENTRY says how many quads of the window the operations behind it need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Op {
     pub opcode: Opcode,
-    /// Field r, as [`Instruction`] defines it.
-    pub r: u8,
-    /// Field s.
-    pub s: u8,
-    /// Field t.
-    pub t: u8,
-    /// Immediate, or target address.
+    pub r: Field,
+    pub s: Field,
+    pub t: Field,
     pub imm: u32,
 }
 
-/// Where a block is and what it needs.
+/// Where a block is and what it needs. Sixteen bytes, for the jump table is read at every step.
 #[derive(Debug, Clone, Copy)]
+#[repr(align(16))]
 pub(super) struct Block {
     /// Address of the first instruction; `NOWHERE` in an empty slot of the jump table.
     pub pc: u32,
@@ -81,7 +113,7 @@ pub struct CodeCache {
     blocks: FxHashMap<(u32, u32), Block>,
     by_granule: FxHashMap<u32, Vec<Dependence>>,
     loop_ends: FxHashSet<u32>,
-    jumps: Vec<Box<[Block]>>,
+    jumps: Vec<Box<[Block; JUMP_ENTRIES]>>,
     max_block: usize,
 }
 
@@ -101,7 +133,7 @@ impl CodeCache {
             blocks: FxHashMap::default(),
             by_granule: FxHashMap::default(),
             loop_ends: FxHashSet::default(),
-            jumps: vec![vec![EMPTY; JUMP_ENTRIES].into_boxed_slice(); cores],
+            jumps: vec![Box::new([EMPTY; JUMP_ENTRIES]); cores],
             max_block: max_block.clamp(1, MAX_BLOCK),
         }
     }
@@ -139,20 +171,22 @@ impl CodeCache {
         }
     }
 
+    /// What the jump table of `core` has where the block at `pc` would be: [`CodeCache::find`] if
+    /// that is another.
+    #[inline(always)]
+    pub(super) fn guess(&self, core: usize, pc: u32) -> Block {
+        self.jumps[core][jump_index(pc)]
+    }
+
     /// The block at `pc`, decoded now if need be.
-    #[inline]
+    #[cold]
+    #[inline(never)]
     pub(super) fn find<B: Bus>(
         &mut self,
         core: usize,
         pc: u32,
         bus: &mut B,
     ) -> Result<Block, Fault> {
-        let block = self.jumps[core][jump_index(pc)];
-        if block.pc == pc { Ok(block) } else { self.find_slow(core, pc, bus) }
-    }
-
-    #[cold]
-    fn find_slow<B: Bus>(&mut self, core: usize, pc: u32, bus: &mut B) -> Result<Block, Fault> {
         let mut buffer = [0; MAX_FETCH];
         let fetched = bus.fetch(core, pc, &mut buffer)?;
         if self.ops.len() > MAX_OPS {
@@ -201,7 +235,7 @@ impl CodeCache {
                 // Behind ENTRY the window is another: ENTRY itself compares with this.
                 let entry = self.ops.iter_mut().skip(first).rfind(|op| op.opcode == Opcode::Entry);
                 if let Some(entry) = entry {
-                    entry.t = entry.t.max(quads_used(&instruction));
+                    entry.t = Field::new((entry.t as u8).max(quads_used(&instruction)));
                 }
             }
             block.may_spin &= may_spin(instruction.opcode);
@@ -220,7 +254,8 @@ impl CodeCache {
             }
         }
         // Keeps `offsets` one longer than `ops` for this block: both vectors step together.
-        self.ops.push(Op { opcode: Opcode::Illegal, r: 0, s: 0, t: 0, imm: 0 });
+        let zero = Field::N0;
+        self.ops.push(Op { opcode: Opcode::Illegal, r: zero, s: zero, t: zero, imm: 0 });
         self.offsets.push(at as u8);
         block.bytes = at as u8;
         self.track(key, key.1, at as u32, bus);
@@ -236,6 +271,7 @@ impl CodeCache {
         key: (u32, u32),
     ) -> Op {
         let Instruction { opcode, r, s, t, imm, .. } = instruction;
+        let [r, s, t] = [r, s, t].map(Field::new);
         let mut op = Op { opcode, r, s, t, imm: imm as u32 };
         if let Some(target) = instruction.target(pc) {
             op.imm = target;
@@ -244,16 +280,18 @@ impl CodeCache {
             Opcode::L32r => {
                 let address = (pc.wrapping_add(3) & !3).wrapping_add(imm as u32);
                 op.imm = address;
-                op.r = 0;
+                op.r = Field::N0;
                 if let Some((value, physical)) = bus.literal(core, address) {
-                    (op.imm, op.r) = (value, 1);
+                    (op.imm, op.r) = (value, Field::N1);
                     self.track(key, physical, 4, bus);
                 }
             }
             Opcode::Loop | Opcode::Loopnez | Opcode::Loopgtz => {
                 self.loop_ends.insert(op.imm);
             }
-            Opcode::Entry => op.t = 1,
+            Opcode::Entry => op.t = Field::N1,
+            Opcode::Extui => op.s = Field::new(instruction.s.wrapping_sub(1)),
+            Opcode::Bbci | Opcode::Bbsi => op.t = Field::new(instruction.r >> 4 & 1),
             _ => {}
         }
         op
@@ -398,10 +436,7 @@ fn quads_used(instruction: &Instruction) -> u8 {
 
 /// The same for an operation.
 pub(super) fn op_quads(op: &Op) -> u8 {
-    match op.opcode {
-        Opcode::L32r => op.t / 4 + 1, // `r` says whether the literal is folded
-        _ => operand_quads(op.opcode, op.r, op.s, op.t),
-    }
+    operand_quads(op.opcode, op.r as u8, op.s as u8, op.t as u8)
 }
 
 fn operand_quads(opcode: Opcode, r: u8, s: u8, t: u8) -> u8 {

@@ -12,6 +12,7 @@ use super::registers::ps;
 
 /// Quads in the physical register file of 64.
 const QUADS: u32 = 16;
+const FILE: usize = QUADS as usize;
 
 /// What RETW does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,35 +55,59 @@ impl Cpu {
         self.update_free_quads();
     }
 
-    /// The common rotations by a call's increment, `by` 1 to 3 quads up: the upper part of the
-    /// window moves down in place.
+    /// The common rotations by a call's increment, `by` 1 to 3 quads up. The increment is a constant
+    /// in each of them, so that they become a few moves of whole quads.
     fn rotate_up(&mut self, by: u32) {
-        let (base, n) = (self.windowbase, by as usize);
-        for i in 0..by {
-            self.file[((base + i) % QUADS) as usize] = self.quad(i);
+        match by {
+            1 => self.shift_up::<1>(),
+            2 => self.shift_up::<2>(),
+            _ => self.shift_up::<3>(),
         }
-        self.a.copy_within(n * 4.., 0);
-        for i in 0..by {
-            let quad = self.file[((base + 4 + i) % QUADS) as usize];
-            self.a[(4 - n + i as usize) * 4..][..4].copy_from_slice(&quad);
-        }
-        self.windowbase = (base + by) % QUADS;
     }
 
     /// The opposite of [`Cpu::rotate_up`].
     fn rotate_down(&mut self, by: u32) {
-        let (base, n) = (self.windowbase, by as usize);
-        for i in 4 - by..4 {
-            self.file[((base + i) % QUADS) as usize] = self.quad(i);
+        match by {
+            1 => self.shift_down::<1>(),
+            2 => self.shift_down::<2>(),
+            _ => self.shift_down::<3>(),
         }
-        self.a.copy_within(..16 - n * 4, n * 4);
-        for i in 0..by {
-            let quad = self.file[((base + QUADS - by + i) % QUADS) as usize];
-            self.a[i as usize * 4..][..4].copy_from_slice(&quad);
-        }
-        self.windowbase = (base + QUADS - by) % QUADS;
     }
 
+    #[inline(always)]
+    fn shift_up<const N: usize>(&mut self) {
+        let base = self.windowbase as usize;
+        let old = [self.quad(0), self.quad(1), self.quad(2), self.quad(3)];
+        for i in 0..N {
+            self.file[(base + i) % FILE] = old[i];
+        }
+        for i in 0..4 {
+            let quad = if i + N < 4 { old[i + N] } else { self.file[(base + i + N) % FILE] };
+            self.set_quad(i, quad);
+        }
+        self.windowbase = ((base + N) % FILE) as u32;
+    }
+
+    #[inline(always)]
+    fn shift_down<const N: usize>(&mut self) {
+        let base = self.windowbase as usize + FILE - N;
+        let old = [self.quad(0), self.quad(1), self.quad(2), self.quad(3)];
+        for i in 4 - N..4 {
+            self.file[(base + N + i) % FILE] = old[i];
+        }
+        for i in 0..4 {
+            let quad = if i < N { self.file[(base + i) % FILE] } else { old[i - N] };
+            self.set_quad(i, quad);
+        }
+        self.windowbase = (base % FILE) as u32;
+    }
+
+    #[inline(always)]
+    fn set_quad(&mut self, i: usize, quad: [u32; 4]) {
+        self.a[i * 4..][..4].copy_from_slice(&quad);
+    }
+
+    #[inline(always)]
     fn quad(&self, i: u32) -> [u32; 4] {
         let n = i as usize * 4;
         [self.a[n], self.a[n + 1], self.a[n + 2], self.a[n + 3]]

@@ -224,6 +224,28 @@ impl System {
         }
     }
 
+    /// Constants in flash: what firmware reads most after SRAM.
+    #[inline(always)]
+    fn drom<const N: usize>(&self, core: usize, address: u32) -> Option<u32> {
+        let offset = address.wrapping_sub(DROM);
+        if offset >= CACHED_LEN {
+            return None;
+        }
+        let page = self.flash.page(u32::from(self.flash_map[core & 1][(offset >> 16) as usize]?));
+        page.get((offset & 0xffff) as usize..)?.first_chunk::<N>().map(|bytes| word_from(*bytes))
+    }
+
+    /// Data in PSRAM that lies in one page.
+    #[inline(always)]
+    fn external<const N: usize>(&self, core: usize, address: u32) -> Option<u32> {
+        let offset = self.psram_offset(core, address)?;
+        if address % PSRAM_PAGE > PSRAM_PAGE - N as u32 {
+            return None;
+        }
+        let bytes = self.psram.as_ref()?.bytes().get(offset..)?;
+        bytes.first_chunk::<N>().map(|bytes| word_from(*bytes))
+    }
+
     /// Flash bytes from `address` to the end of its page.
     fn flash_bytes(&self, core: usize, address: u32) -> Option<&[u8]> {
         let page = self.flash_map[core][Self::flash_slot(address)?]?;
@@ -246,24 +268,7 @@ impl System {
         self.regions[core][side as usize][(address >> 29) as usize] == NO_ACCESS
     }
 
-    #[inline]
-    fn load<const N: usize>(&mut self, core: usize, address: u32, cycle: u64) -> Loaded {
-        if !self.watching_loads
-            && let Some(bytes) = self.memory.sram::<N>(address)
-        {
-            return Loaded::Value(word_from(bytes));
-        }
-        self.load_far::<N>(core, address, cycle)
-    }
-
-    #[inline(never)]
     fn load_far<const N: usize>(&mut self, core: usize, address: u32, cycle: u64) -> Loaded {
-        if !self.watching_loads && !refuses(address, N) {
-            let flash = self.flash_bytes(core, address);
-            if let Some(bytes) = flash.and_then(<[u8]>::first_chunk::<N>) {
-                return Loaded::Value(word_from(*bytes));
-            }
-        }
         if self.prohibited(core, address, RegionSide::Data) {
             return Loaded::Fault(Fault { cause: Cause::LoadProhibited, vaddr: address });
         }
@@ -290,6 +295,11 @@ impl System {
                 bytes.copy_from_slice(found);
                 return Ok(());
             }
+        } else if let Some(found) = self.flash_bytes(core, address)
+            && let Some(found) = found.get(..bytes.len())
+        {
+            bytes.copy_from_slice(found);
+            return Ok(());
         }
         // Across a page, or a hole: byte by byte.
         for (n, byte) in bytes.iter_mut().enumerate() {
@@ -311,23 +321,6 @@ impl System {
         self.psram.as_ref()?.bytes().get(offset).copied()
     }
 
-    #[inline]
-    fn store<const N: usize>(
-        &mut self,
-        core: usize,
-        address: u32,
-        value: u32,
-        cycle: u64,
-    ) -> Stored {
-        let mut bytes = [0; N];
-        bytes.copy_from_slice(&value.to_le_bytes()[..N]);
-        if self.memory.set_sram(address, bytes) {
-            return Stored::Done;
-        }
-        self.store_far(core, address, &bytes, cycle)
-    }
-
-    #[inline(never)]
     fn store_far(&mut self, core: usize, address: u32, bytes: &[u8], cycle: u64) -> Stored {
         if self.prohibited(core, address, RegionSide::Data) {
             return Stored::Fault(Fault { cause: Cause::StoreProhibited, vaddr: address });
@@ -354,6 +347,8 @@ impl System {
             if self.poke_cell(cell, bytes) {
                 return Ok(());
             }
+        } else if self.poke_external(core, address, bytes) {
+            return Ok(());
         }
         // Across a page or the end of a memory: byte by byte, but all of them or none.
         let address_of = |n: usize| address.wrapping_add(n as u32);
@@ -367,10 +362,22 @@ impl System {
         for (n, &byte) in bytes.iter().enumerate() {
             match Cell::at(address_of(n)) {
                 Some(cell) => self.poke_cell(cell, &[byte]),
-                None => self.poke_psram(core, address_of(n), byte),
+                None => self.poke_external(core, address_of(n), &[byte]),
             };
         }
         Ok(())
+    }
+
+    /// Writes data in PSRAM that lies in one page.
+    fn poke_external(&mut self, core: usize, address: u32, bytes: &[u8]) -> bool {
+        let Some(offset) = self.psram_offset(core, address) else { return false };
+        if address % PSRAM_PAGE + bytes.len() as u32 > PSRAM_PAGE {
+            return false;
+        }
+        let cells = self.psram.as_mut().and_then(|it| it.bytes_mut().get_mut(offset..));
+        let Some(cells) = cells.and_then(|it| it.get_mut(..bytes.len())) else { return false };
+        cells.copy_from_slice(bytes);
+        true
     }
 
     /// False if the cell cannot take all the bytes: it is ROM, or the end of its memory.
@@ -389,16 +396,6 @@ impl System {
                 let word = if reversed { physical.wrapping_sub(n) } else { (physical & !3) + n };
                 self.dirty.push((word, 4));
             }
-        }
-        true
-    }
-
-    fn poke_psram(&mut self, core: usize, address: u32, byte: u8) -> bool {
-        let Some(offset) = self.psram_offset(core, address) else { return false };
-        let cell = self.psram.as_mut().and_then(|psram| psram.bytes_mut().get_mut(offset));
-        match cell {
-            Some(cell) => *cell = byte,
-            None => return false,
         }
         true
     }
@@ -752,33 +749,48 @@ fn width_of(len: u32) -> Width {
 
 impl Bus for System {
     #[inline(always)]
-    fn load8(&mut self, core: usize, address: u32, cycle: u64) -> Loaded {
-        self.load::<1>(core, address, cycle)
+    fn load_near<const N: usize>(&self, address: u32) -> Option<u32> {
+        if self.watching_loads { None } else { self.memory.sram::<N>(address).map(word_from) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn load<const N: usize>(&mut self, core: usize, address: u32, cycle: u64) -> Loaded {
+        let quick = || {
+            if self.watching_loads {
+                return None;
+            }
+            let value = self.drom::<N>(core, address);
+            value
+                .or_else(|| self.external::<N>(core, address))
+                .or_else(|| self.load_near::<N>(address))
+        };
+        match quick() {
+            Some(value) => Loaded::Value(value),
+            None => self.load_far::<N>(core, address, cycle),
+        }
     }
 
     #[inline(always)]
-    fn load16(&mut self, core: usize, address: u32, cycle: u64) -> Loaded {
-        self.load::<2>(core, address, cycle)
+    fn store_near<const N: usize>(&mut self, address: u32, value: u32) -> bool {
+        let mut bytes = [0; N];
+        bytes.copy_from_slice(&value.to_le_bytes()[..N]);
+        self.memory.set_sram(address, bytes)
     }
 
-    #[inline(always)]
-    fn load32(&mut self, core: usize, address: u32, cycle: u64) -> Loaded {
-        self.load::<4>(core, address, cycle)
-    }
-
-    #[inline(always)]
-    fn store8(&mut self, core: usize, address: u32, value: u32, cycle: u64) -> Stored {
-        self.store::<1>(core, address, value, cycle)
-    }
-
-    #[inline(always)]
-    fn store16(&mut self, core: usize, address: u32, value: u32, cycle: u64) -> Stored {
-        self.store::<2>(core, address, value, cycle)
-    }
-
-    #[inline(always)]
-    fn store32(&mut self, core: usize, address: u32, value: u32, cycle: u64) -> Stored {
-        self.store::<4>(core, address, value, cycle)
+    #[cold]
+    #[inline(never)]
+    fn store<const N: usize>(
+        &mut self,
+        core: usize,
+        address: u32,
+        value: u32,
+        cycle: u64,
+    ) -> Stored {
+        if self.store_near::<N>(address, value) {
+            return Stored::Done;
+        }
+        self.store_far(core, address, &value.to_le_bytes()[..N], cycle)
     }
 
     fn fetch(

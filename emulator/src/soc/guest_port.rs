@@ -60,9 +60,9 @@ impl Guest for GuestPort<'_> {
     fn load(&mut self, address: u32, width: Width) -> Result<u32, Fault> {
         let (core, now) = (self.cpu.index, self.now());
         let loaded = match width {
-            Width::Byte => self.system.load8(core, address, now),
-            Width::Half => self.system.load16(core, address, now),
-            Width::Word => self.system.load32(core, address, now),
+            Width::Byte => self.system.load::<1>(core, address, now),
+            Width::Half => self.system.load::<2>(core, address, now),
+            Width::Word => self.system.load::<4>(core, address, now),
         };
         match loaded {
             Loaded::Value(value) | Loaded::Resync(value) => Ok(value),
@@ -75,9 +75,9 @@ impl Guest for GuestPort<'_> {
     fn store(&mut self, address: u32, width: Width, value: u32) -> Result<(), Fault> {
         let (core, now) = (self.cpu.index, self.now());
         let stored = match width {
-            Width::Byte => self.system.store8(core, address, value, now),
-            Width::Half => self.system.store16(core, address, value, now),
-            Width::Word => self.system.store32(core, address, value, now),
+            Width::Byte => self.system.store::<1>(core, address, value, now),
+            Width::Half => self.system.store::<2>(core, address, value, now),
+            Width::Word => self.system.store::<4>(core, address, value, now),
         };
         match stored {
             Stored::Fault(refused) => Err(refused),

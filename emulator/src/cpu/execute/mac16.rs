@@ -5,7 +5,8 @@ use crate::cpu::code::Op;
 use crate::cpu::instruction::{Instruction, MacOperand, MacRegister, Opcode};
 
 fn instruction(op: &Op) -> Instruction {
-    Instruction { opcode: op.opcode, length: 3, r: op.r, s: op.s, t: op.t, imm: op.imm as i32 }
+    let [r, s, t] = [op.r, op.s, op.t].map(|field| field as u8);
+    Instruction { opcode: op.opcode, length: 3, r, s, t, imm: op.imm as i32 }
 }
 
 impl Cpu {
@@ -38,13 +39,13 @@ impl Cpu {
             None if op.opcode == Opcode::Lddec => -4,
             _ => 4,
         };
-        self.a[usize::from(op.s & 15)].wrapping_add_signed(step)
+        self.a[op.s as usize].wrapping_add_signed(step)
     }
 
     /// Completes a load: multiplication, then the address and data registers.
     pub(super) fn mac16_load(&mut self, op: &Op, address: u32, value: u32) {
         self.mac16(op);
-        self.a[usize::from(op.s & 15)] = address;
-        self.m[usize::from(op.r & 3)] = value;
+        self.a[op.s as usize] = address;
+        self.m[op.r as usize & 3] = value;
     }
 }

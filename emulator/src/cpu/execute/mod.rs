@@ -11,7 +11,7 @@ mod mac16;
 
 use super::Cpu;
 use super::bus::{Bus, Loaded, RegionSide, Stored};
-use super::code::{Block, CodeCache, Op, writes_control};
+use super::code::{Block, CodeCache, Field, Op, writes_control};
 use super::exceptions::{Cause, DEBUG_LEVEL, debugcause};
 use super::instruction::{B4CONST, B4CONSTU, Opcode};
 use super::registers::ps;
@@ -101,14 +101,17 @@ impl Cpu {
     ) -> Option<Stop> {
         let mut spin = Spin::default();
         loop {
-            let block = match code.find(self.index, self.pc, bus) {
-                Ok(block) => block,
-                Err(fault) => {
-                    self.cycle += 1;
-                    self.raise_fault(fault, self.pc);
-                    return None;
-                }
-            };
+            let mut block = code.guess(self.index, self.pc);
+            if block.pc != self.pc {
+                block = match code.find(self.index, self.pc, bus) {
+                    Ok(block) => block,
+                    Err(fault) => {
+                        self.cycle += 1;
+                        self.raise_fault(fault, self.pc);
+                        return None;
+                    }
+                };
+            }
             let mut n = usize::from(block.len).min((limit - self.cycle) as usize);
             if self.lcount != 0 {
                 let to_loop_end = self.lend.wrapping_sub(block.pc);
@@ -262,12 +265,12 @@ impl Cpu {
         }
         macro_rules! a {
             ($n:expr) => {
-                self.a[usize::from($n & 15)]
+                self.a[$n as usize]
             };
         }
         macro_rules! f {
             ($n:expr) => {
-                self.f[usize::from($n & 15)]
+                self.f[$n as usize]
             };
         }
         macro_rules! branch_if {
@@ -298,41 +301,50 @@ impl Cpu {
             }};
         }
         macro_rules! load {
-            ($method:ident, $address:expr, |$value:ident| $then:expr) => {
-                match bus.$method(self.index, $address, now!()) {
-                    Loaded::Value($value) => $then,
-                    Loaded::Resync($value) => {
-                        $then;
-                        self.last_access = Some(pc!());
-                        leave!(Leave::Resync)
-                    }
-                    Loaded::Fault(fault) => {
-                        self.raise_fault(fault, pc!());
-                        leave!(Leave::Redirected)
-                    }
-                    Loaded::Watch(n) => watch!(n),
-                }
-            };
+            ($bytes:literal, $address:expr, |$value:ident| $then:expr) => {{
+                let address = $address;
+                let $value = match bus.load_near::<$bytes>(address) {
+                    Some(value) => value,
+                    None => match bus.load::<$bytes>(self.index, address, now!()) {
+                        Loaded::Value(value) => value,
+                        Loaded::Resync($value) => {
+                            $then;
+                            self.last_access = Some(pc!());
+                            leave!(Leave::Resync)
+                        }
+                        Loaded::Fault(fault) => {
+                            self.raise_fault(fault, pc!());
+                            leave!(Leave::Redirected)
+                        }
+                        Loaded::Watch(n) => watch!(n),
+                    },
+                };
+                $then
+            }};
         }
         macro_rules! store {
-            ($method:ident, $address:expr, $value:expr) => {
-                store!($method, $address, $value, {})
+            ($bytes:literal, $address:expr, $value:expr) => {
+                store!($bytes, $address, $value, {})
             };
-            ($method:ident, $address:expr, $value:expr, $then:expr) => {
-                match bus.$method(self.index, $address, $value, now!()) {
-                    Stored::Done => $then,
-                    Stored::Resync => {
-                        $then;
-                        self.last_access = Some(pc!());
-                        leave!(Leave::Resync)
+            ($bytes:literal, $address:expr, $value:expr, $then:expr) => {{
+                let (address, value) = ($address, $value);
+                if !bus.store_near::<$bytes>(address, value) {
+                    match bus.store::<$bytes>(self.index, address, value, now!()) {
+                        Stored::Done => {}
+                        Stored::Resync => {
+                            $then;
+                            self.last_access = Some(pc!());
+                            leave!(Leave::Resync)
+                        }
+                        Stored::Fault(fault) => {
+                            self.raise_fault(fault, pc!());
+                            leave!(Leave::Redirected)
+                        }
+                        Stored::Watch(n) => watch!(n),
                     }
-                    Stored::Fault(fault) => {
-                        self.raise_fault(fault, pc!());
-                        leave!(Leave::Redirected)
-                    }
-                    Stored::Watch(n) => watch!(n),
                 }
-            };
+                $then
+            }};
         }
         /// A call: the return address goes to the callee's a0 as this window names it.
         macro_rules! call {
@@ -370,17 +382,17 @@ impl Cpu {
         }
         macro_rules! br {
             ($n:expr) => {
-                self.br >> ($n & 15) & 1
+                self.br >> $n as u32 & 1
             };
         }
         macro_rules! set_br {
             ($n:expr, $value:expr) => {{
-                let bit = 1 << ($n & 15);
+                let bit = 1 << $n as u32;
                 self.br = if $value { self.br | bit } else { self.br & !bit };
             }};
         }
 
-        while let Some(&op) = ops.get(i) {
+        while let Some(op) = ops.get(i) {
             i += 1;
             match op.opcode {
                 // Core: arithmetic and logic.
@@ -405,7 +417,7 @@ impl Cpu {
                 Opcode::Movltz => move_if!(op, (a!(op.t) as i32) < 0),
                 Opcode::Movgez => move_if!(op, a!(op.t) as i32 >= 0),
                 Opcode::Extui => {
-                    a!(op.r) = a!(op.t) >> (op.imm & 31) & (u32::MAX >> ((32 - (op.s & 31)) % 32))
+                    a!(op.r) = a!(op.t) >> (op.imm & 31) & (u32::MAX >> (31 - op.s as u32))
                 }
 
                 // Core: shifts.
@@ -436,20 +448,20 @@ impl Cpu {
                 Opcode::Blt => branch_if!((a!(op.s) as i32) < a!(op.t) as i32, op),
                 Opcode::Bgeu => branch_if!(a!(op.s) >= a!(op.t), op),
                 Opcode::Bltu => branch_if!(a!(op.s) < a!(op.t), op),
-                Opcode::Beqi => branch_if!(a!(op.s) == B4CONST[usize::from(op.r & 15)] as u32, op),
-                Opcode::Bnei => branch_if!(a!(op.s) != B4CONST[usize::from(op.r & 15)] as u32, op),
-                Opcode::Bgei => branch_if!(a!(op.s) as i32 >= B4CONST[usize::from(op.r & 15)], op),
-                Opcode::Blti => branch_if!((a!(op.s) as i32) < B4CONST[usize::from(op.r & 15)], op),
-                Opcode::Bgeui => branch_if!(a!(op.s) >= B4CONSTU[usize::from(op.r & 15)], op),
-                Opcode::Bltui => branch_if!(a!(op.s) < B4CONSTU[usize::from(op.r & 15)], op),
+                Opcode::Beqi => branch_if!(a!(op.s) == B4CONST[op.r as usize] as u32, op),
+                Opcode::Bnei => branch_if!(a!(op.s) != B4CONST[op.r as usize] as u32, op),
+                Opcode::Bgei => branch_if!(a!(op.s) as i32 >= B4CONST[op.r as usize], op),
+                Opcode::Blti => branch_if!((a!(op.s) as i32) < B4CONST[op.r as usize], op),
+                Opcode::Bgeui => branch_if!(a!(op.s) >= B4CONSTU[op.r as usize], op),
+                Opcode::Bltui => branch_if!(a!(op.s) < B4CONSTU[op.r as usize], op),
                 Opcode::Bany => branch_if!(a!(op.s) & a!(op.t) != 0, op),
                 Opcode::Bnone => branch_if!(a!(op.s) & a!(op.t) == 0, op),
                 Opcode::Ball => branch_if!(!a!(op.s) & a!(op.t) == 0, op),
                 Opcode::Bnall => branch_if!(!a!(op.s) & a!(op.t) != 0, op),
                 Opcode::Bbc => branch_if!(a!(op.s) >> (a!(op.t) & 31) & 1 == 0, op),
                 Opcode::Bbs => branch_if!(a!(op.s) >> (a!(op.t) & 31) & 1 != 0, op),
-                Opcode::Bbci => branch_if!(a!(op.s) >> (op.r & 31) & 1 == 0, op),
-                Opcode::Bbsi => branch_if!(a!(op.s) >> (op.r & 31) & 1 != 0, op),
+                Opcode::Bbci => branch_if!(a!(op.s) >> bit_number(op) & 1 == 0, op),
+                Opcode::Bbsi => branch_if!(a!(op.s) >> bit_number(op) & 1 != 0, op),
                 Opcode::J => leave!(Leave::To(op.imm)),
                 Opcode::Jx => leave!(Leave::To(a!(op.s))),
                 Opcode::Call0 => {
@@ -475,10 +487,10 @@ impl Cpu {
                         self.overflow(pc!());
                         leave!(Leave::Redirected)
                     }
-                    if !self.entry(op.s, op.imm) {
+                    if !self.entry(op.s as u8, op.imm) {
                         raise!(Cause::IllegalInstruction)
                     }
-                    if op.t > self.free_quads {
+                    if op.t as u8 > self.free_quads {
                         leave!(Leave::Sequential)
                     }
                 }
@@ -505,38 +517,37 @@ impl Cpu {
 
                 // Loads and stores.
                 Opcode::L32i | Opcode::L32e => {
-                    load!(load32, a!(op.s).wrapping_add(op.imm), |v| a!(op.t) = v)
+                    load!(4, a!(op.s).wrapping_add(op.imm), |v| a!(op.t) = v)
                 }
-                Opcode::L8ui => load!(load8, a!(op.s).wrapping_add(op.imm), |v| a!(op.t) = v),
-                Opcode::L16ui => load!(load16, a!(op.s).wrapping_add(op.imm), |v| a!(op.t) = v),
+                Opcode::L8ui => load!(1, a!(op.s).wrapping_add(op.imm), |v| a!(op.t) = v),
+                Opcode::L16ui => load!(2, a!(op.s).wrapping_add(op.imm), |v| a!(op.t) = v),
                 Opcode::L16si => {
-                    load!(load16, a!(op.s).wrapping_add(op.imm), |v| a!(op.t) =
-                        v as u16 as i16 as u32)
+                    load!(2, a!(op.s).wrapping_add(op.imm), |v| a!(op.t) = v as u16 as i16 as u32)
                 }
                 Opcode::L32r => {
-                    if op.r != 0 {
+                    if op.r != Field::N0 {
                         a!(op.t) = op.imm
                     } else {
-                        load!(load32, op.imm, |v| a!(op.t) = v)
+                        load!(4, op.imm, |v| a!(op.t) = v)
                     }
                 }
                 Opcode::S32i | Opcode::S32e | Opcode::S32nb => {
-                    store!(store32, a!(op.s).wrapping_add(op.imm), a!(op.t))
+                    store!(4, a!(op.s).wrapping_add(op.imm), a!(op.t))
                 }
-                Opcode::S16i => store!(store16, a!(op.s).wrapping_add(op.imm), a!(op.t)),
-                Opcode::S8i => store!(store8, a!(op.s).wrapping_add(op.imm), a!(op.t)),
+                Opcode::S16i => store!(2, a!(op.s).wrapping_add(op.imm), a!(op.t)),
+                Opcode::S8i => store!(1, a!(op.s).wrapping_add(op.imm), a!(op.t)),
                 Opcode::L32ai => {
                     let address = aligned!(a!(op.s).wrapping_add(op.imm));
-                    load!(load32, address, |v| a!(op.t) = v)
+                    load!(4, address, |v| a!(op.t) = v)
                 }
                 Opcode::S32ri => {
                     let address = aligned!(a!(op.s).wrapping_add(op.imm));
-                    store!(store32, address, a!(op.t))
+                    store!(4, address, a!(op.t))
                 }
                 Opcode::S32c1i => {
                     let address = aligned!(a!(op.s).wrapping_add(op.imm));
-                    load!(load32, address, |old| if old == self.scompare1 {
-                        store!(store32, address, a!(op.t), a!(op.t) = old)
+                    load!(4, address, |old| if old == self.scompare1 {
+                        store!(4, address, a!(op.t), a!(op.t) = old)
                     } else {
                         a!(op.t) = old
                     })
@@ -592,48 +603,48 @@ impl Cpu {
                 Opcode::Orb => set_br!(op.r, br!(op.s) | br!(op.t) != 0),
                 Opcode::Orbc => set_br!(op.r, (br!(op.s) | !br!(op.t) & 1) != 0),
                 Opcode::Xorb => set_br!(op.r, br!(op.s) ^ br!(op.t) != 0),
-                Opcode::Any4 => set_br!(op.t, self.br >> (op.s & 12) & 0xf != 0),
-                Opcode::All4 => set_br!(op.t, self.br >> (op.s & 12) & 0xf == 0xf),
-                Opcode::Any8 => set_br!(op.t, self.br >> (op.s & 8) & 0xff != 0),
-                Opcode::All8 => set_br!(op.t, self.br >> (op.s & 8) & 0xff == 0xff),
+                Opcode::Any4 => set_br!(op.t, self.br >> (op.s as u32 & 12) & 0xf != 0),
+                Opcode::All4 => set_br!(op.t, self.br >> (op.s as u32 & 12) & 0xf == 0xf),
+                Opcode::Any8 => set_br!(op.t, self.br >> (op.s as u32 & 8) & 0xff != 0),
+                Opcode::All8 => set_br!(op.t, self.br >> (op.s as u32 & 8) & 0xff == 0xff),
 
                 // MAC16.
-                Opcode::Umul | Opcode::Mul | Opcode::Mula | Opcode::Muls => self.mac16(&op),
+                Opcode::Umul | Opcode::Mul | Opcode::Mula | Opcode::Muls => self.mac16(op),
                 Opcode::MulaLd | Opcode::Ldinc | Opcode::Lddec => {
-                    let address = self.mac16_address(&op);
-                    load!(load32, address, |v| self.mac16_load(&op, address, v))
+                    let address = self.mac16_address(op);
+                    load!(4, address, |v| self.mac16_load(op, address, v))
                 }
 
                 // Single-precision floating point.
                 Opcode::Lsi => {
-                    fpu!(load!(load32, a!(op.s).wrapping_add(op.imm), |v| f!(op.t) = v))
+                    fpu!(load!(4, a!(op.s).wrapping_add(op.imm), |v| f!(op.t) = v))
                 }
                 Opcode::Lsip => fpu!({
                     let address = a!(op.s);
-                    load!(load32, address, |v| {
+                    load!(4, address, |v| {
                         f!(op.t) = v;
                         a!(op.s) = address.wrapping_add(op.imm);
                     })
                 }),
                 Opcode::Lsx => {
-                    fpu!(load!(load32, a!(op.s).wrapping_add(a!(op.t)), |v| f!(op.r) = v))
+                    fpu!(load!(4, a!(op.s).wrapping_add(a!(op.t)), |v| f!(op.r) = v))
                 }
                 Opcode::Lsxp => fpu!({
                     let address = a!(op.s);
-                    load!(load32, address, |v| {
+                    load!(4, address, |v| {
                         f!(op.r) = v;
                         a!(op.s) = address.wrapping_add(a!(op.t));
                     })
                 }),
-                Opcode::Ssi => fpu!(store!(store32, a!(op.s).wrapping_add(op.imm), f!(op.t))),
+                Opcode::Ssi => fpu!(store!(4, a!(op.s).wrapping_add(op.imm), f!(op.t))),
                 Opcode::Ssip => fpu!({
                     let address = a!(op.s);
-                    store!(store32, address, f!(op.t), a!(op.s) = address.wrapping_add(op.imm))
+                    store!(4, address, f!(op.t), a!(op.s) = address.wrapping_add(op.imm))
                 }),
-                Opcode::Ssx => fpu!(store!(store32, a!(op.s).wrapping_add(a!(op.t)), f!(op.r))),
+                Opcode::Ssx => fpu!(store!(4, a!(op.s).wrapping_add(a!(op.t)), f!(op.r))),
                 Opcode::Ssxp => fpu!({
                     let address = a!(op.s);
-                    store!(store32, address, f!(op.r), a!(op.s) = address.wrapping_add(a!(op.t)))
+                    store!(4, address, f!(op.r), a!(op.s) = address.wrapping_add(a!(op.t)))
                 }),
                 Opcode::Rfr => fpu!(a!(op.r) = f!(op.s)),
                 Opcode::Wfr => fpu!(f!(op.r) = a!(op.s)),
@@ -839,6 +850,11 @@ impl Cpu {
         *done = i;
         Leave::Sequential
     }
+}
+
+/// The bit that BBCI and BBSI look at.
+fn bit_number(op: &Op) -> u32 {
+    op.r as u32 | (op.t as u32 & 1) << 4
 }
 
 /// Which half of the region protection unit an instruction speaks to.
