@@ -192,6 +192,34 @@ sources = [{ from = \"file\", path = \"not-here.bin\" }]
 }
 
 #[test]
+fn firmware_that_is_none_is_refused_before_anything_is_flashed() {
+    // An image header as ESP-IDF writes it: magic, segments, SPI mode and size, entry, then the
+    // extended header with the chip's id at byte 12.
+    let header = |chip: u8| {
+        let mut image = vec![0xe9, 1, 2, 0x20, 0, 0, 8, 0x40, 0xee, 0, 0, 0, chip];
+        image.resize(24, 0);
+        image
+    };
+    let esp8266 = [0xe9, 1, 0, 0, 0, 0, 0x10, 0x40, 0, 0, 0x10, 0x40, 4, 0, 0, 0, 1, 2, 3, 4];
+    for (what, bytes) in [
+        ("empty", Vec::new()),
+        ("garbage", b"this is no firmware at all".repeat(100)),
+        ("truncated", header(0)),
+        ("an ESP32-S3's", header(9)),
+        ("an ESP8266's", esp8266.to_vec()),
+        ("oversized", vec![0xff; (16 << 20) + 1]),
+    ] {
+        let text = format!("firmware: image.bin\n{BLANK}");
+        let project = Project::new(&[("blank.yaml", &text)]);
+        std::fs::write(project.path().join("image.bin"), bytes).expect("a writable folder");
+        let done = project.run(&["run", "-q", "blank.yaml"]);
+        assert_eq!(done.code, Some(3), "{what}: {done:?}");
+        assert!(done.out.starts_with("error blank"), "{what}: {done:?}");
+        assert!(done.out.contains("image.bin"), "{what}: {done:?}");
+    }
+}
+
+#[test]
 fn a_snapshot_waits_for_review_and_then_holds() {
     let text = format!("{BLANK}  - snapshot: {{of: serial, name: boot, redact: [boot]}}\n");
     let project = Project::new(&[("scenarios/blank.yaml", &text)]);
@@ -305,6 +333,23 @@ fn a_served_board_speaks_through_its_door_and_owns_its_flash_file() {
 
     interrupt(&child);
     assert_eq!(child.wait().expect("it ends").code(), Some(130));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pseudo_terminal_is_a_door_too_and_its_link_goes_with_it() {
+    let project = Project::new(&[]);
+    let serve = &["serve", "--serial", "pty:board"];
+    let mut child =
+        project.command(serve).stdout(Stdio::piped()).spawn().expect("the program starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    assert_eq!(lines.next().expect("a line").expect("text"), "serial pty:board");
+    let board = std::fs::File::open(project.path().join("board")).expect("the link leads to it");
+    let said = BufReader::new(board).lines().map_while(Result::ok);
+    assert!(said.into_iter().any(|line| line.contains("invalid header: 0xffffffff")));
+    interrupt(&child);
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    assert!(project.files(".").iter().all(|file| file != "board"));
 }
 
 #[test]

@@ -112,9 +112,10 @@ impl Step for Snapshot {
         let comparison = folder
             .compare(&self.name, &contents, &self.expression())
             .map_err(|(path, source)| StepError::File { path, source })?;
+        let lines = contents.lines().count();
         let evidence = |outcome| Evidence::Snapshot {
             path: path.clone(),
-            lines: contents.lines().count(),
+            lines,
             outcome,
             warning: redacted.warning.clone(),
         };
@@ -132,8 +133,7 @@ impl Step for Snapshot {
             }
             Comparison::New { pending } => Err(StepError::failed(Failure {
                 help: Some(review(&pending)),
-                seen: contents.lines().take(20).map(str::to_owned).collect(),
-                ..Failure::new(format!("the snapshot `{}` is new", self.name))
+                ..Failure::new(format!("the snapshot `{}` is new ({lines} lines)", self.name))
             })),
             Comparison::Differs { diff, pending } => Err(StepError::failed(Failure {
                 help: Some(review(&pending)),
@@ -217,7 +217,7 @@ mod tests {
         let Outcome::Failed(failure) = run_in(project.path(), boot(), STEPS, &[]) else {
             panic!("must fail")
         };
-        assert_eq!(failure.what, "the snapshot `whole` is new");
+        assert_eq!(failure.what, "the snapshot `whole` is new (3 lines)");
         assert!(project.path().join("scenarios/test.whole.snap.new").exists());
     }
 
