@@ -466,9 +466,14 @@ impl System {
 
     /// Whether the chip has to act before the next instruction.
     pub(super) fn wants_attention(&self) -> bool {
+        self.nearer_deadline || self.wants_action()
+    }
+
+    /// The same without regard to deadlines, whose nearness depends on how far the host lets the
+    /// chip run.
+    pub(super) fn wants_action(&self) -> bool {
         self.requests
             || self.lines_changed
-            || self.nearer_deadline
             || self.remapped != [false; 2]
             || !self.dirty.is_empty()
             || self.devices.log.wants_pc()
@@ -910,6 +915,16 @@ impl System {
             *byte = self.peek_byte(core, vaddr).ok_or(refused)?;
         }
         Ok(length)
+    }
+
+    /// An access by a native function of `core`, which is no instruction that a watchpoint could
+    /// stop.
+    pub(super) fn unwatched<T>(&mut self, core: usize, access: impl FnOnce(&mut Self) -> T) -> T {
+        let kept = self.watchpoints[core];
+        self.set_watchpoints(core, [(0, 0); 2]);
+        let result = access(self);
+        self.set_watchpoints(core, kept);
+        result
     }
 
     /// Whether `address` lies in the mask ROM's space.

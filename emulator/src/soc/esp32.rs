@@ -39,6 +39,8 @@ use crate::time::{Hertz, Instant};
 
 /// Cycles that the cores run in turn while both execute.
 const QUANTUM: u64 = 64;
+/// Most cycles of a native ROM function without a look at the world.
+const PIECE: u64 = 1024;
 
 /// Where the mask ROM comes from.
 #[derive(Debug, Clone, Default)]
@@ -377,7 +379,10 @@ impl Esp32 {
             let stop = self.cpus[core].run(&mut self.system, &mut self.code, end);
             match stop {
                 Stop::Budget | Stop::Resync => {}
-                Stop::HostCall => self.host_call(core, end),
+                Stop::HostCall => {
+                    let piece = self.piece_end(core, if both { end } else { u64::MAX });
+                    self.host_call(core, piece, end);
+                }
                 Stop::Illegal => self.illegal(core, end),
             }
             if stop == Stop::Resync || self.system.wants_attention() {
@@ -409,15 +414,31 @@ impl Esp32 {
         released && !devices.rtc_cntl.stalled(core)
     }
 
-    /// SIMCALL at the PC of `core`: one of our own ROM's functions, or else nothing, as on silicon.
-    fn host_call(&mut self, core: usize, end: u64) {
+    /// Until when a native function may go on in one piece. No deadline of the host counts: where a
+    /// function is cut must follow from the guest's state alone.
+    fn piece_end(&self, core: usize, slice: u64) -> u64 {
+        let other = [CoreId::App, CoreId::Pro][core];
+        let wakes = if self.runs(other) { self.cpus[1 - core].wakes_at() } else { u64::MAX };
+        let cpu = &self.cpus[core];
+        let events = if slice == u64::MAX {
+            self.system.clock.cycle_at(self.system.devices.next_deadline()).min(wakes)
+        } else {
+            slice
+        };
+        let grid = (cpu.cycle / PIECE + 1) * PIECE;
+        events.min(cpu.wakes_at()).min(grid).max(cpu.cycle + 1)
+    }
+
+    /// SIMCALL at the PC of `core`: one of our own ROM's functions, for which time is until `piece`,
+    /// or else nothing, as on silicon.
+    fn host_call(&mut self, core: usize, piece: u64, end: u64) {
         let rom = self.rom.clone();
         let cpu = &mut self.cpus[core];
         let Some(planted) = rom.as_ref().and_then(|rom| rom.planted(cpu.pc)) else {
             cpu.pc = cpu.pc.wrapping_add(3);
             return cpu.charge(1, end);
         };
-        let mut port = GuestPort { cpu, system: &mut self.system, end, charged: 0 };
+        let mut port = GuestPort { cpu, system: &mut self.system, end: piece, charged: 0 };
         let after = match planted.run(&mut port) {
             Some(after) => after,
             None => match self.boot.run(&mut port) {

@@ -59,26 +59,33 @@ impl Guest for GuestPort<'_> {
 
     fn load(&mut self, address: u32, width: Width) -> Result<u32, Fault> {
         let (core, now) = (self.cpu.index, self.now());
-        let loaded = match width {
-            Width::Byte => self.system.load::<1>(core, address, now),
-            Width::Half => self.system.load::<2>(core, address, now),
-            Width::Word => self.system.load::<4>(core, address, now),
+        let load = |system: &mut System| match width {
+            Width::Byte => system.load::<1>(core, address, now),
+            Width::Half => system.load::<2>(core, address, now),
+            Width::Word => system.load::<4>(core, address, now),
         };
+        let mut loaded = load(self.system);
+        if let Loaded::Watch(_) = loaded {
+            loaded = self.system.unwatched(core, load);
+        }
         match loaded {
             Loaded::Value(value) | Loaded::Resync(value) => Ok(value),
             Loaded::Fault(refused) => Err(refused),
-            // A watchpoint inside a ROM function is passed over: the function is no instruction.
-            Loaded::Watch(_) => Ok(0),
+            Loaded::Watch(_) => Ok(0), // cannot be: there are none
         }
     }
 
     fn store(&mut self, address: u32, width: Width, value: u32) -> Result<(), Fault> {
         let (core, now) = (self.cpu.index, self.now());
-        let stored = match width {
-            Width::Byte => self.system.store::<1>(core, address, value, now),
-            Width::Half => self.system.store::<2>(core, address, value, now),
-            Width::Word => self.system.store::<4>(core, address, value, now),
+        let store = |system: &mut System| match width {
+            Width::Byte => system.store::<1>(core, address, value, now),
+            Width::Half => system.store::<2>(core, address, value, now),
+            Width::Word => system.store::<4>(core, address, value, now),
         };
+        let mut stored = store(self.system);
+        if let Stored::Watch(_) = stored {
+            stored = self.system.unwatched(core, store);
+        }
         match stored {
             Stored::Fault(refused) => Err(refused),
             _ => Ok(()),
@@ -100,9 +107,11 @@ impl Guest for GuestPort<'_> {
     /// Nothing is left when a store has changed what must be looked at first: another core's
     /// interrupt, a request to the chip that the function is about to wait for.
     fn budget_left(&self) -> u64 {
-        if self.charged > 0 && self.system.wants_attention() {
+        if self.charged > 0 && self.system.wants_action() {
             return 0;
         }
-        self.end.saturating_sub(self.now())
+        // An access may have brought an event nearer.
+        let event = self.system.clock.cycle_at(self.system.devices.next_deadline());
+        self.end.min(event.max(self.cpu.cycle + 1)).saturating_sub(self.now())
     }
 }
