@@ -205,6 +205,11 @@ impl Board {
         self.chip.flash_mut()
     }
 
+    /// Puts a wire between the pins of two GPIOs: a loop-back. UART and SPI data goes over it too.
+    pub fn wire(&mut self, a: u8, b: u8) {
+        self.chip.wire(a, b);
+    }
+
     /// Sends a byte to UART `port` of the board, behind those still under way.
     pub fn send(&mut self, port: u8, byte: u8) {
         if self.powered && !self.reset_held {

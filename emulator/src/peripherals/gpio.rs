@@ -145,6 +145,8 @@ pub struct Gpio {
     /// From outside.
     driven: u64,
     external: u64,
+    /// Pads that keep what they drive, whatever the registers say.
+    held: u64,
     /// From IO_MUX.
     matrix: u64,
     input_enable: u64,
@@ -160,6 +162,8 @@ pub struct Gpio {
     high: u64,
     int_ena: [u64; 5],
     changes: u64,
+    level_changes: u64,
+    routing_changed: bool,
 }
 
 impl Default for Gpio {
@@ -183,6 +187,7 @@ impl Gpio {
             signal_enable: [u64::MAX; 4],
             driven: 0,
             external: 0,
+            held: 0,
             matrix: 0,
             input_enable: 0,
             pull_up: 0,
@@ -195,6 +200,8 @@ impl Gpio {
             high: 0,
             int_ena: [0; 5],
             changes: 0,
+            level_changes: 0,
+            routing_changed: true,
         }
     }
 
@@ -222,6 +229,15 @@ impl Gpio {
         }
     }
 
+    /// Freezes what the chip drives on a pad, or lets the pad follow the registers again.
+    pub fn set_hold(&mut self, pin: u8, hold: bool) {
+        if pin < PINS && bit(self.held, pin) != hold {
+            set_bit(&mut self.held, pin, hold);
+            self.derive_output(pin);
+            self.update();
+        }
+    }
+
     /// What IO_MUX sets the pad to.
     pub fn set_pad(&mut self, pin: u8, pad: PadConfig) {
         if pin < PINS {
@@ -230,6 +246,7 @@ impl Gpio {
             set_bit(&mut self.pull_up, pin, pad.pull == Pull::Up);
             self.derive_output(pin);
             self.update();
+            self.routing_changed = true;
         }
     }
 
@@ -246,6 +263,30 @@ impl Gpio {
     /// Pads whose `output` has changed since the last call, one bit each.
     pub fn take_output_changes(&mut self) -> u64 {
         std::mem::take(&mut self.changes)
+    }
+
+    /// Pads whose level has changed since the last call, one bit each.
+    pub fn take_level_changes(&mut self) -> u64 {
+        std::mem::take(&mut self.level_changes)
+    }
+
+    /// Whether the matrix, a pad's function or the interrupt settings have changed since the last
+    /// call, so that other signals meet now or other pads are watched.
+    pub fn take_routing_changed(&mut self) -> bool {
+        std::mem::take(&mut self.routing_changed)
+    }
+
+    /// Pads whose edges or levels can interrupt a core, one bit each.
+    pub fn watched(&self) -> u64 {
+        let enabled = self.int_ena.iter().fold(0, |all, mask| all | mask);
+        enabled & (self.rising | self.falling | self.low | self.high)
+    }
+
+    /// The output signal that the matrix puts on a pad; `None`: GPIO_OUT, or the pad has a direct
+    /// function.
+    pub fn pad_signal(&self, pin: u8) -> Option<u8> {
+        let select = self.out_sel.get(usize::from(pin))? & out_sel::SIGNAL;
+        u8::try_from(select).ok().filter(|_| bit(self.matrix, pin))
     }
 
     /// Where input signal `signal` comes from.
@@ -275,6 +316,9 @@ impl Gpio {
 
     /// A peripheral sets its output signal.
     pub fn set_signal(&mut self, signal: u8, level: bool) {
+        if bit(self.signals[usize::from(signal / 64)], signal % 64) == level {
+            return;
+        }
         self.change_signal(signal, |gpio, word, index| {
             set_bit(&mut gpio.signals[word], index, level)
         });
@@ -329,6 +373,9 @@ impl Gpio {
 
     /// Recomputes what the chip drives on a pad.
     fn derive_output(&mut self, pin: u8) {
+        if bit(self.held, pin) {
+            return;
+        }
         let index = usize::from(pin) % PINS as usize;
         let select = self.out_sel[index];
         let signal = select & out_sel::SIGNAL;
@@ -367,10 +414,12 @@ impl Gpio {
     /// Recomputes the levels of the pads, and latches the interrupts that follow.
     fn update(&mut self) {
         let before = self.inputs();
+        let levels = self.pads;
         let undriven = !self.drives;
         self.pads = (self.drives & self.drive_level)
             | (undriven & self.driven & self.external)
             | (undriven & !self.driven & self.pull_up);
+        self.level_changes |= self.pads ^ levels;
         let now = self.inputs();
         self.status |= (now & !before & self.rising) | (before & !now & self.falling);
         self.status |= (now & self.high) | (!now & self.low);
@@ -379,6 +428,7 @@ impl Gpio {
     fn write_pin(&mut self, pin: u8, value: u32) {
         let index = usize::from(pin);
         self.pins[index] = value & pin::ALL;
+        self.routing_changed = true;
         let kind = pin::int_type(value);
         set_bit(&mut self.rising, pin, kind == 1 || kind == 3);
         set_bit(&mut self.falling, pin, kind == 2 || kind == 3);
@@ -485,10 +535,12 @@ impl Peripheral for Gpio {
             reg::PIN0..=reg::PIN39 => self.write_pin(((offset - reg::PIN0) / 4) as u8, value),
             reg::FUNC0_IN_SEL..=reg::FUNC255_IN_SEL => {
                 self.in_sel[((offset - reg::FUNC0_IN_SEL) / 4) as usize] = value & 0xff;
+                self.routing_changed = true;
             }
             reg::FUNC0_OUT_SEL..=reg::FUNC39_OUT_SEL => {
                 let pin = (offset - reg::FUNC0_OUT_SEL) / 4;
                 self.out_sel[pin as usize] = value & 0xfff;
+                self.routing_changed = true;
                 self.derive_output(pin as u8);
             }
             reg::STRAP | reg::IN | reg::IN1 => {} // read only
@@ -516,12 +568,15 @@ impl Peripheral for Gpio {
             signal_enable: self.signal_enable,
             driven: self.driven,
             external: self.external,
+            held: self.held,
             matrix: self.matrix,
             input_enable: self.input_enable,
             pull_up: self.pull_up,
             drives: self.drives,
             drive_level: self.drive_level,
             changes: self.changes,
+            pads: self.pads,
+            level_changes: self.level_changes,
             ..Self::new()
         };
         self.derive_outputs(ALL_PINS);

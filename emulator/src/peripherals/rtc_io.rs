@@ -126,6 +126,7 @@ mod reg {
     pub(super) const STATUS_W1TC: u32 = 0x20;
     pub(super) const IN: u32 = 0x24;
     pub(super) const PIN0: u32 = 0x28;
+    pub(super) const DIG_PAD_HOLD: u32 = 0x74;
     pub(super) const HALL_SENS: u32 = 0x78;
     pub(super) const SENSOR_PADS: u32 = 0x7c;
     pub(super) const ADC_PAD: u32 = 0x80;
@@ -254,6 +255,11 @@ impl RtcIo {
     pub fn hall_phase(&self) -> Option<bool> {
         let hall = self.word(reg::HALL_SENS);
         (hall & XPD_HALL != 0).then_some(hall & HALL_PHASE != 0)
+    }
+
+    /// DIG_PAD_HOLD: pads of the digital side that keep their state, by bits of their own.
+    pub fn digital_holds(&self) -> u32 {
+        self.word(reg::DIG_PAD_HOLD)
     }
 
     /// The pad that `ext0` wakes on.

@@ -131,6 +131,9 @@ pub struct Uart {
     sending: Option<Sending>,
     break_sent: bool,
     output: VecDeque<(Instant, Symbol)>,
+    /// Some other receiver is on the transmit line: what it has to hear yet.
+    heard: bool,
+    echo: VecDeque<(Instant, Symbol)>,
 
     rx: Fifo,
     line: VecDeque<Symbol>,
@@ -165,6 +168,8 @@ impl Uart {
             sending: None,
             break_sent: false,
             output: VecDeque::new(),
+            heard: false,
+            echo: VecDeque::new(),
             rx: memory(3 + number),
             line: VecDeque::new(),
             arrival: Instant::ZERO,
@@ -192,6 +197,23 @@ impl Uart {
     /// ended. Complete up to the last poll or access.
     pub fn take_output(&mut self) -> Option<(Instant, Symbol)> {
         self.output.pop_front()
+    }
+
+    /// Whether a receiver inside the chip is on the transmit line. If so, each frame is kept for
+    /// [`Uart::take_echo`], and `poll_at` names its end.
+    pub fn set_heard(&mut self, heard: bool) {
+        self.heard = heard;
+    }
+
+    /// The oldest symbol that a receiver inside the chip has not heard yet.
+    pub fn take_echo(&mut self) -> Option<(Instant, Symbol)> {
+        self.echo.pop_front()
+    }
+
+    /// A frame that another transmitter of the chip put on the receive line ended at `at`, the
+    /// present. The caller has polled the device.
+    pub fn hear(&mut self, symbol: Symbol, at: Instant) {
+        self.arrive(symbol, at);
     }
 
     /// Whether [`Uart::take_output`] has something.
@@ -362,6 +384,9 @@ impl Uart {
     fn finish_sending(&mut self) {
         let Some(done) = self.sending.take() else { return };
         self.output.push_back((done.end, done.symbol));
+        if self.heard {
+            self.echo.push_back((done.end, done.symbol));
+        }
         if self.loopback() {
             self.arrive(done.symbol, done.end);
         }
@@ -474,9 +499,9 @@ impl Uart {
         (!self.line.is_empty() && self.int_ena & rx_interrupts != 0).then_some(self.arrival)
     }
 
-    /// In loop-back the end of each frame is an arrival.
+    /// In loop-back, or with a listener, the end of each frame is an arrival.
     fn loopback_event(&self) -> Option<Instant> {
-        (self.loopback() && self.int_ena != 0).then_some(self.sending?.end)
+        (self.heard || self.loopback() && self.int_ena != 0).then_some(self.sending?.end)
     }
 
     fn timeout_event(&self) -> Option<Instant> {
@@ -601,6 +626,8 @@ impl Peripheral for Uart {
     fn reset(&mut self, cx: &Context) {
         *self = Self {
             output: std::mem::take(&mut self.output),
+            heard: self.heard,
+            echo: std::mem::take(&mut self.echo),
             line: std::mem::take(&mut self.line),
             arrival: self.arrival,
             last_arrival: self.last_arrival,
@@ -681,6 +708,22 @@ mod tests {
         );
         assert_eq!(uart.poll_at(), None);
         assert_ne!(uart.int_raw & int::TX_DONE, 0);
+    }
+
+    #[test]
+    fn a_listener_gets_each_frame_when_it_ends() {
+        let (mut speaker, mut listener) = (uart(), uart());
+        speaker.set_heard(true);
+        write(&mut speaker, reg::FIFO, b'a'.into(), 0);
+        write(&mut speaker, reg::FIFO, b'b'.into(), 0);
+        let first = speaker.poll_at().unwrap();
+        assert_eq!(first.ticks(), speaker.frame.ticks());
+        speaker.poll(&at(first.ticks()));
+        let (end, symbol) = speaker.take_echo().unwrap();
+        assert_eq!((end, symbol, speaker.take_echo()), (first, Symbol::Byte(b'a'), None));
+        listener.hear(symbol, end);
+        assert_eq!(rx_count(&mut listener, first.ticks()), 1);
+        assert_eq!(read(&mut listener, reg::FIFO, first.ticks()), b'a'.into());
     }
 
     #[test]

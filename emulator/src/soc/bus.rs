@@ -9,6 +9,7 @@
 use super::clock::CycleClock;
 use super::devices::{Devices, Id, Touched};
 use super::memory::{Cell, Memory, ROM, ROM_LEN};
+use super::signals::{self, Signals};
 use crate::board::parts::nor_flash::NorFlash;
 use crate::board::parts::psram::Psram;
 use crate::cpu::decode::length as instruction_length;
@@ -17,6 +18,7 @@ use crate::cpu::{Bus, Fetched, Loaded, MAX_FETCH, RegionSide, Stored};
 use crate::peripherals::dma::{DmaMemory, NoMemory};
 use crate::peripherals::dport::{CacheBus, Dport};
 use crate::peripherals::i2c::EmptyBus;
+use crate::peripherals::rtc_cntl::WakeCause;
 use crate::peripherals::spi::SpiController;
 use crate::peripherals::{Clocks, Context, CoreId, Width};
 use crate::time::Instant;
@@ -88,6 +90,9 @@ pub(super) struct System {
     /// A deadline has come to lie inside the running slice.
     pub(super) nearer_deadline: bool,
     register_reads: u64,
+    pub(super) signals: Signals,
+    /// Pads connected outside of the chip.
+    pub(super) wires: Vec<(u8, u8)>,
 }
 
 impl System {
@@ -121,7 +126,10 @@ impl System {
             requests: true,
             nearer_deadline: false,
             register_reads: 0,
+            signals: Signals::default(),
+            wires: Vec::new(),
         };
+        signals::set_idle_levels(&mut system.devices.gpio);
         system.remap();
         system
     }
@@ -429,6 +437,9 @@ impl System {
             (self.mmu[n / MMU_ENTRIES][n % MMU_ENTRIES], false)
         } else {
             let cx = self.access(core, cycle, width_of(len));
+            if self.signals.has_waves() && Devices::is_pad_input(word) {
+                self.drive_waves(&cx);
+            }
             let (value, touched) = self.devices.read(word, &cx);
             (value, self.after(touched, &cx))
         };
@@ -460,7 +471,7 @@ impl System {
         if changed {
             self.update_lines();
         }
-        self.nearer_deadline |= changed && self.devices.next_deadline() < self.slice_end;
+        self.nearer_deadline |= changed && self.next_deadline() < self.slice_end;
         self.wants_attention()
     }
 
@@ -496,24 +507,26 @@ impl System {
             Id::I2c0 => self.devices.i2c0.run(&mut EmptyBus, cx),
             Id::I2c1 => self.devices.i2c1.run(&mut EmptyBus, cx),
             Id::I2s0 | Id::I2s1 => self.serve_i2s(id, cx),
-            Id::IoMux => self.connect_pads(),
+            Id::Gpio | Id::IoMux | Id::RtcIo => self.serve_pads(id, cx),
+            Id::Ledc | Id::Rmt if self.signals.has_waves() => self.drive_waves(cx),
+            Id::Uart0 => self.spread_uart(0, cx),
+            Id::Uart1 => self.spread_uart(1, cx),
+            Id::Uart2 => self.spread_uart(2, cx),
+            Id::Sens => self.serve_touch(cx),
             Id::RtcCntl | Id::Timg0 | Id::Timg1 | Id::ApbCtrl => self.requests = true,
             _ => {}
         }
         self.devices.refresh(id);
     }
 
-    /// Tells GPIO how IO_MUX has set the pads.
-    pub(super) fn connect_pads(&mut self) {
-        let mut changed = self.devices.io_mux.take_changes();
-        while changed != 0 {
-            let gpio = changed.trailing_zeros() as u8;
-            changed &= changed - 1;
-            if let Some(pad) = self.devices.io_mux.pad(gpio) {
-                self.devices.gpio.set_pad(gpio, pad);
-            }
+    /// A touch is an interrupt of RTC_CNTL, and may end a sleep.
+    fn serve_touch(&mut self, cx: &Context) {
+        if self.devices.sens.take_touch_event() {
+            self.devices.rtc_cntl.wake(WakeCause::Touch, cx.now);
+            self.devices.refresh(Id::RtcCntl);
+            self.requests = true;
+            self.update_lines();
         }
-        self.devices.refresh(Id::Gpio);
     }
 
     fn serve_dport(&mut self, cx: &Context) {
@@ -537,16 +550,26 @@ impl System {
         self.requests = true;
     }
 
-    /// A general-purpose controller with nothing attached: the lines read as ones.
+    /// A general-purpose controller with nothing attached.
     fn serve_bare_spi(&mut self, id: Id) {
+        let signals = if id == Id::Spi2 { signals::SPI2 } else { signals::SPI3 };
         let mut memory = DmaPort { memory: &mut self.memory, dirty: &mut self.dirty };
         let controller = match id {
             Id::Spi2 => &mut self.devices.spi2,
             _ => &mut self.devices.spi3,
         };
-        if controller.take_transaction(&mut memory).is_some() {
-            controller.complete(&[], &mut memory);
+        let Some(transaction) = controller.take_transaction(&mut memory) else { return };
+        let miso = self.bare_miso(signals, &transaction);
+        let mut memory = DmaPort { memory: &mut self.memory, dirty: &mut self.dirty };
+        match id {
+            Id::Spi2 => self.devices.spi2.complete(&miso, &mut memory),
+            _ => self.devices.spi3.complete(&miso, &mut memory),
         }
+    }
+
+    /// The next instant at which a device or a signal between devices changes by itself.
+    pub(super) fn next_deadline(&self) -> Instant {
+        self.devices.next_deadline().min(self.signals.due)
     }
 
     fn serve_i2s(&mut self, id: Id, cx: &Context) {
@@ -565,6 +588,9 @@ impl System {
             self.devices.poll(id, &cx);
             self.serve(id, &cx);
             any = true;
+        }
+        if self.signals.due <= self.now {
+            self.drive_waves(&cx);
         }
         if any {
             self.update_lines();

@@ -190,7 +190,7 @@ devices! {
     /// The flash controller for the caches.
     Spi0 spi0: SpiController = |_| SpiController::new(), at 0x4_3000..0x4_4000, sources [28];
     /// Pads and the GPIO matrix. Its interrupts differ by core: see `sources_of`.
-    Gpio gpio: Gpio = |_| Gpio::new(), at 0x4_4000..0x4_4f00, sources [];
+    Gpio gpio: Gpio = |_| Gpio::new(), at 0x4_4000..0x4_5000, sources [];
     /// Radio front end, second half.
     Fe2 fe2: Fe2 = |_| Fe2, at 0x4_5000..0x4_6000, sources [];
     /// Radio front end.
@@ -271,6 +271,12 @@ impl Devices {
     /// Whether `address` lies in the register space or its alias.
     pub(super) fn is_register(address: u32) -> bool {
         address.wrapping_sub(BASE) < SPACE || address.wrapping_sub(ALIAS) < ALIAS_LEN
+    }
+
+    /// Whether the register at `address` shows the levels of pads: IN and IN1 of GPIO, IN of
+    /// RTC_IO.
+    pub(super) fn is_pad_input(address: u32) -> bool {
+        matches!(Id::at(address), Some((Id::Gpio, 0x3c | 0x40) | (Id::RtcIo, 0x24)))
     }
 
     /// Reads the register at `address`, a multiple of four; 0 where no block is known.

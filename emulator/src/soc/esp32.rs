@@ -28,6 +28,7 @@ use crate::peripherals::gpio::PinState;
 use crate::peripherals::rtc_cntl::{
     ResetCause, ResetKind, RtcRequest, SleepKind, WakeCause, memory_crc,
 };
+use crate::peripherals::rtc_io::RtcPad;
 use crate::peripherals::uart::{Symbol, Uart};
 use crate::peripherals::watchdog::WatchdogAction;
 use crate::peripherals::{Clocks, CoreId};
@@ -189,6 +190,12 @@ impl Esp32 {
         self.system.devices.gpio.output(gpio)
     }
 
+    /// Connects the pads of two GPIOs outside of the chip: each takes the level that the chip
+    /// drives on the other.
+    pub fn wire(&mut self, a: u8, b: u8) {
+        self.system.wire(a, b);
+    }
+
     /// Lets device time pass without power.
     pub fn pass_time(&mut self, until: Instant) {
         self.system.advance(until);
@@ -298,6 +305,11 @@ impl Esp32 {
             uart.receive(symbol, now);
         }
         self.system.devices.refresh(id);
+        let wake = [WakeCause::Uart0, WakeCause::Uart1];
+        if let Some(&cause) = wake.get(port).filter(|_| self.sleeping.is_some()) {
+            self.system.devices.rtc_cntl.wake(cause, now);
+            self.system.requests = true;
+        }
         self.system.update_lines();
     }
 
@@ -335,7 +347,7 @@ impl Esp32 {
 
     /// Runs both cores from `self.cycle` to a common later cycle.
     fn slice(&mut self, deadline: Instant) {
-        let horizon = self.system.devices.next_deadline();
+        let horizon = self.system.next_deadline();
         let running = [self.runs(CoreId::Pro), self.runs(CoreId::App)];
         let active = [0, 1].map(|n| running[n] && !self.cpus[n].is_idle());
         let end = if self.sleeping.is_some() {
@@ -395,7 +407,7 @@ impl Esp32 {
                 self.attend();
                 // The other core may be awake now, or a deadline nearer.
                 let next = if both {
-                    self.system.clock.cycle_at(self.system.devices.next_deadline())
+                    self.system.clock.cycle_at(self.system.next_deadline())
                 } else {
                     here
                 };
@@ -515,6 +527,7 @@ impl Esp32 {
 
     fn answer_requests(&mut self) {
         self.update_clocks();
+        self.follow_touch_timer();
         if self.system.devices.dport.take_app_cpu_reset() {
             self.reset_core(CoreId::App, ResetCause::AppByPro);
         }
@@ -552,6 +565,27 @@ impl Esp32 {
                 None => {}
             }
         }
+    }
+
+    /// Ends the sleep that has just begun if a pad already is as firmware waits for it.
+    fn wake_by_pads(&mut self, kind: SleepKind) {
+        let pads = self.system.rtc_pads();
+        let now = self.system.now();
+        let devices = &mut self.system.devices;
+        let ext0 = devices.rtc_io.ext0_pad().map_or(0, RtcPad::number);
+        devices.rtc_cntl.pads_changed(pads, ext0.into(), now);
+        if kind == SleepKind::Light && devices.gpio.wakes() {
+            devices.rtc_cntl.wake(WakeCause::Gpio, now);
+        }
+        devices.refresh(Id::RtcCntl);
+    }
+
+    /// The touch pads measure themselves when RTC_CNTL says so.
+    fn follow_touch_timer(&mut self) {
+        let cx = self.system.context();
+        let devices = &mut self.system.devices;
+        devices.sens.set_touch_timer(devices.rtc_cntl.touch_timer(), &cx);
+        devices.refresh(Id::Sens);
     }
 
     fn update_clocks(&mut self) {
@@ -600,7 +634,9 @@ impl Esp32 {
                 self.system.devices.rtc_cntl.start_flash_boot(cx.now);
                 self.system.devices.timg0.start_flash_boot(cx.now);
             }
-            self.system.connect_pads();
+            let cx = self.system.context();
+            self.system.serve_pads(Id::IoMux, &cx);
+            self.system.serve_pads(Id::RtcIo, &cx);
             self.system.devices.refresh(Id::RtcCntl);
             self.system.devices.refresh(Id::Timg0);
         }
@@ -644,8 +680,10 @@ impl Esp32 {
                 for &id in Id::ALL.iter().filter(|&&id| !in_rtc_domain(id)) {
                     devices.reset(id, &cx);
                 }
+                self.system.serve_pads(Id::IoMux, &cx);
             }
         }
+        self.wake_by_pads(kind);
     }
 
     fn wake(&mut self, kind: SleepKind, cause: WakeCause) {

@@ -10,5 +10,6 @@ mod devices;
 mod esp32;
 mod guest_port;
 mod memory;
+mod signals;
 
 pub use esp32::{ChipConfig, Esp32, Halt, RomChoice, Stopped};
