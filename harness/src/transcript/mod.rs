@@ -2,7 +2,7 @@
 //!
 //! The raw bytes are kept for ever. Beside them stands the text that expectations and snapshots
 //! work on: UTF-8 decoded lossily, terminal sequences and carriage returns dropped
-//! ([`text`]). One cursor says how far the scenario has read: each expectation searches on from
+//! (`text`). One cursor says how far the scenario has read: each expectation searches on from
 //! there, and a match moves it; nothing else does.
 //!
 //! Protocol traffic (a raw REPL transfer, a flash loader) is kept in the raw bytes but has no text,
