@@ -300,14 +300,14 @@ impl Cpu {
         }
     }
 
-    /// Whether ``a[n]`` belongs to a frame above the current one, so that an instruction that names it
+    /// Whether `a[n]` belongs to a frame above the current one, so that an instruction that names it
     /// would take a window overflow.
     pub fn is_live_elsewhere(&self, n: usize) -> bool {
         self.ps & (ps::WOE | ps::EXCM) == ps::WOE
             && (1..=n as u32 / 4).any(|quad| self.frame_begins(quad))
     }
 
-    /// Takes the window overflow that an instruction at the current PC would take for ``a[n]``.
+    /// Takes the window overflow that an instruction at the current PC would take for `a[n]`.
     pub fn overflow_at_pc(&mut self) {
         self.overflow(self.pc);
     }
