@@ -1,0 +1,143 @@
+//! The programs of `firmware/suite/` on an emulated board with the official MicroPython.
+//!
+//! The board is booted once, up to the raw REPL; every program gets a clone of it. With
+//! `BENCHRIG_SUITE=machine/uart` only the programs whose name contains that text are run.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+
+use benchrig::firmware::suite::{self, Program};
+use benchrig::firmware::{Manifest, Resolver, Store};
+use esp32_emulator::board::{Board, Options, Outcome, Profile};
+use esp32_emulator::time::Duration;
+
+const IMAGE: &str = "micropython-1.23.0";
+/// Device time for the boot, which formats the file system of a blank flash.
+const BOOT: Duration = Duration::from_secs(30);
+/// Device time for one program.
+const PROGRAM: Duration = Duration::from_secs(120);
+const THREADS: usize = 2;
+
+/// Programs that fail, and what the emulator lacks. One that passes has to leave the list.
+const KNOWN_GAPS: &[(&str, &str)] = &[];
+
+/// A board's console.
+struct Console(Board);
+
+impl Console {
+    fn send(&mut self, text: &str) {
+        text.bytes().for_each(|byte| self.0.send(0, byte));
+    }
+
+    /// What is printed up to and without `end`; an error holds what came instead.
+    fn read_until(&mut self, end: &str, within: Duration) -> Result<String, String> {
+        let deadline = self.0.now() + within;
+        let mut printed = Vec::new();
+        while !printed.ends_with(end.as_bytes()) {
+            let why = match self.0.run_until(deadline) {
+                Outcome::Serial => {
+                    let new = self.0.take_serial().filter(|it| it.port == 0);
+                    printed.extend(new.map(|it| it.byte));
+                    continue;
+                }
+                Outcome::Deadline => "time is up".to_owned(),
+                other => format!("{other:?}"),
+            };
+            return Err(format!("{why} after {:?}", String::from_utf8_lossy(&printed)));
+        }
+        printed.truncate(printed.len() - end.len());
+        Ok(String::from_utf8_lossy(&printed).into_owned())
+    }
+}
+
+/// A board whose MicroPython waits for a program in raw mode.
+fn booted() -> Board {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let manifest = Manifest::for_project(&root).expect("firmware.toml is right");
+    let store = Store::from_environment().expect("there is a place for the cache");
+    let firmware = Resolver::new(manifest, store, root).resolve(IMAGE, &mut |_| {});
+    let firmware = firmware.unwrap_or_else(|error| {
+        panic!("{IMAGE} is not in reach (put it into BENCHRIG_FIRMWARE_DIR): {error}")
+    });
+    let profile = Profile::named("esp32-devkit").expect("a known board");
+    let mut board = Board::new(profile, &Options::default());
+    for region in firmware.regions() {
+        board.flash_mut().load(region.offset, &region.bytes).expect("the image fits");
+    }
+    board.power_on();
+    let mut console = Console(board);
+    let prompt = console.read_until("\r\n>>> ", BOOT);
+    prompt.expect("MicroPython shows its prompt");
+    console.send("\x01");
+    let raw = console.read_until("CTRL-B to exit\r\n>", BOOT);
+    raw.expect("MicroPython enters raw mode");
+    console.0
+}
+
+/// Runs a program; `Err` says what is wrong with it.
+fn run(board: Board, program: &Program) -> Result<(), String> {
+    let mut console = Console(board);
+    console.send(&program.source);
+    console.send("\x04");
+    console.read_until("OK", PROGRAM)?;
+    let printed = console.read_until("\x04", PROGRAM)?;
+    let raised = console.read_until("\x04", PROGRAM)?;
+    let difference = program.compare(&printed).map(|it| {
+        let line = |text: Option<String>| text.map_or("nothing".to_owned(), |it| format!("{it:?}"));
+        let (expected, printed) = (line(it.expected), line(it.printed));
+        format!("line {}: expected {expected}, printed {printed}", it.line)
+    });
+    let raised = raised.trim_end().lines().next_back().map(|last| format!("raised {last}"));
+    match [difference, raised].into_iter().flatten().collect::<Vec<_>>() {
+        faults if faults.is_empty() => Ok(()),
+        faults => Err(faults.join("; ")),
+    }
+}
+
+/// The verdict of a program, considering what is known.
+fn judge(name: &str, result: Result<(), String>) -> Option<String> {
+    let known = KNOWN_GAPS.iter().find(|(gap, _)| *gap == name);
+    match (result, known) {
+        (Ok(()), None) => None,
+        (Err(fault), None) => Some(format!("{name}: {fault}")),
+        (Err(fault), Some((_, reason))) => {
+            println!("{name}: known gap ({reason}): {fault}");
+            None
+        }
+        (Ok(()), Some(_)) => Some(format!("{name} passes: take it out of KNOWN_GAPS")),
+    }
+}
+
+#[test]
+fn every_program_prints_on_the_emulated_board_what_it_must() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../firmware/suite");
+    let mut programs = suite::programs(&folder).expect("the programs can be read");
+    for (gap, _) in KNOWN_GAPS {
+        assert!(programs.iter().any(|it| it.name == *gap), "there is no program {gap}");
+    }
+    if let Ok(wanted) = std::env::var("BENCHRIG_SUITE") {
+        programs.retain(|it| it.name.contains(&wanted));
+        assert!(!programs.is_empty(), "no program has {wanted:?} in its name");
+    }
+    let board = booted();
+    let (next, (verdicts, collected)) = (AtomicUsize::new(0), mpsc::channel());
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            let (board, next, programs) = (board.clone(), &next, &programs);
+            let verdicts = verdicts.clone();
+            scope.spawn(move || {
+                while let Some(program) = programs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let verdict = judge(&program.name, run(board.clone(), program));
+                    println!("{}: {}", program.name, verdict.as_deref().unwrap_or("as expected"));
+                    verdicts.send(verdict).expect("the collector outlives the threads");
+                }
+            });
+        }
+    });
+    drop(verdicts);
+    let mut failures: Vec<String> = collected.into_iter().flatten().collect();
+    failures.sort();
+    let count = (failures.len(), programs.len());
+    assert!(failures.is_empty(), "{} of {} fail:\n{}", count.0, count.1, failures.join("\n"));
+}
