@@ -15,12 +15,15 @@ use esp32_emulator::time::Duration;
 const IMAGE: &str = "micropython-1.23.0";
 /// Device time for the boot, which formats the file system of a blank flash.
 const BOOT: Duration = Duration::from_secs(30);
-/// Device time for one program.
-const PROGRAM: Duration = Duration::from_secs(120);
+/// Device time for one program; none needs half of it.
+const PROGRAM: Duration = Duration::from_secs(20);
 const THREADS: usize = 2;
 
 /// Programs that fail, and what the emulator lacks. One that passes has to leave the list.
-const KNOWN_GAPS: &[(&str, &str)] = &[];
+const KNOWN_GAPS: &[(&str, &str)] = &[
+    ("machine/dac_and_touch", "a program that reads a touch pad waits without end"),
+    ("machine/uart_timing", "two stop bits take the time of one: UART ignores DL1_EN"),
+];
 
 /// A board's console.
 struct Console(Board);
@@ -75,6 +78,11 @@ fn booted() -> Board {
     console.0
 }
 
+/// The start of a line.
+fn shortened(line: &str) -> String {
+    line.chars().take(120).collect()
+}
+
 /// Runs a program; `Err` says what is wrong with it.
 fn run(board: Board, program: &Program) -> Result<(), String> {
     let mut console = Console(board);
@@ -84,7 +92,9 @@ fn run(board: Board, program: &Program) -> Result<(), String> {
     let printed = console.read_until("\x04", PROGRAM)?;
     let raised = console.read_until("\x04", PROGRAM)?;
     let difference = program.compare(&printed).map(|it| {
-        let line = |text: Option<String>| text.map_or("nothing".to_owned(), |it| format!("{it:?}"));
+        let line = |text: Option<String>| {
+            text.map_or("nothing".to_owned(), |it| format!("{:?}", shortened(&it)))
+        };
         let (expected, printed) = (line(it.expected), line(it.printed));
         format!("line {}: expected {expected}, printed {printed}", it.line)
     });
@@ -129,7 +139,7 @@ fn every_program_prints_on_the_emulated_board_what_it_must() {
             scope.spawn(move || {
                 while let Some(program) = programs.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let verdict = judge(&program.name, run(board.clone(), program));
-                    println!("{}: {}", program.name, verdict.as_deref().unwrap_or("as expected"));
+                    println!("{}", verdict.as_deref().unwrap_or(&program.name));
                     verdicts.send(verdict).expect("the collector outlives the threads");
                 }
             });
