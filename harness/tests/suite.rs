@@ -21,7 +21,6 @@ const THREADS: usize = 2;
 
 /// Programs that fail, and what the emulator lacks. One that passes has to leave the list.
 const KNOWN_GAPS: &[(&str, &str)] = &[
-    ("machine/dac_and_touch", "a program that reads a touch pad waits without end"),
     ("machine/uart_timing", "two stop bits take the time of one: UART ignores DL1_EN"),
 ];
 
