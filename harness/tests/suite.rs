@@ -15,8 +15,8 @@ use esp32_emulator::time::Duration;
 const IMAGE: &str = "micropython-1.23.0";
 /// Device time for the boot, which formats the file system of a blank flash.
 const BOOT: Duration = Duration::from_secs(30);
-/// Device time for one program; none needs half of it.
-const PROGRAM: Duration = Duration::from_secs(20);
+/// Device time for one program.
+const PROGRAM: Duration = Duration::from_secs(120);
 const THREADS: usize = 2;
 
 /// Programs that fail, and what the emulator lacks. One that passes has to leave the list.
