@@ -870,18 +870,21 @@ fn side(opcode: Opcode) -> RegionSide {
 /// before `limit`, so its passes up to there need not be executed.
 #[derive(Default)]
 struct Spin {
-    last: Option<(u32, u64, [u32; 16])>,
+    /// End of the last pass: cycle, address, device accesses so far, registers.
+    last: Option<(u64, u32, u64, [u32; 16])>,
 }
 
 impl Spin {
     /// Cycles of whole passes that can be skipped, when a pass of `pass` cycles has just ended.
     fn skip<B: Bus>(&mut self, cpu: &Cpu, bus: &B, pass: u64, limit: u64) -> u64 {
         let accesses = bus.device_accesses();
-        if self.last == Some((cpu.pc, accesses, cpu.a)) {
+        // Only the pass directly before counts: whatever ran in between may have stored.
+        let before = cpu.cycle.wrapping_sub(pass);
+        if self.last == Some((before, cpu.pc, accesses, cpu.a)) {
             let left = limit.saturating_sub(cpu.cycle);
             return left - left % pass;
         }
-        self.last = Some((cpu.pc, accesses, cpu.a));
+        self.last = Some((cpu.cycle, cpu.pc, accesses, cpu.a));
         0
     }
 }
