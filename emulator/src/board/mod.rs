@@ -268,6 +268,11 @@ impl Board {
         self.powered && pin.enabled && pin.level == (led.lit == Lit::High)
     }
 
+    /// Instructions that the host has executed for both cores, for figures of speed.
+    pub fn instructions(&self) -> u64 {
+        self.chip.instructions()
+    }
+
     /// What firmware touched that is not fully modelled.
     pub fn accesses(&self) -> Vec<Access> {
         self.chip.accesses()

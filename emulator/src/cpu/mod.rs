@@ -104,6 +104,9 @@ pub struct Cpu {
     events: u64,
     /// Cycles of a finished instruction that have still to pass.
     owed: u64,
+    /// Instructions that the host has executed. Polling loops and ROM functions that pass without
+    /// being executed are not in it, so it measures speed and is no state of the guest.
+    executed: u64,
 }
 
 impl Cpu {
@@ -171,6 +174,7 @@ impl Cpu {
             skip_polling_loops: true,
             events: 0,
             owed: 0,
+            executed: 0,
         };
         for n in 0..3 {
             cpu.set_ccompare(n, 0, 0);
@@ -186,6 +190,7 @@ impl Cpu {
         self.external = old.external;
         self.skip_polling_loops = old.skip_polling_loops;
         self.events = old.events;
+        self.executed = old.executed;
         self.set_ccount(0, self.cycle);
     }
 
@@ -194,6 +199,12 @@ impl Cpu {
     /// equal hashes.
     pub fn event_hash(&self) -> u64 {
         self.events
+    }
+
+    /// Instructions that the host has executed for this core so far: fewer than its cycles, since
+    /// waiting, skipped polling loops and native ROM functions are none.
+    pub fn executed(&self) -> u64 {
+        self.executed
     }
 
     /// Notes that control has been redirected from `pc` to the vector at `self.pc`. Inside a block

@@ -185,6 +185,11 @@ impl Esp32 {
         &self.cpus[core.index()]
     }
 
+    /// Instructions that the host has executed for both cores, for figures of speed.
+    pub fn instructions(&self) -> u64 {
+        self.cpus.iter().map(Cpu::executed).sum()
+    }
+
     /// What the GPIO matrix drives on a pad.
     pub fn pin(&self, gpio: u8) -> PinState {
         self.system.devices.gpio.output(gpio)

@@ -1,5 +1,6 @@
 //! The command line: arguments, files, terminal. One file per verb.
 
+mod bench;
 mod check;
 mod files;
 mod firmware;
@@ -60,6 +61,7 @@ enum Verb {
     Review(review::Review),
     Firmware(firmware::Firmware),
     Serve(serve::Serve),
+    Bench(bench::Bench),
 }
 
 /// Runs the program with these arguments (the first is its name) and this environment.
@@ -83,6 +85,7 @@ pub fn main(
         Verb::Review(verb) => verb.run(&terminal),
         Verb::Firmware(verb) => verb.run(&terminal),
         Verb::Serve(verb) => verb.run(&terminal),
+        Verb::Bench(verb) => verb.run(&terminal),
     }
 }
 

@@ -85,6 +85,11 @@ impl Emulated {
         contents
     }
 
+    /// Instructions that the host has executed, for figures of speed.
+    pub fn instructions(&self) -> u64 {
+        self.board.instructions()
+    }
+
     /// Puts bytes into the flash from outside, as if the chip had come so.
     ///
     /// # Errors
@@ -237,6 +242,7 @@ impl Target for Emulated {
         MachineReport {
             time: self.now(),
             event_hash: Some(format!("{:016x}", self.board.event_hash())),
+            instructions: Some(self.board.instructions()),
             unmodelled: accesses
                 .iter()
                 .filter(|access| access.fidelity == Fidelity::Unmodelled)

@@ -130,6 +130,7 @@ impl Cpu {
             let mut done = 0;
             let leave = self.execute(code.ops(&block, n), &block, code, bus, &mut done);
             self.cycle += done as u64;
+            self.executed += done as u64;
             match leave {
                 Leave::To(target) => {
                     self.pc = target;

@@ -1,0 +1,251 @@
+//! `benchrig bench`: the figures of speed that users notice, on this computer.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use esp32_emulator::soc::RomChoice;
+use serde::Serialize;
+
+use super::files::project_of;
+use super::images::ProjectFirmware;
+use super::terminal::Terminal;
+use crate::exit_code::ExitCode;
+use crate::runner::firmware::{FetchNews, FirmwareSource};
+use crate::targets::emulated::Emulated;
+use crate::targets::{Port, Power, Target, TargetError, TargetEvent, TargetRequest};
+use crate::time::{DeviceTime, Span};
+
+/// Measure how fast the emulator is on this computer
+///
+/// Boots the official MicroPython on an emulated board and times what a test run consists of. Each
+/// figure is the median of several rounds of wall time. `instructions` are those that were really
+/// executed: waiting and skipped polling loops are none. `cargo bench` measures the parts.
+#[derive(Debug, clap::Args)]
+pub(super) struct Bench {
+    /// How often each is measured
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+
+    /// Print one JSON object per figure on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+/// The firmware whose prompt runs the work.
+const FIRMWARE: &str = "micropython-1.23.0";
+const BOARD: &str = "esp32-devkit";
+const PROMPT: &str = "\r\n>>> ";
+/// Device time for any of this; the longest takes one minute.
+const PATIENCE: Span = Span::from_secs(300);
+
+/// What is typed once, before anything is timed. The native functions are machine code made by
+/// MicroPython's own emitter: loops as a compiler would write them.
+const SETUP: &[&str] = &[
+    "import time, array, machine",
+    "def f(n):\n s = 0\n for i in range(n):\n  s += i & 7\n return s",
+    "def floats(n):\n x = 0.5\n for i in range(n):\n  x = x * 1.01 + 0.25\n  if x > 100: x = x - 100\n return x > 0",
+    "@micropython.viper\ndef integers(n: int) -> int:\n s = 0\n while n:\n  s = (s << 1) ^ (s + n)\n  n -= 1\n return s & 0xff",
+    "@micropython.viper\ndef copy(to: ptr32, of: ptr32, n: int):\n while n:\n  i = 0\n  while i < 1024:\n   to[i] = of[i]\n   i += 1\n  n -= 1",
+    "a, b = array.array('i', [7] * 1024), array.array('i', [0] * 1024)",
+];
+
+/// One piece of work: its name, what is typed, and the answer that proves that it was done.
+const WORK: &[(&str, &str, &str)] = &[
+    ("MicroPython loop, f(1_000_000)", "f(1_000_000)", "3500000"),
+    ("MicroPython floats, 300_000 rounds", "floats(300_000)", "True"),
+    ("integer loop in machine code, 10 M rounds", "integers(10_000_000) >= 0", "True"),
+    ("memory copy in machine code, 16 MB", "copy(b, a, 4000) or b == a", "True"),
+    ("time.sleep(60)", "time.sleep(60) or 'woke'", "'woke'"),
+];
+
+/// What a round took.
+#[derive(Debug, Clone, Copy)]
+struct Taken {
+    wall: Duration,
+    device: Span,
+    instructions: u64,
+}
+
+/// A line of the table.
+#[derive(Debug, Serialize)]
+struct Figure {
+    name: &'static str,
+    /// Median of the rounds.
+    wall_ms: f64,
+    device_ms: f64,
+    instructions: u64,
+    wall_million_instructions_per_second: f64,
+}
+
+/// Why there are no figures.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    #[error("{0}")]
+    Firmware(String),
+    #[error("the board answered {seen:?} to {typed:?}, and not {wanted:?}")]
+    Answer { typed: String, wanted: String, seen: String },
+    #[error("the board printed {seen:?} and then not {wanted:?}")]
+    Silent { wanted: String, seen: String },
+}
+
+impl Bench {
+    pub(super) fn run(&self, terminal: &Terminal) -> ExitCode {
+        match self.measure(terminal) {
+            Ok(figures) => {
+                for figure in &figures {
+                    self.print(terminal, figure);
+                }
+                ExitCode::Passed
+            }
+            Err(trouble) => {
+                terminal.error(trouble);
+                ExitCode::Bench
+            }
+        }
+    }
+
+    fn print(&self, terminal: &Terminal, figure: &Figure) {
+        if self.json {
+            terminal.say(serde_json::json!(figure));
+            return;
+        }
+        let Figure { name, wall_ms, device_ms, instructions, .. } = figure;
+        let rate = figure.wall_million_instructions_per_second;
+        let work = match *instructions {
+            0 => String::new(),
+            n => format!("{:>9.1} M instructions, {rate:>5.0} M/s", n as f64 / 1e6),
+        };
+        let device = match *device_ms {
+            0.0 => String::new(),
+            ms => format!("{ms:>10.1} ms of device time"),
+        };
+        terminal.say(format!("{name:42} {wall_ms:>9.2} ms {device:28} {work}").trim_end());
+    }
+
+    fn measure(&self, terminal: &Terminal) -> Result<Vec<Figure>, Trouble> {
+        let request = TargetRequest { board: BOARD.to_owned(), seed: 1, flash: flash(terminal)? };
+        let mut figures = Vec::new();
+        let mut booted = None;
+        let mut boots = Vec::new();
+        for _ in 0..self.rounds {
+            let mut board = Emulated::new(&request, RomChoice::default())?;
+            boots.push(timed(&mut board, |board| {
+                board.power(Power::On)?;
+                read_until(board, PROMPT).map(|_| ())
+            })?);
+            booted = Some(board);
+        }
+        self.told(terminal, &mut figures, figure("power-on to prompt, first boot", boots));
+        let Some(mut board) = booted else { return Ok(figures) };
+        for text in SETUP {
+            answer(&mut board, text)?;
+        }
+        for &(name, typed, wanted) in WORK {
+            let mut rounds = Vec::new();
+            for _ in 0..self.rounds {
+                let mut board = board.clone();
+                rounds.push(timed(&mut board, |board| {
+                    let seen = answer(board, typed)?;
+                    if seen == wanted {
+                        return Ok(());
+                    }
+                    let (typed, wanted) = (typed.to_owned(), wanted.to_owned());
+                    Err(Trouble::Answer { typed, wanted, seen })
+                })?);
+            }
+            self.told(terminal, &mut figures, figure(name, rounds));
+        }
+        let nothing = |wall| Taken { wall, device: Span::ZERO, instructions: 0 };
+        let (mut saves, mut restores) = (Vec::new(), Vec::new());
+        for _ in 0..self.rounds {
+            let start = Instant::now();
+            let saved = board.clone();
+            saves.push(nothing(start.elapsed()));
+            let start = Instant::now();
+            board.clone_from(&saved);
+            restores.push(nothing(start.elapsed()));
+        }
+        self.told(terminal, &mut figures, figure("save a machine", saves));
+        self.told(terminal, &mut figures, figure("restore a machine", restores));
+        Ok(figures)
+    }
+
+    /// Progress, since the whole takes a while.
+    fn told(&self, terminal: &Terminal, figures: &mut Vec<Figure>, figure: Figure) {
+        terminal.tell(format_args!("measured: {}", figure.name));
+        figures.push(figure);
+    }
+}
+
+/// The flash of the board.
+fn flash(terminal: &Terminal) -> Result<Vec<crate::targets::Segment>, Trouble> {
+    let project = project_of(Path::new("scenario.yaml"));
+    let mut news = |news: FetchNews| {
+        if let FetchNews::Note(note) = news {
+            terminal.tell(format_args!("firmware {FIRMWARE}: {note}"));
+        }
+    };
+    let image = ProjectFirmware.resolve(&project, FIRMWARE, &mut news);
+    image.map(|image| image.segments).map_err(|trouble| Trouble::Firmware(trouble.message))
+}
+
+fn timed(
+    board: &mut Emulated,
+    work: impl FnOnce(&mut Emulated) -> Result<(), Trouble>,
+) -> Result<Taken, Trouble> {
+    let (before, instructions) = (board.now(), board.instructions());
+    let start = Instant::now();
+    work(board)?;
+    Ok(Taken {
+        wall: start.elapsed(),
+        device: board.now() - before,
+        instructions: board.instructions() - instructions,
+    })
+}
+
+fn figure(name: &'static str, mut rounds: Vec<Taken>) -> Figure {
+    rounds.sort_by_key(|taken| taken.wall);
+    let middle = rounds[rounds.len() / 2];
+    let seconds = middle.wall.as_secs_f64();
+    Figure {
+        name,
+        wall_ms: seconds * 1e3,
+        device_ms: middle.device.nanos() as f64 / 1e6,
+        instructions: middle.instructions,
+        wall_million_instructions_per_second: middle.instructions as f64 / seconds / 1e6,
+    }
+}
+
+/// Types code in paste mode; what was printed before the next prompt.
+fn answer(board: &mut Emulated, code: &str) -> Result<String, Trouble> {
+    board.send(Port::Console, b"\x05")?;
+    read_until(board, "=== ")?;
+    // The echo of a line is awaited, or the receive buffer would overrun.
+    for line in code.split_inclusive('\n') {
+        board.send(Port::Console, line.replace('\n', "\r").as_bytes())?;
+        let echo = line.replace('\n', "\r\n=== ");
+        read_until(board, &echo)?;
+    }
+    board.send(Port::Console, b"\x04")?;
+    let printed = read_until(board, ">>> ")?;
+    Ok(printed.trim_end_matches(">>> ").trim().to_owned())
+}
+
+/// What the console prints up to and with `end`, after which it must be silent.
+fn read_until(board: &mut Emulated, end: &str) -> Result<String, Trouble> {
+    let deadline: DeviceTime = board.now() + PATIENCE;
+    let mut printed = Vec::new();
+    while board.now() < deadline && !printed.ends_with(end.as_bytes()) {
+        for event in board.run_until(deadline)? {
+            let TargetEvent::Serial { bytes, .. } = event;
+            printed.extend(bytes);
+        }
+    }
+    let seen = String::from_utf8_lossy(&printed).into_owned();
+    match printed.ends_with(end.as_bytes()) {
+        true => Ok(seen),
+        false => Err(Trouble::Silent { wanted: end.to_owned(), seen }),
+    }
+}
