@@ -241,7 +241,7 @@ impl Esp32 {
     /// Takes the power away: everything volatile is lost.
     pub fn power_off(&mut self) {
         self.system.memory.power_off();
-        self.system.flash.power_cycle();
+        self.system.flash.power_cycle(self.system.now());
         if let Some(psram) = &mut self.system.psram {
             psram.power_cycle();
         }

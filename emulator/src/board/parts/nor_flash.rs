@@ -6,15 +6,17 @@
 //! status write 10 ms, suspend 20 us, reset 30 us).
 //! Modelled: the standard, dual and quad reads, page program, erases, three status registers with
 //! volatile and non-volatile writes, block protection, JEDEC, device and unique ids, SFDP,
-//! suspend and resume, power-down, software reset, busy times in device time; a power cut in the
-//! middle of the n-th program or erase.
+//! suspend and resume, power-down, software reset, busy times in device time; operations that a
+//! power loss or a reset leaves unfinished ([`interrupted`]), and a power cut in the n-th one.
 //! Not modelled: QPI and continuous-read modes, four-byte addresses, security registers, individual
-//! block locks, the status register lock (SRP), the number of lines that a command needs. Bytes
-//! change when the operation starts; a reset or a power loss while it runs does not undo them.
+//! block locks, the status register lock (SRP), the number of lines that a command needs. A write
+//! of the status registers is never left unfinished. A suspended operation's bytes read as if it
+//! had ended.
 //!
 //! Commands that the model does not know are listed by [`NorFlash::take_unknown_opcodes`].
 
 mod contents;
+mod interrupted;
 mod sfdp;
 
 use std::collections::BTreeSet;
@@ -24,6 +26,8 @@ use thiserror::Error;
 
 use self::contents::Contents;
 pub use self::contents::{PAGE_SIZE, Page};
+use self::interrupted::Running;
+pub use self::interrupted::Share;
 use crate::peripherals::spi::{Bytes, Transaction};
 use crate::time::{Duration, Instant};
 
@@ -145,21 +149,14 @@ enum WriteEnable {
     VolatileStatus,
 }
 
-/// What changes the array.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Operation {
-    Program,
-    Erase,
-}
-
 /// State that power loss and software reset clear.
 #[derive(Debug, Clone, Default)]
 struct Volatile {
     enabled: WriteEnable,
     busy_until: Option<Instant>,
-    operation: Option<Operation>,
-    /// Time that a suspended operation still needs.
-    suspended: Option<(Operation, Duration)>,
+    operation: Option<Running>,
+    /// With the time that it still needs.
+    suspended: Option<(Running, Duration)>,
     powered_down: bool,
     reset_enabled: bool,
 }
@@ -173,7 +170,7 @@ pub struct NorFlash {
     non_volatile_status: [u8; 3],
     volatile: Volatile,
     operations: u64,
-    cut_at: Option<u64>,
+    cut_at: Option<(u64, Share)>,
     cut_reached: bool,
     unknown: BTreeSet<u8>,
 }
@@ -221,11 +218,11 @@ impl NorFlash {
         self.operations
     }
 
-    /// Lets the power fail in the middle of operation number `n` as [`NorFlash::operations`] counts
-    /// them (the first is 1): its first half is done, then the chip is dead until
+    /// Lets the power fail in operation number `n` as [`NorFlash::operations`] counts them (the
+    /// first is 1), when `share` of its time has passed: then the chip is dead until
     /// [`NorFlash::power_cycle`]. `None` withdraws the order.
-    pub fn cut_power_at(&mut self, n: Option<u64>) {
-        self.cut_at = n;
+    pub fn cut_power_at(&mut self, cut: Option<(u64, Share)>) {
+        self.cut_at = cut;
     }
 
     /// Whether the ordered power cut has come; the board then takes the power away.
@@ -233,14 +230,25 @@ impl NorFlash {
         self.cut_reached
     }
 
-    /// Power goes and returns: registers take their non-volatile values, an ordered cut that has
-    /// come is over.
-    pub fn power_cycle(&mut self) {
-        self.status = self.non_volatile_status;
-        self.volatile = Volatile::default();
+    /// Power goes at `now` and returns: what was being programmed or erased stays unfinished,
+    /// registers take their non-volatile values, an ordered cut that has come is over.
+    pub fn power_cycle(&mut self, now: Instant) {
+        self.reset(now);
         if std::mem::take(&mut self.cut_reached) {
             self.cut_at = None;
         }
+    }
+
+    /// Registers take their non-volatile values, and nothing goes on.
+    fn reset(&mut self, now: Instant) {
+        self.settle(now);
+        let Volatile { operation, busy_until, suspended, .. } = std::mem::take(&mut self.volatile);
+        let stopped = operation.zip(busy_until).map(|(it, until)| (it, until - now));
+        for (operation, remaining) in stopped.into_iter().chain(suspended) {
+            let done = operation.share_without(remaining);
+            operation.interrupt(done, &mut self.contents);
+        }
+        self.status = self.non_volatile_status;
     }
 
     /// Command bytes received so far that the model does not know.
@@ -325,9 +333,8 @@ impl NorFlash {
             0x7a => self.resume(now),
             0x66 => self.volatile.reset_enabled = true,
             0x99 if reset_enabled => {
-                self.status = self.non_volatile_status;
-                self.volatile =
-                    Volatile { busy_until: Some(now + RESET_TIME), ..Volatile::default() };
+                self.reset(now);
+                self.volatile.busy_until = Some(now + RESET_TIME);
             }
             // FF ends modes that are not entered here, A3 speeds up reads of other makers' chips.
             0x99 | 0xff | 0xa3 => {}
@@ -432,22 +439,18 @@ impl NorFlash {
         free
     }
 
-    /// Counts an operation and says how many of its `length` units get done.
-    fn begin(
-        &mut self,
-        operation: Operation,
-        length: usize,
-        time: Duration,
-        now: Instant,
-    ) -> usize {
+    /// Counts an operation, whose bytes have changed already; it may be the one in which the power
+    /// is to fail.
+    fn begin(&mut self, operation: Running, now: Instant) {
         self.operations += 1;
-        self.volatile.operation = Some(operation);
-        self.volatile.busy_until = Some(now + time);
-        if self.cut_at == Some(self.operations) {
-            self.cut_reached = true;
-            return length / 2;
+        self.volatile.busy_until = Some(now + operation.time());
+        match self.cut_at {
+            Some((n, share)) if n == self.operations => {
+                self.cut_reached = true;
+                operation.interrupt(share, &mut self.contents);
+            }
+            _ => self.volatile.operation = Some(operation),
         }
-        length
     }
 
     fn program(&mut self, mut outgoing: impl Iterator<Item = u8>, now: Instant) {
@@ -461,31 +464,33 @@ impl NorFlash {
             buffer[(at % PROGRAM_PAGE) as usize] = byte;
             count += 1;
         }
-        let free_or_erasing = matches!(self.volatile.suspended, None | Some((Operation::Erase, _)));
+        let free_or_erasing = self.volatile.suspended.as_ref().is_none_or(|(it, _)| it.erases());
         if count == 0 || !free_or_erasing || !self.may_change(base..base + PROGRAM_PAGE) {
             return;
         }
         let count = count.min(PROGRAM_PAGE as usize);
-        let done = self.begin(Operation::Program, count, program_time(count), now);
         let first = (start - base) as usize;
-        let head = done.min(buffer.len() - first);
+        let operation = Running::program(base, first, count, program_time(count), &self.contents);
+        let head = count.min(buffer.len() - first);
         self.contents.program(start, &buffer[first..first + head]);
-        self.contents.program(base, &buffer[..done - head]);
+        self.contents.program(base, &buffer[..count - head]);
+        self.begin(operation, now);
     }
 
     fn erase(&mut self, start: Option<u32>, length: u32, time: Duration, now: Instant) {
         let Some(start) = start else { return };
         let start = start & (self.size() - 1) & !(length - 1);
         if self.volatile.suspended.is_none() && self.may_change(start..start + length) {
-            let done = self.begin(Operation::Erase, length as usize, time, now);
-            self.contents.erase(start, done as u32);
+            let operation = Running::erase(start, length, time, &self.contents);
+            self.contents.erase(start, length);
+            self.begin(operation, now);
         }
     }
 
     fn suspend(&mut self, now: Instant) {
         if self.volatile.suspended.is_none()
-            && let (Some(until), Some(operation)) =
-                (self.volatile.busy_until, self.volatile.operation.take())
+            && let Some((operation, until)) =
+                self.volatile.operation.take().zip(self.volatile.busy_until)
         {
             self.volatile.busy_until = None;
             self.volatile.enabled = WriteEnable::None;

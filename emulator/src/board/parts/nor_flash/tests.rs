@@ -133,14 +133,14 @@ fn quad_enable_is_set_by_either_way_and_survives_power_loss_unless_volatile() {
         bench.command(0x06);
         bench.run(opcode, None, data, 0);
         bench.finish();
-        bench.flash.power_cycle();
+        bench.flash.power_cycle(bench.now);
         assert_eq!(bench.run(0x35, None, &[], 1), [QE]);
     }
     let mut bench = Bench::new();
     bench.command(0x50);
     bench.run(0x31, None, &[QE], 0);
     assert_eq!((bench.status(), bench.run(0x35, None, &[], 1)), (0, vec![QE]));
-    bench.flash.power_cycle();
+    bench.flash.power_cycle(bench.now);
     assert_eq!(bench.run(0x35, None, &[], 1), [0]);
 }
 
@@ -194,25 +194,83 @@ fn a_chip_in_power_down_or_reset_hears_nothing_else() {
 }
 
 #[test]
-fn the_nth_operation_is_left_half_done_when_power_is_cut() {
+fn the_nth_operation_gets_as_far_as_ordered_when_power_is_cut() {
     let mut bench = Bench::new();
-    bench.flash.cut_power_at(Some(2));
+    bench.flash.cut_power_at(Some((2, Share::percent(50))));
     bench.program(0, &[0; 4]);
     assert!(!bench.flash.power_cut_reached());
     bench.command(0x06);
-    bench.run(0x02, Some(0x100), &[0; 4], 0);
+    bench.run(0x02, Some(0x1fe), &[0; 4], 0);
     assert!(bench.flash.power_cut_reached());
     assert_eq!(bench.run(0x05, None, &[], 1), [0xff]);
-    bench.flash.power_cycle();
-    assert_eq!(bench.bytes(0x100, 4), [0, 0, 0xff, 0xff]);
-    bench.flash.load(0x1000, &[0; 0x1000]).unwrap();
-    bench.flash.cut_power_at(Some(3));
-    bench.erase(0x20, 0x1000);
-    bench.flash.power_cycle();
-    assert_eq!(bench.bytes(0x17ff, 2), [0xff, 0]);
-    assert_eq!(bench.flash.operations(), 3);
+    bench.flash.power_cycle(bench.now);
+    assert_eq!(bench.bytes(0x1fe, 2), [0, 0]);
+    assert_eq!(bench.bytes(0x100, 2), [0xf0, 0xff], "around the end of the page, half a byte");
+    assert_eq!(bench.flash.operations(), 2);
     bench.program(0, &[0]);
     assert!(!bench.flash.power_cut_reached());
+}
+
+#[test]
+fn an_unfinished_erase_has_programmed_first_and_then_erased_all_over() {
+    let before: Vec<u8> = (0..0x1000_u32).map(|n| (n * 7) as u8).collect();
+    let mut ones = Vec::new();
+    for percent in (0..=100).step_by(10) {
+        let mut bench = Bench::new();
+        bench.flash.load(0x1000, &before).unwrap();
+        bench.flash.cut_power_at(Some((1, Share::percent(percent))));
+        bench.erase(0x20, 0x1000);
+        bench.flash.power_cycle(bench.now);
+        let after = bench.bytes(0x1000, 0x1000);
+        if percent < 50 {
+            let zeros = 0x1000 * usize::from(percent) / 50;
+            assert!(after[..zeros].iter().all(|&it| it == 0), "{percent} %");
+            assert_eq!(after[zeros..], before[zeros..], "{percent} %");
+        } else {
+            ones.push(after.iter().map(|it| it.count_ones()).sum::<u32>());
+        }
+        assert_eq!((bench.bytes(0xfff, 1), bench.bytes(0x2000, 1)), (vec![0xff], vec![0xff]));
+    }
+    assert_eq!((ones[0], ones[5]), (0, 0x8000));
+    for (n, pair) in ones.windows(2).enumerate() {
+        assert!((0x1000..0x2400).contains(&(pair[1] - pair[0])), "step {n}: {ones:?}");
+    }
+}
+
+#[test]
+fn power_loss_and_reset_undo_what_a_running_operation_has_not_reached() {
+    let reset = |bench: &mut Bench| {
+        bench.command(0x66);
+        bench.command(0x99);
+        bench.wait(RESET_TIME);
+    };
+    let loss = |bench: &mut Bench| bench.flash.power_cycle(bench.now);
+    for end in [&reset as &dyn Fn(&mut Bench), &loss] {
+        let mut bench = Bench::new();
+        bench.program(0x100, &[0x55]);
+        bench.command(0x06);
+        bench.run(0x02, Some(0), &[0; 101], 0);
+        bench.wait(Duration::from_micros(140)); // of 280
+        end(&mut bench);
+        assert_eq!(bench.bytes(0, 1), [0]);
+        assert_eq!(bench.bytes(49, 3), [0, 0xf0, 0xff]);
+        bench.command(0x06);
+        bench.run(0x20, Some(0), &[], 0);
+        bench.wait(Duration::from_millis(1)); // of 45: before it comes to 0x100
+        end(&mut bench);
+        assert_eq!((bench.bytes(0, 1), bench.bytes(0x100, 1)), (vec![0], vec![0x55]));
+        bench.command(0x06);
+        bench.run(0x20, Some(0), &[], 0);
+        bench.wait(Duration::from_millis(1));
+        bench.command(0x75);
+        bench.wait(Duration::from_millis(100));
+        end(&mut bench);
+        assert_eq!(bench.bytes(0x100, 1), [0x55], "suspended");
+        assert_eq!(bench.run(0x35, None, &[], 1), [0]);
+        bench.erase(0x20, 0);
+        end(&mut bench);
+        assert_eq!(bench.bytes(0, 1), [0xff], "what has ended stays");
+    }
 }
 
 #[test]
@@ -248,7 +306,7 @@ fn every_opcode_and_length_is_survived_and_strange_ones_are_listed() {
                 bench.wait(Duration::from_secs(60));
             }
         }
-        bench.flash.power_cycle();
+        bench.flash.power_cycle(bench.now);
     }
     let unknown = bench.flash.take_unknown_opcodes();
     assert!(unknown.contains(&0x38) && !unknown.contains(&0x9f));
