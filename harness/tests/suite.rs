@@ -3,16 +3,17 @@
 //! The board is booted once, up to the raw REPL; every program gets a clone of it. With
 //! `BENCHRIG_SUITE=machine/uart` only the programs whose name contains that text are run.
 
+mod common;
+
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 use benchrig::firmware::suite::{self, Program};
-use benchrig::firmware::{Manifest, Resolver, Store};
-use esp32_emulator::board::{Board, Options, Outcome, Profile};
+use common::Console;
+use esp32_emulator::board::Board;
 use esp32_emulator::time::Duration;
 
-const IMAGE: &str = "micropython-1.23.0";
 /// Device time for the boot, which formats the file system of a blank flash.
 const BOOT: Duration = Duration::from_secs(30);
 /// Device time for one program.
@@ -23,49 +24,9 @@ const THREADS: usize = 2;
 const KNOWN_GAPS: &[(&str, &str)] =
     &[("machine/uart_timing", "two stop bits take the time of one: UART ignores DL1_EN")];
 
-/// A board's console.
-struct Console(Board);
-
-impl Console {
-    fn send(&mut self, text: &str) {
-        text.bytes().for_each(|byte| self.0.send(0, byte));
-    }
-
-    /// What is printed up to and without `end`; an error holds what came instead.
-    fn read_until(&mut self, end: &str, within: Duration) -> Result<String, String> {
-        let deadline = self.0.now() + within;
-        let mut printed = Vec::new();
-        while !printed.ends_with(end.as_bytes()) {
-            let why = match self.0.run_until(deadline) {
-                Outcome::Serial => {
-                    let new = self.0.take_serial().filter(|it| it.port == 0);
-                    printed.extend(new.map(|it| it.byte));
-                    continue;
-                }
-                Outcome::Deadline => "time is up".to_owned(),
-                other => format!("{other:?}"),
-            };
-            return Err(format!("{why} after {:?}", String::from_utf8_lossy(&printed)));
-        }
-        printed.truncate(printed.len() - end.len());
-        Ok(String::from_utf8_lossy(&printed).into_owned())
-    }
-}
-
 /// A board whose MicroPython waits for a program in raw mode.
 fn booted() -> Board {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let manifest = Manifest::for_project(&root).expect("firmware.toml is right");
-    let store = Store::from_environment().expect("there is a place for the cache");
-    let firmware = Resolver::new(manifest, store, root).resolve(IMAGE, &mut |_| {});
-    let firmware = firmware.unwrap_or_else(|error| {
-        panic!("{IMAGE} is not in reach (put it into BENCHRIG_FIRMWARE_DIR): {error}")
-    });
-    let profile = Profile::named("esp32-devkit").expect("a known board");
-    let mut board = Board::new(profile, &Options::default());
-    for region in firmware.regions() {
-        board.flash_mut().load(region.offset, &region.bytes).expect("the image fits");
-    }
+    let mut board = common::board();
     board.power_on();
     let mut console = Console(board);
     let prompt = console.read_until("\r\n>>> ", BOOT);
