@@ -161,8 +161,10 @@ fn a_board_boots_after_a_power_cut_in_any_flash_operation_of_its_first_boot() {
         let (operation, share) = (n / SHARES.len(), SHARES[n % SHARES.len()]);
         let what = format!("cut at {share} % of operation {}", operation + 1);
         let mut board = before[operation].clone();
-        let order = (operation as u64 + 1, Share::percent(share));
-        board.flash_mut().cut_power_at(Some(order));
+        let nth = operation as u64 + 1 - board.flash().operations();
+        let share = Share::percent(share);
+        let cut = PowerCut { operation: FlashOperation::Any, nth, share };
+        board.flash_mut().cut_power_at(Some(cut));
         let deadline = board.now() + BOOT;
         loop {
             match board.run_until(deadline) {

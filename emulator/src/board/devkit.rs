@@ -3,7 +3,7 @@
 //! Source: ESP32-DevKitC V4 Getting Started Guide; ESP32-WROOM-32E Datasheet.
 
 use super::parts::nor_flash::{FlashIdentity, FlashSize};
-use super::profile::Profile;
+use super::profile::{Button, Profile};
 use crate::peripherals::efuse::{ChipRevision, Package};
 
 /// The profile.
@@ -19,4 +19,5 @@ pub(super) const PROFILE: Profile = Profile {
     psram: None,
     straps: &[],
     leds: &[],
+    buttons: &[Button { name: "boot", gpio: 0 }],
 };

@@ -23,4 +23,5 @@ pub(super) const PROFILE: Profile = Profile {
         Led { name: "indicator", gpio: 33, lit: Lit::Low },
         Led { name: "flash", gpio: 4, lit: Lit::High },
     ],
+    buttons: &[],
 };

@@ -26,12 +26,14 @@ use std::collections::VecDeque;
 
 use parts::nor_flash::NorFlash;
 use parts::psram::Psram;
-pub use profile::{Led, Lit, Profile, Strap};
+pub use profile::{Button, Led, Lit, Profile, Strap};
 
 use crate::cpu::code::MAX_BLOCK;
 use crate::peripherals::efuse::EfuseConfig;
+use crate::peripherals::gpio::PINS;
 use crate::peripherals::uart::Symbol;
 use crate::soc::access_log::Access;
+pub use crate::soc::Edge;
 use crate::soc::{ChipConfig, Esp32, Halt, RomChoice, Stopped};
 use crate::time::{Hertz, Instant};
 
@@ -80,6 +82,8 @@ pub enum Outcome {
     Deadline,
     /// [`Board::take_serial`] has something.
     Serial,
+    /// [`Board::take_edge`] has something.
+    Edge,
     /// The flash operation at which power was to be cut has come; the board is off.
     PowerCut,
     /// Firmware needs something that the emulator does not have.
@@ -94,7 +98,12 @@ pub struct Board {
     powered: bool,
     reset_held: bool,
     boot_mode: BootMode,
+    /// Levels that the person puts on pins.
+    driven: [Option<bool>; PINS as usize],
+    /// Pressed buttons besides the one for reset, one bit for each GPIO.
+    pressed: u64,
     serial: VecDeque<SerialByte>,
+    edges: VecDeque<Edge>,
 }
 
 impl Board {
@@ -120,7 +129,10 @@ impl Board {
             powered: false,
             reset_held: false,
             boot_mode: BootMode::Run,
+            driven: [None; PINS as usize],
+            pressed: 0,
             serial: VecDeque::new(),
+            edges: VecDeque::new(),
         }
     }
 
@@ -157,7 +169,69 @@ impl Board {
     /// Moves the boot jumper. It acts at the next reset.
     pub fn set_boot_mode(&mut self, mode: BootMode) {
         self.boot_mode = mode;
-        self.chip.set_straps(self.profile.strap_word(mode == BootMode::Run));
+        self.connect(0);
+    }
+
+    /// What a reset at this moment would do, by jumper, buttons and whatever else pulls at GPIO0.
+    pub fn selected_boot(&self) -> BootMode {
+        match self.outside(0) {
+            Some(false) => BootMode::Download,
+            _ => BootMode::Run,
+        }
+    }
+
+    /// Puts a level on a pin from outside, or lets go of it with `None`. Numbers above 39 are
+    /// ignored, here and below.
+    pub fn drive_pin(&mut self, gpio: u8, level: Option<bool>) {
+        if let Some(driven) = self.driven.get_mut(usize::from(gpio)) {
+            *driven = level;
+            self.connect(gpio);
+        }
+    }
+
+    /// Holds a button down, or lets it go.
+    pub fn set_pressed(&mut self, button: Button, pressed: bool) {
+        let bit = 1_u64.checked_shl(button.gpio.into()).unwrap_or(0);
+        self.pressed = if pressed { self.pressed | bit } else { self.pressed & !bit };
+        self.connect(button.gpio);
+    }
+
+    /// The level of a pin, whoever drives it; low on a board without power.
+    pub fn pin_level(&self, gpio: u8) -> bool {
+        self.powered && self.chip.pin_level(gpio)
+    }
+
+    /// From now on [`Board::take_edge`] tells of changes of this pin's level.
+    pub fn observe_pin(&mut self, gpio: u8) {
+        self.chip.observe_pin(gpio);
+    }
+
+    /// The oldest change of an observed pin that nobody has taken.
+    pub fn take_edge(&mut self) -> Option<Edge> {
+        self.edges.pop_front()
+    }
+
+    /// The supply sags below the brown-out threshold, or recovers.
+    pub fn set_supply_low(&mut self, low: bool) {
+        if self.powered {
+            self.chip.set_supply_low(low);
+        }
+    }
+
+    /// What jumper, buttons and person force on a pin: ground wins.
+    fn outside(&self, gpio: u8) -> Option<bool> {
+        let jumper = gpio == 0 && self.boot_mode == BootMode::Download;
+        let pressed = self.pressed.checked_shr(gpio.into()).unwrap_or(0) & 1 != 0;
+        match jumper || pressed {
+            true => Some(false),
+            false => self.driven.get(usize::from(gpio)).copied().flatten(),
+        }
+    }
+
+    fn connect(&mut self, gpio: u8) {
+        let level = self.outside(gpio);
+        self.chip.drive_pin(gpio, level);
+        self.chip.set_straps(self.profile.strap_word(|gpio| self.outside(gpio)));
     }
 
     /// Switches the power on; nothing happens if it is on.
@@ -190,7 +264,7 @@ impl Board {
 
     fn start(&mut self) {
         if self.powered && !self.reset_held {
-            self.set_boot_mode(self.boot_mode);
+            self.connect(0);
             self.chip.power_on();
         }
     }
@@ -229,8 +303,8 @@ impl Board {
 
     /// Lets device time pass up to `deadline`; comes back earlier when there is something to see.
     pub fn run_until(&mut self, deadline: Instant) -> Outcome {
-        if !self.serial.is_empty() {
-            return Outcome::Serial;
+        if let Some(news) = self.news() {
+            return news;
         }
         if !self.powered || self.reset_held {
             self.chip.pass_time(deadline);
@@ -238,21 +312,33 @@ impl Board {
         }
         loop {
             let stopped = self.chip.run_until(deadline);
-            self.collect_serial();
+            self.collect();
             match stopped {
                 Stopped::Halted(halt) => return Outcome::Halted(halt),
                 Stopped::PowerCut => {
                     self.power_off();
                     return Outcome::PowerCut;
                 }
-                _ if !self.serial.is_empty() => return Outcome::Serial,
-                Stopped::Deadline => return Outcome::Deadline,
-                Stopped::Output => {}
+                Stopped::Deadline => return self.news().unwrap_or(Outcome::Deadline),
+                Stopped::Output => {
+                    if let Some(news) = self.news() {
+                        return news;
+                    }
+                }
             }
         }
     }
 
-    fn collect_serial(&mut self) {
+    fn news(&self) -> Option<Outcome> {
+        match (self.serial.is_empty(), self.edges.is_empty()) {
+            (false, _) => Some(Outcome::Serial),
+            (true, false) => Some(Outcome::Edge),
+            (true, true) => None,
+        }
+    }
+
+    fn collect(&mut self) {
+        self.edges.extend(self.chip.take_edges());
         for port in 0..3 {
             while let Some((at, symbol)) = self.chip.take_output(usize::from(port)) {
                 if let Symbol::Byte(byte) = symbol {

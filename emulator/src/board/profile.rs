@@ -24,6 +24,15 @@ pub struct Led {
     pub lit: Lit,
 }
 
+/// A button that connects a GPIO with ground while it is pressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Button {
+    /// What the silk screen calls it, in lower case.
+    pub name: &'static str,
+    /// GPIO number.
+    pub gpio: u8,
+}
+
 /// A strapping pin and the level that the board's resistors give it. Pins that are not listed have
 /// the chip's own pulls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +68,8 @@ pub struct Profile {
     pub straps: &'static [Strap],
     /// Lamps.
     pub leds: &'static [Led],
+    /// Buttons besides the one for reset.
+    pub buttons: &'static [Button],
 }
 
 /// The chip's own pulls on the strapping pads: GPIO0, 5 and 15 up, 2, 4 and 12 down.
@@ -78,17 +89,19 @@ impl Profile {
         Self::ALL.iter().copied().find(|profile| profile.name == name)
     }
 
-    /// The strapping word at reset, with GPIO0 at `gpio0`.
-    pub fn strap_word(&self, gpio0: bool) -> u16 {
+    /// The strapping word at reset, where `driven` says which level something outside forces on a
+    /// GPIO, if anything does.
+    pub fn strap_word(&self, driven: impl Fn(u8) -> Option<bool>) -> u16 {
         STRAP_BITS.iter().enumerate().fold(0, |word, (bit, &gpio)| {
             let strapped = self.straps.iter().find(|strap| strap.gpio == gpio);
-            let high = match strapped {
-                _ if gpio == 0 => gpio0,
-                Some(strap) => strap.high,
-                None => DEFAULT_HIGH.contains(&gpio),
-            };
-            word | u16::from(high) << bit
+            let resting = strapped.map_or(DEFAULT_HIGH.contains(&gpio), |strap| strap.high);
+            word | u16::from(driven(gpio).unwrap_or(resting)) << bit
         })
+    }
+
+    /// The button of that name.
+    pub fn button(&self, name: &str) -> Option<Button> {
+        self.buttons.iter().copied().find(|button| button.name == name)
     }
 }
 
@@ -98,8 +111,8 @@ mod tests {
 
     #[test]
     fn a_devkit_boots_with_0x13_and_downloads_with_0x3() {
-        let devkit =
-            Profile::named("esp32-devkit").map(|it| (it.strap_word(true), it.strap_word(false)));
-        assert_eq!(devkit, Some((0x13, 0x03)));
+        let devkit = Profile::named("esp32-devkit").expect("a known board");
+        assert_eq!(devkit.strap_word(|_| None), 0x13);
+        assert_eq!(devkit.strap_word(|gpio| (gpio == 0).then_some(false)), 0x03);
     }
 }

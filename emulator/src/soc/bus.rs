@@ -9,7 +9,7 @@
 use super::clock::CycleClock;
 use super::devices::{Devices, Id, Touched};
 use super::memory::{Cell, Memory, ROM, ROM_LEN};
-use super::signals::{self, Signals};
+use super::signals::{self, Edge, Signals};
 use crate::board::parts::nor_flash::NorFlash;
 use crate::board::parts::psram::Psram;
 use crate::cpu::decode::length as instruction_length;
@@ -17,6 +17,7 @@ use crate::cpu::exceptions::{Cause, Fault};
 use crate::cpu::{Bus, Fetched, Loaded, MAX_FETCH, RegionSide, Stored};
 use crate::peripherals::dma::{DmaMemory, NoMemory};
 use crate::peripherals::dport::{CacheBus, Dport};
+use crate::peripherals::gpio::PINS;
 use crate::peripherals::i2c::EmptyBus;
 use crate::peripherals::rtc_cntl::WakeCause;
 use crate::peripherals::spi::SpiController;
@@ -93,6 +94,11 @@ pub(super) struct System {
     pub(super) signals: Signals,
     /// Pads connected outside of the chip.
     pub(super) wires: Vec<(u8, u8)>,
+    /// What the outside drives on pads.
+    pub(super) outside: [Option<bool>; PINS as usize],
+    /// Pads whose changes are kept, one bit each.
+    pub(super) observed: u64,
+    pub(super) edges: Vec<Edge>,
 }
 
 impl System {
@@ -128,6 +134,9 @@ impl System {
             register_reads: 0,
             signals: Signals::default(),
             wires: Vec::new(),
+            outside: [None; PINS as usize],
+            observed: 0,
+            edges: Vec::new(),
         };
         signals::set_idle_levels(&mut system.devices.gpio);
         system.remap();

@@ -18,6 +18,7 @@ use super::bus::System;
 use super::clock::clock_tree;
 use super::devices::{DeviceConfig, Devices, Id};
 use super::guest_port::GuestPort;
+use super::signals::Edge;
 use crate::board::parts::nor_flash::NorFlash;
 use crate::board::parts::psram::Psram;
 use crate::cpu::code::{CodeCache, MAX_BLOCK};
@@ -102,7 +103,7 @@ pub enum Halt {
 pub enum Stopped {
     /// The instant asked for is reached.
     Deadline,
-    /// A UART has output to take.
+    /// A UART has output to take, or an observed pin has changed.
     Output,
     /// The flash chip has reached the operation at which power was to be cut.
     PowerCut,
@@ -195,6 +196,34 @@ impl Esp32 {
         self.system.devices.gpio.output(gpio)
     }
 
+    /// The level of a pad, whoever drives it.
+    pub fn pin_level(&self, gpio: u8) -> bool {
+        self.system.devices.gpio.pad_level(gpio)
+    }
+
+    /// Something outside drives a pad to a level, or lets go of it.
+    pub fn drive_pin(&mut self, gpio: u8, level: Option<bool>) {
+        self.system.drive(gpio, level);
+    }
+
+    /// From now on changes of a pad's level are kept for [`Esp32::take_edges`].
+    pub fn observe_pin(&mut self, gpio: u8) {
+        self.system.observe(gpio);
+    }
+
+    /// Changes of observed pads since the last call, in order of time.
+    pub fn take_edges(&mut self) -> Vec<Edge> {
+        std::mem::take(&mut self.system.edges)
+    }
+
+    /// The supply falls below the threshold of the brown-out detector, or recovers.
+    pub fn set_supply_low(&mut self, low: bool) {
+        self.system.devices.rtc_cntl.set_supply_low(low);
+        self.system.devices.refresh(Id::RtcCntl);
+        self.system.requests = true;
+        self.system.update_lines();
+    }
+
     /// Connects the pads of two GPIOs outside of the chip: each takes the level that the chip
     /// drives on the other.
     pub fn wire(&mut self, a: u8, b: u8) {
@@ -247,6 +276,12 @@ impl Esp32 {
         }
         self.code.clear();
         self.halted = None;
+        // A chip without power drives nothing.
+        let cx = self.system.context();
+        for id in [Id::Gpio, Id::IoMux, Id::RtcIo] {
+            self.system.devices.reset(id, &cx);
+            self.system.serve_pads(id, &cx);
+        }
     }
 
     /// Power comes, or the EN pin is released.
@@ -344,10 +379,11 @@ impl Esp32 {
         }
     }
 
-    /// True when some UART has output that was not there at the last look.
+    /// True when some UART has output that was not there at the last look, or a pin has changed.
     fn collect_output(&mut self) -> bool {
         let devices = &self.system.devices;
-        devices.uart0.has_output() || devices.uart1.has_output() || devices.uart2.has_output()
+        !self.system.edges.is_empty()
+            || devices.uart0.has_output() || devices.uart1.has_output() || devices.uart2.has_output()
     }
 
     /// Runs both cores from `self.cycle` to a common later cycle.

@@ -13,3 +13,4 @@ mod memory;
 mod signals;
 
 pub use esp32::{ChipConfig, Esp32, Halt, RomChoice, Stopped};
+pub use signals::Edge;

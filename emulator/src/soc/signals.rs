@@ -11,13 +11,24 @@
 
 use super::bus::System;
 use super::devices::Id;
-use crate::peripherals::gpio::{Gpio, SignalSource};
+use crate::peripherals::gpio::{Gpio, PINS, SignalSource};
 use crate::peripherals::io_mux::{PadConfig, Pull};
 use crate::peripherals::pcnt::{self, Input};
 use crate::peripherals::rtc_io::RtcPad;
 use crate::peripherals::spi::{Duplex, Transaction};
 use crate::peripherals::{Context, ledc, rmt};
 use crate::time::Instant;
+
+/// A change of a pad's level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Edge {
+    /// When.
+    pub at: Instant,
+    /// GPIO number.
+    pub gpio: u8,
+    /// The level since then.
+    pub level: bool,
+}
 
 /// RXD of the UARTs.
 const RXD: [u8; 3] = [14, 17, 198];
@@ -230,6 +241,7 @@ impl System {
         let taps = taps.collect::<Vec<_>>();
         let mut watched =
             taps.iter().filter_map(|tap| tap.pad).fold(gpio.watched(), |all, pad| all | 1 << pad);
+        watched |= self.observed;
         for &(a, b) in &self.wires {
             let ends = 1_u64 << a.min(63) | 1_u64 << b.min(63);
             if watched & ends != 0 {
@@ -301,15 +313,38 @@ impl System {
         self.route(&cx);
     }
 
-    /// A wire takes the level of the end that the chip drives.
+    /// A wire takes the level of the end that the chip drives, or else that of the outside.
     fn follow_wires(&mut self) {
         for &(a, b) in &self.wires {
             let gpio = &mut self.devices.gpio;
-            let driven = |pad: u8| Some(gpio.output(pad)).filter(|it| it.enabled);
+            let outside = |pad: u8| self.outside.get(usize::from(pad)).copied().flatten();
+            let driven = |pad: u8| match gpio.output(pad) {
+                output if output.enabled => Some(output.level),
+                _ => outside(pad),
+            };
             let (from_a, from_b) = (driven(a), driven(b));
-            gpio.set_input(b, from_a.map(|it| it.level));
-            gpio.set_input(a, from_b.map(|it| it.level));
+            gpio.set_input(b, from_a.or(outside(b)));
+            gpio.set_input(a, from_b.or(outside(a)));
         }
+    }
+
+    /// Something outside drives a pad to a level, or lets go of it.
+    pub(super) fn drive(&mut self, pad: u8, level: Option<bool>) {
+        let Some(outside) = self.outside.get_mut(usize::from(pad)) else { return };
+        *outside = level;
+        let cx = self.context();
+        self.devices.gpio.set_input(pad, level);
+        self.follow_wires();
+        self.devices.refresh(Id::Gpio);
+        self.follow_pads(&cx);
+        self.update_lines();
+    }
+
+    /// From now on changes of a pad's level are kept.
+    pub(super) fn observe(&mut self, pad: u8) {
+        self.observed |= 1_u64.checked_shl(pad.into()).unwrap_or(0);
+        let cx = self.context();
+        self.route(&cx);
     }
 
     /// Puts the present levels of LEDC and RMT on their pads.
@@ -338,6 +373,10 @@ impl System {
         let changed = self.devices.gpio.take_level_changes();
         if changed == 0 {
             return;
+        }
+        for gpio in (0..PINS).filter(|gpio| changed & self.observed & 1 << gpio != 0) {
+            let level = self.devices.gpio.pad_level(gpio);
+            self.edges.push(Edge { at: cx.now, gpio, level });
         }
         for pad in RtcPad::all().filter(|pad| changed >> pad.gpio() & 1 != 0) {
             let level = self.devices.gpio.pad_level(pad.gpio());
@@ -508,6 +547,43 @@ mod tests {
             levels,
             [(3, Some(10)), (3, Some(10)), (0, Some(10)), (3, Some(11)), (0, Some(11))]
         );
+    }
+
+    #[test]
+    fn the_edges_of_an_observed_pwm_are_kept_with_their_times() {
+        let mut system = system();
+        open_pad(&mut system, 19, 0x74);
+        system.observe(19);
+        write(&mut system, GPIO + 0x530 + 4 * 19, LEDC_OUT.into());
+        // 40 MHz / 40, 10 bits: 1.024 ms; a quarter of it high.
+        write(&mut system, LEDC + 0x140, 1 << 25 | 40 << 13 | 10);
+        write(&mut system, LEDC + 0x08, 256 << 4);
+        write(&mut system, LEDC, 1 << 2);
+        write(&mut system, LEDC + 0x0c, 1 << 31 | 1 << 30);
+        until(&mut system, 2_400);
+        let edge = |us, level| Edge {
+            at: Instant::ZERO + Duration::from_micros(us),
+            gpio: 19,
+            level,
+        };
+        // A new duty counts from the next overflow of the timer on.
+        let edges = [(1_024, true), (1_280, false), (2_048, true), (2_304, false)];
+        assert_eq!(system.edges, edges.map(|(us, level)| edge(us, level)));
+    }
+
+    #[test]
+    fn the_outside_drives_a_pad_and_lets_go_of_it() {
+        let mut system = system();
+        write(&mut system, IO_MUX + 0x70, 2 << 12 | 1 << 9 | 1 << 8);
+        let level = |system: &mut System| read(system, GPIO + 0x3c) >> 18 & 1;
+        assert_eq!(level(&mut system), 1, "the pull-up");
+        system.observe(18);
+        system.drive(18, Some(false));
+        assert_eq!(level(&mut system), 0);
+        system.drive(18, None);
+        assert_eq!(level(&mut system), 1);
+        let levels: Vec<_> = system.edges.iter().map(|edge| (edge.gpio, edge.level)).collect();
+        assert_eq!(levels, [(18, false), (18, true)]);
     }
 
     #[test]

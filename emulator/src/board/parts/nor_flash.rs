@@ -161,6 +161,28 @@ struct Volatile {
     reset_enabled: bool,
 }
 
+/// What the flash chip can be told to do to its array.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FlashOperation {
+    /// Either of the others.
+    Any,
+    /// An erase of a sector, a block or the chip.
+    Erase,
+    /// A page program.
+    Program,
+}
+
+/// An order to let the power fail in an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PowerCut {
+    /// Which operations count.
+    pub operation: FlashOperation,
+    /// The how many-th of them from now on; the first is 1.
+    pub nth: u64,
+    /// How much of its time has passed then.
+    pub share: Share,
+}
+
 /// A flash chip. A clone shares all pages with the original until either writes.
 #[derive(Debug, Clone)]
 pub struct NorFlash {
@@ -170,7 +192,7 @@ pub struct NorFlash {
     non_volatile_status: [u8; 3],
     volatile: Volatile,
     operations: u64,
-    cut_at: Option<(u64, Share)>,
+    cut: Option<PowerCut>,
     cut_reached: bool,
     unknown: BTreeSet<u8>,
 }
@@ -186,7 +208,7 @@ impl NorFlash {
             non_volatile_status: status,
             volatile: Volatile::default(),
             operations: 0,
-            cut_at: None,
+            cut: None,
             cut_reached: false,
             unknown: BTreeSet::new(),
         }
@@ -218,11 +240,10 @@ impl NorFlash {
         self.operations
     }
 
-    /// Lets the power fail in operation number `n` as [`NorFlash::operations`] counts them (the
-    /// first is 1), when `share` of its time has passed: then the chip is dead until
+    /// Lets the power fail in an operation that is still to come: then the chip is dead until
     /// [`NorFlash::power_cycle`]. `None` withdraws the order.
-    pub fn cut_power_at(&mut self, cut: Option<(u64, Share)>) {
-        self.cut_at = cut;
+    pub fn cut_power_at(&mut self, cut: Option<PowerCut>) {
+        self.cut = cut;
     }
 
     /// Whether the ordered power cut has come; the board then takes the power away.
@@ -235,7 +256,7 @@ impl NorFlash {
     pub fn power_cycle(&mut self, now: Instant) {
         self.reset(now);
         if std::mem::take(&mut self.cut_reached) {
-            self.cut_at = None;
+            self.cut = None;
         }
     }
 
@@ -444,13 +465,20 @@ impl NorFlash {
     fn begin(&mut self, operation: Running, now: Instant) {
         self.operations += 1;
         self.volatile.busy_until = Some(now + operation.time());
-        match self.cut_at {
-            Some((n, share)) if n == self.operations => {
+        let counts = |cut: &&mut PowerCut| match cut.operation {
+            FlashOperation::Any => true,
+            FlashOperation::Erase => operation.erases(),
+            FlashOperation::Program => !operation.erases(),
+        };
+        if let Some(cut) = self.cut.as_mut().filter(counts) {
+            cut.nth = cut.nth.saturating_sub(1);
+            if cut.nth == 0 {
                 self.cut_reached = true;
-                operation.interrupt(share, &mut self.contents);
+                operation.interrupt(cut.share, &mut self.contents);
+                return;
             }
-            _ => self.volatile.operation = Some(operation),
         }
+        self.volatile.operation = Some(operation);
     }
 
     fn program(&mut self, mut outgoing: impl Iterator<Item = u8>, now: Instant) {

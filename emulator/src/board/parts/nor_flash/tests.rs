@@ -193,12 +193,17 @@ fn a_chip_in_power_down_or_reset_hears_nothing_else() {
     assert_eq!(bench.status(), 0);
 }
 
+fn cut(operation: FlashOperation, nth: u64, percent: u8) -> PowerCut {
+    PowerCut { operation, nth, share: Share::percent(percent) }
+}
+
 #[test]
 fn the_nth_operation_gets_as_far_as_ordered_when_power_is_cut() {
     let mut bench = Bench::new();
-    bench.flash.cut_power_at(Some((2, Share::percent(50))));
+    bench.flash.cut_power_at(Some(cut(FlashOperation::Program, 2, 50)));
     bench.program(0, &[0; 4]);
-    assert!(!bench.flash.power_cut_reached());
+    bench.erase(0x20, 0x1000);
+    assert!(!bench.flash.power_cut_reached(), "an erase is no program");
     bench.command(0x06);
     bench.run(0x02, Some(0x1fe), &[0; 4], 0);
     assert!(bench.flash.power_cut_reached());
@@ -206,7 +211,7 @@ fn the_nth_operation_gets_as_far_as_ordered_when_power_is_cut() {
     bench.flash.power_cycle(bench.now);
     assert_eq!(bench.bytes(0x1fe, 2), [0, 0]);
     assert_eq!(bench.bytes(0x100, 2), [0xf0, 0xff], "around the end of the page, half a byte");
-    assert_eq!(bench.flash.operations(), 2);
+    assert_eq!(bench.flash.operations(), 3);
     bench.program(0, &[0]);
     assert!(!bench.flash.power_cut_reached());
 }
@@ -218,7 +223,7 @@ fn an_unfinished_erase_has_programmed_first_and_then_erased_all_over() {
     for percent in (0..=100).step_by(10) {
         let mut bench = Bench::new();
         bench.flash.load(0x1000, &before).unwrap();
-        bench.flash.cut_power_at(Some((1, Share::percent(percent))));
+        bench.flash.cut_power_at(Some(cut(FlashOperation::Erase, 1, percent)));
         bench.erase(0x20, 0x1000);
         bench.flash.power_cycle(bench.now);
         let after = bench.bytes(0x1000, 0x1000);
