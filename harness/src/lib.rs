@@ -16,6 +16,7 @@
 
 pub mod cli;
 pub mod exit_code;
+mod files;
 pub mod firmware;
 pub mod flash_file;
 pub mod reports;

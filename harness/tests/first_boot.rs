@@ -6,7 +6,7 @@ mod common;
 use std::sync::Mutex;
 
 use common::{Console, on_two_threads};
-use esp32_emulator::board::parts::nor_flash::Share;
+use esp32_emulator::board::parts::nor_flash::{FlashOperation, PowerCut, Share};
 use esp32_emulator::board::{Board, Outcome};
 use esp32_emulator::peripherals::CoreId;
 use esp32_emulator::time::{Duration, Instant};
@@ -162,8 +162,7 @@ fn a_board_boots_after_a_power_cut_in_any_flash_operation_of_its_first_boot() {
         let what = format!("cut at {share} % of operation {}", operation + 1);
         let mut board = before[operation].clone();
         let nth = operation as u64 + 1 - board.flash().operations();
-        let share = Share::percent(share);
-        let cut = PowerCut { operation: FlashOperation::Any, nth, share };
+        let cut = PowerCut { operation: FlashOperation::Any, nth, share: Share::percent(share) };
         board.flash_mut().cut_power_at(Some(cut));
         let deadline = board.now() + BOOT;
         loop {

@@ -32,8 +32,8 @@ use crate::cpu::code::MAX_BLOCK;
 use crate::peripherals::efuse::EfuseConfig;
 use crate::peripherals::gpio::PINS;
 use crate::peripherals::uart::Symbol;
-use crate::soc::access_log::Access;
 pub use crate::soc::Edge;
+use crate::soc::access_log::Access;
 use crate::soc::{ChipConfig, Esp32, Halt, RomChoice, Stopped};
 use crate::time::{Hertz, Instant};
 
@@ -289,6 +289,18 @@ impl Board {
         if self.powered && !self.reset_held {
             self.chip.receive(usize::from(port), Symbol::Byte(byte));
         }
+    }
+
+    /// Holds the receive line of UART `port` low for longer than a frame.
+    pub fn send_break(&mut self, port: u8) {
+        if self.powered && !self.reset_held {
+            self.chip.receive(usize::from(port), Symbol::Break);
+        }
+    }
+
+    /// The speed that UART `port` is set to, in bits per second; 0 if there is no such port.
+    pub fn baud(&self, port: u8) -> u32 {
+        self.chip.baud(usize::from(port))
     }
 
     /// Bytes given to [`Board::send`] that have not arrived yet.

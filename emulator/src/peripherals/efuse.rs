@@ -96,6 +96,11 @@ pub enum Package {
     PicoV3_02 = 6,
 }
 
+/// Frequency of the RC_FAST oscillator as the factory measured it (BLOCK0 word 4, bits 7:0): a value
+/// that `espefuse.py summary` shows of ordinary chips. The mask ROM takes it to tell a crystal of
+/// 40 MHz from one of 26 MHz; without it, it takes ours for the latter.
+const CK8M_FREQ: u32 = 52;
+
 /// What the factory has burnt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EfuseConfig {
@@ -136,7 +141,7 @@ impl EfuseConfig {
             u32::from_be_bytes([m2, m3, m4, m5]),
             u32::from_be_bytes([0, crc8(&self.mac), m0, m1]),
             rev1 | cpu_freq_rated | (package & 7) << 9 | (package >> 3) << 2,
-            vref << 8,
+            vref << 8 | CK8M_FREQ,
             rev2 | self.revision.minor() << 24,
             0,
         ]
@@ -356,7 +361,7 @@ mod tests {
         };
         let mut efuse = Efuse::new(&revision_1);
         assert_eq!(read(&mut efuse, 0x014, 0), 0);
-        assert_eq!(read(&mut efuse, 0x010, 0), 0x12 << 8);
+        assert_eq!(read(&mut efuse, 0x010, 0), 0x12 << 8 | CK8M_FREQ);
     }
 
     #[test]

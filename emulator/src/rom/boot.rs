@@ -11,7 +11,7 @@
 //! SIMCALL of the reset code again and again until it says what comes next.
 
 use super::call::{Call, Outcome, Stop};
-use super::functions::{rtc, spi_flash, uart};
+use super::functions::{clock, rtc, spi_flash, uart};
 use super::guest::{Fault, Guest};
 use super::startup::{
     Handover, NATIVE_BOOT, USER_CODE_DONE, USER_CODE_START, Write, handover, preload,
@@ -343,7 +343,9 @@ impl Boot {
         call.modify(PRO_CACHE_CTRL1, 6, 6)?;
         call.modify(APP_CACHE_CTRL1, 6, 6)?;
         call.modify(RTC_TWEAK, 0x400, 0x400)?;
-        uart::init(call, 0, self.crystal_mhz * 1_000_000, BAUD)?;
+        // A reset that the RTC domain survives leaves the clocks as they are; firmware says how.
+        let apb = clock::stored_frequency(call)?.unwrap_or(self.crystal_mhz * 1_000_000);
+        uart::init(call, 0, apb, BAUD)?;
         self.strap = call.load(STRAP)? & 0x3f;
         self.is_silent = self.strap & STRAP_MTDO == 0;
         let cause = call.load(RESET_STATE)? & 0x3f;

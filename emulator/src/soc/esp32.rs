@@ -353,6 +353,13 @@ impl Esp32 {
         self.system.update_lines();
     }
 
+    /// The speed that UART `port` is set to, in bits per second; 0 if there is no such port.
+    pub fn baud(&self, port: usize) -> u32 {
+        let devices = &self.system.devices;
+        let uart = [&devices.uart0, &devices.uart1, &devices.uart2].get(port).copied();
+        uart.map_or(0, |uart| uart.baud().try_into().unwrap_or(u32::MAX))
+    }
+
     /// Symbols given to [`Esp32::receive`] that have not arrived yet.
     pub fn pending_input(&mut self, port: usize) -> usize {
         self.uart_mut(port).map_or(0, |(uart, _)| uart.pending())
@@ -383,7 +390,9 @@ impl Esp32 {
     fn collect_output(&mut self) -> bool {
         let devices = &self.system.devices;
         !self.system.edges.is_empty()
-            || devices.uart0.has_output() || devices.uart1.has_output() || devices.uart2.has_output()
+            || devices.uart0.has_output()
+            || devices.uart1.has_output()
+            || devices.uart2.has_output()
     }
 
     /// Runs both cores from `self.cycle` to a common later cycle.

@@ -561,11 +561,8 @@ mod tests {
         write(&mut system, LEDC, 1 << 2);
         write(&mut system, LEDC + 0x0c, 1 << 31 | 1 << 30);
         until(&mut system, 2_400);
-        let edge = |us, level| Edge {
-            at: Instant::ZERO + Duration::from_micros(us),
-            gpio: 19,
-            level,
-        };
+        let edge =
+            |us, level| Edge { at: Instant::ZERO + Duration::from_micros(us), gpio: 19, level };
         // A new duty counts from the next overflow of the timer on.
         let edges = [(1_024, true), (1_280, false), (2_048, true), (2_304, false)];
         assert_eq!(system.edges, edges.map(|(us, level)| edge(us, level)));

@@ -239,8 +239,9 @@ fn read_until(board: &mut Emulated, end: &str) -> Result<String, Trouble> {
     let mut printed = Vec::new();
     while board.now() < deadline && !printed.ends_with(end.as_bytes()) {
         for event in board.run_until(deadline)? {
-            let TargetEvent::Serial { bytes, .. } = event;
-            printed.extend(bytes);
+            if let TargetEvent::Serial { bytes, .. } = event {
+                printed.extend(bytes);
+            }
         }
     }
     let seen = String::from_utf8_lossy(&printed).into_owned();

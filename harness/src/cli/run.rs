@@ -96,7 +96,7 @@ impl Run {
         }
         let cancelled = cancelled_by_ctrl_c();
         let mut reports = self.reports(terminal);
-        let plan = Plan::new(loaded.cases, &targets.capabilities());
+        let plan = Plan::new(loaded.cases, &*targets);
         let skips = if self.no_skip { Skips::Fail } else { Skips::Allow };
         let around = Surroundings {
             targets: &*targets,

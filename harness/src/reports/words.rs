@@ -64,6 +64,7 @@ pub(super) fn proof(evidence: &Evidence) -> Option<(&'static str, String)> {
             ("answered", format!("{code} -> {}", evidence.words()))
         }
         Evidence::Snapshot { .. } => ("matched", evidence.words()),
+        Evidence::Unity { .. } => ("tested", evidence.words()),
         Evidence::Done | Evidence::Seen { .. } | Evidence::Note { .. } => return None,
     })
 }
@@ -75,6 +76,9 @@ pub(super) fn reason(reason: &Reason, file: &str, palette: &Palette) -> String {
         Reason::MissingCapabilities { missing } => {
             let missing: Vec<_> = missing.iter().map(ToString::to_string).collect();
             let _ = writeln!(out, "  the target cannot do: {}", missing.join(", "));
+        }
+        Reason::MissingParts { parts } => {
+            let _ = writeln!(out, "  the board has no: {}", parts.join(", "));
         }
         Reason::Case { failure } => failure_words(&mut out, failure, palette),
         Reason::Step { step, yaml, place, failure } => {

@@ -148,6 +148,11 @@ pub enum Reason {
         /// What.
         missing: Vec<Capability>,
     },
+    /// The board does not have something.
+    MissingParts {
+        /// What, as the scenario names it.
+        parts: Vec<String>,
+    },
     /// A step failed.
     Step {
         /// Its number, from 0.

@@ -44,11 +44,39 @@ pub enum Evidence {
         /// What the author should know, such as much of it being redacted.
         warning: Option<String>,
     },
+    /// Tests of the Unity framework that the board ran.
+    Unity {
+        /// In the order they ran.
+        tests: Vec<UnityTest>,
+    },
     /// A remark.
     Note {
         /// In words.
         text: String,
     },
+}
+
+/// One test of the Unity framework.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UnityTest {
+    /// Its name.
+    pub name: String,
+    /// How it ended.
+    pub outcome: UnityOutcome,
+    /// What it said, or nothing.
+    pub message: String,
+}
+
+/// How a test of the Unity framework ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnityOutcome {
+    /// Well.
+    Passed,
+    /// Its firmware did wrong.
+    Failed,
+    /// It was not to run.
+    Ignored,
 }
 
 impl Evidence {
@@ -77,6 +105,7 @@ impl Evidence {
                 let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
                 format!("{name}: {lines} lines, {outcome}")
             }
+            Self::Unity { tests } => format!("{} tests", tests.len()),
             Self::Note { text } => first(text),
         }
     }

@@ -4,14 +4,14 @@
 //! plan ─▶ firmware (once per name) ─▶ target ─▶ step, step, … ─▶ alarms left? ─▶ machine report ─▶ verdict
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::events::{Event, Reason};
-use super::evidence::Evidence;
+use super::evidence::{Evidence, UnityTest};
 use super::failure::{Failure, StepError};
 use super::firmware::{FetchNews, FirmwareSource, FirmwareTrouble, FlashImage};
 use super::plan::{Plan, PlannedCase};
@@ -100,11 +100,11 @@ fn run_planned(
             steps: case.steps.len(),
             attempt,
         });
-        let end = match planned.missing.is_empty() {
-            true => Run { number, case, secrets: &secrets, around, images, emit }.case(),
-            false => CaseEnd {
+        let end = match planned.lacks() {
+            None => Run { number, case, secrets: &secrets, around, images, emit }.case(),
+            Some(reason) => CaseEnd {
                 verdict: Verdict::Skipped,
-                reason: Some(Reason::MissingCapabilities { missing: planned.missing.clone() }),
+                reason: Some(reason),
                 machine: None,
                 transcript_hash: None,
             },
@@ -183,7 +183,7 @@ impl Run<'_, '_> {
                 time,
                 text: printable(&secrets.redact(text)),
             }),
-            News::Time(_) => {}
+            News::Time(_) | News::Pin { .. } => {}
         };
         let mut session = Session::new(Setup {
             target: &mut *target,
@@ -204,7 +204,13 @@ impl Run<'_, '_> {
         });
 
         let mut outcome = Ok(());
-        for (index, entry) in case.steps.iter().enumerate() {
+        let pins: BTreeSet<_> =
+            case.steps.iter().flat_map(|entry| entry.step.facts().pins).collect();
+        for gpio in pins {
+            outcome = outcome.and(session.observe_pin(gpio).map_err(|error| (None, error)));
+        }
+        let steps = if outcome.is_ok() { &case.steps[..] } else { &[] };
+        for (index, entry) in steps.iter().enumerate() {
             step.set(index);
             let start = Instant::now();
             (emit.borrow_mut())(Event::StepStarted {
@@ -361,6 +367,16 @@ fn redact_evidence(evidence: &Evidence, secrets: &Secrets) -> Evidence {
             Evidence::Answer { code: secrets.redact(&code), answer: redact(&answer) }
         }
         Evidence::Note { text } => Evidence::Note { text: secrets.redact(&text) },
+        Evidence::Unity { tests } => Evidence::Unity {
+            tests: tests
+                .into_iter()
+                .map(|test| UnityTest {
+                    name: redact(&test.name),
+                    message: redact(&test.message),
+                    ..test
+                })
+                .collect(),
+        },
         other @ (Evidence::Done | Evidence::Snapshot { .. }) => other,
     }
 }

@@ -17,6 +17,7 @@ pub mod execute;
 pub mod failure;
 pub mod firmware;
 pub mod guard;
+pub mod pins;
 pub mod plan;
 pub mod session;
 #[cfg(test)]

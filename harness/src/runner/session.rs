@@ -17,10 +17,11 @@ use super::evidence::Evidence;
 use super::failure::{Failure, Sighting, StepError};
 use super::firmware::FlashImage;
 use super::guard::{Alarm, Guard};
+use super::pins::{PinEdge, Pins, Pulse};
 use crate::scenario::model::Dialect;
 use crate::scenario::values::{Secrets, Template, Values};
 use crate::snapshots::SnapshotFolder;
-use crate::targets::{Port, Power, Progress, Target, TargetEvent};
+use crate::targets::{Level, Port, Power, Progress, Target, TargetEvent};
 use crate::time::{DeviceTime, Span};
 use crate::transcript::{Expectation, Match, Pattern, Poll, SETTLE, Transcript, nearest_line};
 
@@ -59,6 +60,15 @@ pub enum News<'n> {
         /// The line as text.
         text: &'n str,
     },
+    /// An observed pin has changed.
+    Pin {
+        /// GPIO number.
+        gpio: u8,
+        /// When.
+        time: DeviceTime,
+        /// Its level since then.
+        level: Level,
+    },
     /// Device time went on.
     Time(DeviceTime),
 }
@@ -89,12 +99,20 @@ pub struct Setup<'a> {
     pub news: &'a mut dyn FnMut(News<'_>),
 }
 
+/// A named moment.
+#[derive(Debug, Clone)]
+struct Moment {
+    time: DeviceTime,
+    /// The cursor of each port then.
+    places: BTreeMap<Port, usize>,
+}
+
 /// A running case, as its steps see it.
 pub struct Session<'a> {
     setup: Setup<'a>,
     ports: BTreeMap<Port, Transcript>,
     told: BTreeMap<Port, usize>,
-    marks: BTreeMap<String, BTreeMap<Port, usize>>,
+    marks: BTreeMap<String, Moment>,
     guard: Guard,
     alarm: Option<Alarm>,
     /// Where expectations matched in lines that the guard has not judged yet.
@@ -103,6 +121,9 @@ pub struct Session<'a> {
     upcoming: Option<(Port, Pattern)>,
     deadline: DeviceTime,
     power_decided: bool,
+    pins: Pins,
+    /// When power failed last, if no step has asked for it.
+    power_lost: Option<DeviceTime>,
 }
 
 impl<'a> Session<'a> {
@@ -121,6 +142,8 @@ impl<'a> Session<'a> {
             upcoming: None,
             deadline,
             power_decided: false,
+            pins: Pins::default(),
+            power_lost: None,
         }
     }
 
@@ -186,6 +209,15 @@ impl<'a> Session<'a> {
         std::fs::read(&path).map_err(|source| StepError::File { path, source })
     }
 
+    /// Writes a file of the project, whole or not at all, and the folders above it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_file(&self, path: &str, bytes: &[u8]) -> Result<(), StepError> {
+        let path = self.file(path);
+        crate::files::write(&path, bytes).map_err(|source| StepError::File { path, source })
+    }
+
     /// What a port said so far.
     pub fn transcript(&mut self, port: Port) -> &mut Transcript {
         self.ports.entry(port).or_default()
@@ -200,12 +232,18 @@ impl<'a> Session<'a> {
     pub fn mark(&mut self, name: &str) {
         // The cursor, not what happens to have arrived by now: that would differ between targets.
         let places = self.ports.iter().map(|(port, t)| (*port, t.cursor())).collect();
-        self.marks.insert(name.to_owned(), places);
+        let moment = Moment { time: self.now(), places };
+        self.marks.insert(name.to_owned(), moment);
     }
 
     /// Where a mark stands in the text of a port; `None` when there is no such mark yet.
     pub fn place_of(&self, mark: &str, port: Port) -> Option<usize> {
-        self.marks.get(mark).map(|places| places.get(&port).copied().unwrap_or(0))
+        self.marks.get(mark).map(|moment| moment.places.get(&port).copied().unwrap_or(0))
+    }
+
+    /// When a mark was set; `None` when there is no such mark yet.
+    pub fn time_of(&self, mark: &str) -> Option<DeviceTime> {
+        self.marks.get(mark).map(|moment| moment.time)
     }
 
     /// Tells how far a long operation is.
@@ -372,6 +410,81 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Begins to keep the edges of a pin.
+    ///
+    /// # Errors
+    /// Trouble with the target.
+    pub fn observe_pin(&mut self, gpio: u8) -> Result<(), StepError> {
+        if self.pins.observe(gpio) {
+            self.setup.target.observe_pin(gpio)?;
+            let (time, level) = (self.now(), self.setup.target.pin(gpio)?);
+            (self.setup.news)(News::Pin { gpio, time, level });
+        }
+        Ok(())
+    }
+
+    /// Every edge of a pin so far.
+    pub fn pin_edges(&self, gpio: u8) -> &[PinEdge] {
+        self.pins.edges(gpio)
+    }
+
+    /// Waits until a pin has a level; whether it came in time.
+    ///
+    /// # Errors
+    /// As for every wait.
+    pub fn await_level(
+        &mut self,
+        gpio: u8,
+        level: Level,
+        until: DeviceTime,
+    ) -> Result<bool, StepError> {
+        self.observe_pin(gpio)?;
+        while self.setup.target.pin(gpio)? != level {
+            if self.advance_to_event(until)? == Advance::Deadline {
+                return Ok(false);
+            }
+            self.excuse_upcoming();
+        }
+        Ok(true)
+    }
+
+    /// The next pulse of `level` that is over by `until`.
+    ///
+    /// # Errors
+    /// As for every wait.
+    pub fn next_pulse(
+        &mut self,
+        gpio: u8,
+        level: Level,
+        until: DeviceTime,
+    ) -> Result<Option<Pulse>, StepError> {
+        self.observe_pin(gpio)?;
+        loop {
+            if let Some(pulse) = self.pins.trace(gpio).take_pulse(level) {
+                return Ok(Some(pulse));
+            }
+            if self.advance_to_event(until)? == Advance::Deadline {
+                return Ok(None);
+            }
+            self.excuse_upcoming();
+        }
+    }
+
+    /// Waits until an ordered power cut has come; when it was, if it came in time.
+    ///
+    /// # Errors
+    /// As for every wait.
+    pub fn await_power_loss(&mut self, until: DeviceTime) -> Result<Option<DeviceTime>, StepError> {
+        self.power_lost = None;
+        while self.power_lost.is_none() {
+            if self.advance_to_event(until)? == Advance::Deadline {
+                break;
+            }
+            self.excuse_upcoming();
+        }
+        Ok(self.power_lost.take())
+    }
+
     /// The lines that a match lies in, as evidence. Of a line that is still growing only what was
     /// matched: where it happens to be cut means nothing.
     pub fn line_evidence(&mut self, port: Port, found: &Match) -> Evidence {
@@ -395,6 +508,16 @@ impl<'a> Session<'a> {
     /// # Errors
     /// An alarm that nothing expects, the end of the case's time, Ctrl-C, trouble with the target.
     pub fn advance(&mut self, until: DeviceTime) -> Result<Advance, StepError> {
+        loop {
+            match self.advance_to_event(until)? {
+                Advance::Signal => {}
+                other => return Ok(other),
+            }
+        }
+    }
+
+    /// The same, but comes back for pins and power too.
+    fn advance_to_event(&mut self, until: DeviceTime) -> Result<Advance, StepError> {
         loop {
             if self.setup.cancelled.load(Ordering::Relaxed) {
                 return Err(StepError::Interrupted);
@@ -422,11 +545,21 @@ impl<'a> Session<'a> {
             let events = self.setup.target.run_until(stop)?;
             (self.setup.news)(News::Time(self.setup.target.now()));
             if !events.is_empty() {
+                let mut advance = Advance::Signal;
                 for event in events {
-                    let TargetEvent::Serial { port, time, bytes } = event;
-                    self.hear(port, time, &bytes);
+                    match event {
+                        TargetEvent::Serial { port, time, bytes } => {
+                            self.hear(port, time, &bytes);
+                            advance = Advance::Output;
+                        }
+                        TargetEvent::Pin { gpio, time, level } => {
+                            self.pins.push(gpio, PinEdge { time, level });
+                            (self.setup.news)(News::Pin { gpio, time, level });
+                        }
+                        TargetEvent::PowerLost { time } => self.power_lost = Some(time),
+                    }
                 }
-                return Ok(Advance::Output);
+                return Ok(advance);
             }
         }
     }
@@ -588,6 +721,8 @@ fn touches(alarm: &Alarm, port: Port, matched: &Range<usize>) -> bool {
 pub enum Advance {
     /// A port said something.
     Output,
+    /// A pin changed, or power failed.
+    Signal,
     /// The time is reached.
     Deadline,
 }

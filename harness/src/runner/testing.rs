@@ -130,6 +130,6 @@ pub(crate) fn events(
         skips: Skips::Allow,
         cancelled: &AtomicBool::new(false),
     };
-    execute(&Plan::new(cases, &targets.capabilities()), &around, emit);
+    execute(&Plan::new(cases, targets), &around, emit);
     None
 }

@@ -103,28 +103,59 @@ impl Decode for u32 {
     }
 }
 
+/// A frequency in millihertz.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Frequency(pub u64);
+
+/// A share in parts per million, 0 to all of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PerMillion(pub u32);
+
 impl Decode for Span {
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
-        let Some(text) = node.as_text() else {
-            return decoder.wrong(node, "a duration such as 250ms");
-        };
-        match units::duration(text) {
-            Ok(span) => Some(span),
-            Err(error) => {
-                let fault = Fault::new(
-                    FaultCode::BadValue,
-                    node.span.clone(),
-                    format!("the duration `{text}` {error}"),
-                );
-                let help = match error {
-                    units::UnitError::NoUnit => {
-                        format!("write {text}ms or {text}s; units are ns, us, ms, s, min, h")
-                    }
-                    _ => "write a number with a unit: ns, us, ms, s, min, h".to_owned(),
-                };
-                decoder.fault(fault.help(help));
-                None
-            }
+        let like = "a duration such as 250ms";
+        quantity(node, decoder, like, "units are ns, us, ms, s, min, h", &["ms", "s"], units::duration)
+    }
+}
+
+impl Decode for Frequency {
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        let like = "a frequency such as 1kHz";
+        quantity(node, decoder, like, "units are mHz, Hz, kHz, MHz", &["Hz"], units::frequency)
+            .map(Self)
+    }
+}
+
+impl Decode for PerMillion {
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        quantity(node, decoder, "a share such as 5%", "from 0% to 100%", &["%"], units::share)
+            .map(Self)
+    }
+}
+
+/// A number with a unit; `usual` are those that a bare number was most likely meant to have.
+fn quantity<T>(
+    node: &Node,
+    decoder: &mut Decoder,
+    like: &str,
+    units: &str,
+    usual: &[&str],
+    parse: impl Fn(&str) -> Result<T, units::UnitError>,
+) -> Option<T> {
+    let Some(text) = node.as_text() else { return decoder.wrong(node, like) };
+    match parse(text) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            let message = format!("`{text}` is not {like}: it {error}");
+            let fault = Fault::new(FaultCode::BadValue, node.span.clone(), message);
+            decoder.fault(fault.help(match error {
+                units::UnitError::NoUnit => {
+                    let words: Vec<_> = usual.iter().map(|unit| format!("{text}{unit}")).collect();
+                    format!("write {}; {units}", words.join(" or "))
+                }
+                _ => units.to_owned(),
+            }));
+            None
         }
     }
 }

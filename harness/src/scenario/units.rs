@@ -58,6 +58,34 @@ pub fn size(text: &str) -> Result<u64, UnitError> {
     })
 }
 
+/// A frequency such as `1kHz` or `38.5 Hz`, in millihertz.
+///
+/// # Errors
+/// Anything else, and fractions of a millihertz.
+pub fn frequency(text: &str) -> Result<u64, UnitError> {
+    scaled(text, |unit| {
+        Some(match unit.to_ascii_lowercase().as_str() {
+            "mhz" if unit.starts_with('m') => 1,
+            "hz" => 1_000,
+            "khz" => 1_000_000,
+            "mhz" => 1_000_000_000,
+            _ => return None,
+        })
+    })
+}
+
+/// A share such as `2.5%`, in parts per million.
+///
+/// # Errors
+/// Anything else, more than all, and less than one part per million.
+pub fn share(text: &str) -> Result<u32, UnitError> {
+    let parts = scaled(text, |unit| (unit == "%").then_some(10_000))?;
+    match u32::try_from(parts) {
+        Ok(parts) if parts <= 1_000_000 => Ok(parts),
+        _ => Err(UnitError::OutOfRange),
+    }
+}
+
 /// `number unit` in whole base units, without floating point.
 fn scaled(text: &str, unit_size: impl Fn(&str) -> Option<u64>) -> Result<u64, UnitError> {
     let text = text.trim();
@@ -111,6 +139,18 @@ mod tests {
         #[case] expected: Result<u64, UnitError>,
     ) {
         assert_eq!(duration(text).map(Span::nanos), expected);
+    }
+
+    #[test]
+    fn frequencies_and_shares_have_units_too() {
+        assert_eq!(frequency("38.5 kHz"), Ok(38_500_000));
+        assert_eq!(frequency("2MHz"), Ok(2_000_000_000));
+        assert_eq!(frequency("500 mHz"), Ok(500));
+        assert_eq!(frequency("50"), Err(UnitError::NoUnit));
+        assert_eq!(share("2.5%"), Ok(25_000));
+        assert_eq!(share("100 %"), Ok(1_000_000));
+        assert_eq!(share("101%"), Err(UnitError::OutOfRange));
+        assert_eq!(share("0.5"), Err(UnitError::NoUnit));
     }
 
     #[test]

@@ -131,7 +131,8 @@ fn slice<T: Served>(target: &mut T, rings: &[(Port, Arc<Ring>)]) -> Result<(), T
             Err(error) => break Err(error),
             Ok(events) if events.is_empty() => break Ok(()),
             Ok(events) => {
-                for TargetEvent::Serial { port, bytes, .. } in events {
+                for event in events {
+                    let TargetEvent::Serial { port, bytes, .. } = event else { continue };
                     match said.last_mut() {
                         Some((last, all)) if *last == port => all.extend(bytes),
                         _ => said.push((port, bytes)),

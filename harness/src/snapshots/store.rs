@@ -1,6 +1,6 @@
 //! Snapshot files: reading, comparing, writing whole or not at all.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use insta::internals::TextSnapshotContents;
@@ -8,6 +8,7 @@ use insta::{Snapshot, TextSnapshotKind};
 use similar::TextDiff;
 
 use super::policy::{SnapshotPolicy, WhenNew};
+use crate::files::write;
 
 /// The snapshots of one scenario.
 #[derive(Debug, Clone)]
@@ -93,12 +94,12 @@ impl SnapshotFolder {
         );
         let written = match when {
             WhenNew::Accept => {
-                write(&path, &file).map_err(|error| (path, error))?;
+                write(&path, file.as_bytes()).map_err(|error| (path, error))?;
                 remove(&pending).map_err(|error| (pending, error))?;
                 return Ok(Comparison::Accepted);
             }
             WhenNew::Pend => {
-                write(&pending, &file).map_err(|error| (pending.clone(), error))?;
+                write(&pending, file.as_bytes()).map_err(|error| (pending.clone(), error))?;
                 Some(pending)
             }
             WhenNew::Discard => None,
@@ -149,29 +150,6 @@ fn with_end(text: &str) -> String {
 /// A YAML double-quoted scalar: JSON's strings are a subset.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
-}
-
-/// Writes a file whole or not at all.
-fn write(path: &Path, contents: &str) -> io::Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".benchrig-").tempfile_in(folder)?;
-    file.write_all(contents.as_bytes())?;
-    file.as_file().sync_all()?;
-    readable(file.as_file())?;
-    file.persist(path)?;
-    Ok(())
-}
-
-/// Temporary files are private; a snapshot is as readable as any file.
-#[cfg(unix)]
-fn readable(file: &std::fs::File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(not(unix))]
-fn readable(_file: &std::fs::File) -> io::Result<()> {
-    Ok(())
 }
 
 fn remove(path: &Path) -> io::Result<()> {

@@ -4,40 +4,76 @@
 //! says about itself before anything starts ([`Step::facts`]), and what it does ([`Step::run`]).
 //! A step sees the [`Session`], never a concrete target.
 
+mod baud;
 mod boot_mode;
+mod brownout;
+mod corrupt_flash;
+mod cut_power;
 mod delay;
 mod erase_flash;
+mod erase_region;
+mod expect_flash;
+mod expect_frequency;
 mod expect_no_serial;
+mod expect_pin;
+mod expect_pulse;
 mod expect_serial;
+mod expect_unity;
+pub mod flash_fields;
 mod log;
 mod mark;
 mod micropython;
+pub mod pin_fields;
 mod power;
 mod power_cycle;
 mod press;
 mod put_file;
+mod read_flash;
 mod repl;
+mod send_break;
 pub mod serial_fields;
+mod serial_noise;
+mod set_control;
+mod set_pin;
 mod snapshot;
 mod soft_reset;
+mod strap;
+mod verify_flash;
 mod wait_serial;
 mod write_flash;
 mod write_serial;
 
+pub use baud::Baud;
 pub use boot_mode::BootModeStep;
+pub use brownout::Brownout;
+pub use corrupt_flash::CorruptFlash;
+pub use cut_power::CutPower;
 pub use delay::Delay;
 pub use erase_flash::EraseFlash;
+pub use erase_region::EraseRegion;
+pub use expect_flash::ExpectFlash;
+pub use expect_frequency::ExpectFrequency;
 pub use expect_no_serial::ExpectNoSerial;
+pub use expect_pin::ExpectPin;
+pub use expect_pulse::ExpectPulse;
 pub use expect_serial::ExpectSerial;
+pub use expect_unity::ExpectUnity;
 pub use log::Log;
 pub use mark::Mark;
 pub use power::PowerStep;
 pub use power_cycle::PowerCycle;
 pub use press::Press;
 pub use put_file::PutFile;
+pub use read_flash::ReadFlash;
 pub use repl::Repl;
+pub use send_break::SendBreak;
+pub use serial_noise::SerialNoise;
+pub use set_control::SetControl;
+pub use set_pin::SetPin;
 pub use snapshot::Snapshot;
 pub use soft_reset::SoftReset;
+pub use strap::StrapStep;
+pub use verify_flash::VerifyFlash;
 pub use wait_serial::WaitSerial;
 pub use write_flash::{ImageRef, WriteFlash};
 pub use write_serial::WriteSerial;
@@ -97,6 +133,10 @@ pub struct Facts<'s> {
     pub image: Option<(&'s ImageRef, Range<usize>)>,
     /// Files of the project that it reads, with their places.
     pub files: Vec<(&'s str, Range<usize>)>,
+    /// Pins whose edges it wants, from the beginning of the case on.
+    pub pins: Vec<u8>,
+    /// Parts of the board that it names: buttons, and `esp` for the chip with its pins.
+    pub parts: Vec<&'s str>,
     /// What it expects on a serial port.
     pub expects: Option<(Port, &'s TextPattern)>,
 }
@@ -167,15 +207,32 @@ steps! {
     PowerCycle(PowerCycle),
     Press(Press),
     BootMode(BootModeStep),
+    Strap(StrapStep),
     EraseFlash(EraseFlash),
+    EraseRegion(EraseRegion),
     WriteFlash(WriteFlash),
+    VerifyFlash(VerifyFlash),
+    ReadFlash(ReadFlash),
+    ExpectFlash(ExpectFlash),
     WaitSerial(WaitSerial),
     WriteSerial(WriteSerial),
     ExpectSerial(ExpectSerial),
     ExpectNoSerial(ExpectNoSerial),
+    ExpectUnity(ExpectUnity),
+    Baud(Baud),
+    SendBreak(SendBreak),
     Repl(Repl),
     PutFile(PutFile),
     SoftReset(SoftReset),
+    ExpectPin(ExpectPin),
+    SetPin(SetPin),
+    SetControl(SetControl),
+    ExpectPulse(ExpectPulse),
+    ExpectFrequency(ExpectFrequency),
+    CutPower(CutPower),
+    CorruptFlash(CorruptFlash),
+    SerialNoise(SerialNoise),
+    Brownout(Brownout),
     Delay(Delay),
     Mark(Mark),
     Snapshot(Snapshot),

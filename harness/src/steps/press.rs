@@ -4,7 +4,7 @@ use super::{Facts, Step};
 use crate::runner::evidence::Evidence;
 use crate::runner::failure::StepError;
 use crate::runner::session::Session;
-use crate::scenario::decode::{Decoder, word};
+use crate::scenario::decode::{Decode, Decoder};
 use crate::scenario::node::Node;
 use crate::targets::{Button, Capability};
 use crate::time::Span;
@@ -13,30 +13,36 @@ use crate::time::Span;
 const HELD: Span = Span::from_millis(100);
 
 /// Which button.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Press(pub Button);
 
 impl Step for Press {
     const NAME: &'static str = "press";
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
-        word(node, decoder, "a button", &[("reset", Button::Reset)]).map(Self)
+        Some(Self(match String::decode(node, decoder)?.as_str() {
+            "" => return decoder.wrong(node, "the name of a button"),
+            "reset" => Button::Reset,
+            name => Button::Named(name.to_owned()),
+        }))
     }
 
     fn facts(&self) -> Facts<'_> {
-        Facts { needs: &[Capability::Reset], needs_power: true, ..Facts::default() }
+        let (needs, parts): (&[_], _) = match &self.0 {
+            Button::Reset => (&[Capability::Reset], Vec::new()),
+            Button::Named(name) => (&[Capability::Pins], vec![name.as_str()]),
+        };
+        Facts { needs, needs_power: true, parts, ..Facts::default() }
     }
 
     fn summary(&self) -> String {
-        match self.0 {
-            Button::Reset => "reset".to_owned(),
-        }
+        self.0.to_string()
     }
 
     fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError> {
-        session.target().press(self.0)?;
+        session.target().press(self.0.clone())?;
         session.let_pass(HELD)?;
-        session.target().release(self.0)?;
+        session.target().release(self.0.clone())?;
         Ok(Evidence::Done)
     }
 }

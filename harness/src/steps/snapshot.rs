@@ -1,10 +1,13 @@
 //! `snapshot`: compare what was seen with a reviewed file beside the scenario.
 //!
 //! The range begins at a mark (or at the start) and ends at a mark or where the last expectation
-//! ended, never at "now", so that it is the same on every target.
+//! ended, never at "now", so that it is the same on every target. Of pins it holds the order of their
+//! edges and no times; of the flash its bytes, for which the chip must be waiting for a download.
 
 use std::ops::Range;
 
+use super::flash_fields::{Region, dump};
+use super::pin_fields::Pin;
 use super::{Facts, Step};
 use crate::runner::evidence::Evidence;
 use crate::runner::failure::{Failure, StepError};
@@ -14,6 +17,7 @@ use crate::scenario::node::Node;
 use crate::snapshots::Comparison;
 use crate::snapshots::redact::{Redaction, redact};
 use crate::targets::{Capability, Port};
+use crate::time::DeviceTime;
 use crate::transcript::printable;
 
 /// Fields as written in the scenario file.
@@ -29,8 +33,19 @@ pub struct Snapshot {
     pub until: Option<Place>,
     /// What is replaced before comparing.
     pub redact: Vec<Redaction>,
-    /// Which port.
-    pub port: Port,
+    /// Of what.
+    pub subject: Subject,
+}
+
+/// What a snapshot is taken of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// What a port said.
+    Serial(Port),
+    /// The edges of these pins.
+    Pins(Vec<Pin>),
+    /// Bytes of the flash.
+    Flash(Region),
 }
 
 /// A mark by name.
@@ -43,8 +58,26 @@ pub struct Place {
 }
 
 #[derive(Clone, Copy)]
-enum Subject {
+enum Kind {
     Serial,
+    Pins,
+    Flash,
+}
+
+impl Subject {
+    /// `of:` and the keys that belong to it.
+    fn from_fields(fields: &mut Fields<'_>, decoder: &mut Decoder) -> Option<Self> {
+        let Some(node) = fields.node("of") else {
+            fields.missing("of");
+            return None;
+        };
+        let words = [("serial", Kind::Serial), ("pins", Kind::Pins), ("flash", Kind::Flash)];
+        match word(node, decoder, "something to take a snapshot of", &words)? {
+            Kind::Serial => fields.or("port", Port::Console, decoder).map(Self::Serial),
+            Kind::Pins => fields.required("pins", decoder).map(Self::Pins),
+            Kind::Flash => Region::from_fields(fields, decoder).map(Self::Flash),
+        }
+    }
 }
 
 impl Step for Snapshot {
@@ -52,18 +85,7 @@ impl Step for Snapshot {
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         let mut fields = Fields::new(node, "`snapshot`", decoder)?;
-        let subject = match fields.node("of") {
-            Some(node) => word(
-                node,
-                decoder,
-                "something to take a snapshot of",
-                &[("serial", Subject::Serial)],
-            ),
-            None => {
-                fields.missing("of");
-                None
-            }
-        };
+        let subject = Subject::from_fields(&mut fields, decoder);
         let name_node = fields.node("name");
         let name = fields.required::<String>("name", decoder);
         if let (Some(node), Some(name)) = (name_node, &name)
@@ -75,17 +97,24 @@ impl Step for Snapshot {
         let since = fields.optional::<Place>("since", decoder);
         let until = fields.optional::<Place>("until", decoder);
         let redact = fields.or("redact", Vec::new(), decoder);
-        let port = fields.or("port", Port::Console, decoder);
         let span = name_node.map_or(node.span.clone(), |node| node.span.clone());
         fields.finish(UnknownKeys::Deny, decoder);
-        let Subject::Serial = subject?;
-        Some(Self { name: name?, span, since: since?, until: until?, redact: redact?, port: port? })
+        let (since, until, redact) = (since?, until?, redact?);
+        Some(Self { name: name?, span, since, until, redact, subject: subject? })
     }
 
     fn facts(&self) -> Facts<'_> {
         let marks = [&self.since, &self.until].into_iter().flatten();
         Facts {
-            needs: &[Capability::Serial],
+            needs: match self.subject {
+                Subject::Serial(_) => &[Capability::Serial],
+                Subject::Pins(_) => &[Capability::Pins],
+                Subject::Flash(_) => &[Capability::Flash],
+            },
+            pins: match &self.subject {
+                Subject::Pins(pins) => pins.iter().map(|pin| pin.0).collect(),
+                _ => Vec::new(),
+            },
             uses_marks: marks.map(|place| (place.mark.as_str(), place.span.clone())).collect(),
             snapshot: Some((&self.name, self.span.clone())),
             ..Facts::default()
@@ -97,13 +126,13 @@ impl Step for Snapshot {
     }
 
     fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError> {
-        let place = |place: &Option<Place>| {
-            place.as_ref().and_then(|place| session.place_of(&place.mark, self.port))
+        let text = match &self.subject {
+            Subject::Serial(port) => self.serial(session, *port),
+            Subject::Pins(pins) => self.edges(session, pins),
+            Subject::Flash(region) => {
+                dump(region.at, &session.target().read_flash(region.at, region.length)?)
+            }
         };
-        let (since, until) = (place(&self.since).unwrap_or(0), place(&self.until));
-        let transcript = session.transcript(self.port);
-        let until = until.unwrap_or(transcript.cursor());
-        let text = transcript.text().get(since..until.max(since)).unwrap_or_default().to_owned();
         let text = session.secrets().redact(&text);
         let redacted = redact(&text, &self.redact);
         let contents = printable(&redacted.text);
@@ -145,9 +174,42 @@ impl Step for Snapshot {
 }
 
 impl Snapshot {
+    /// What a port said in the range.
+    fn serial(&self, session: &mut Session<'_>, port: Port) -> String {
+        let place = |place: &Option<Place>| {
+            place.as_ref().and_then(|place| session.place_of(&place.mark, port))
+        };
+        let (since, until) = (place(&self.since).unwrap_or(0), place(&self.until));
+        let transcript = session.transcript(port);
+        let until = until.unwrap_or(transcript.cursor());
+        transcript.text().get(since..until.max(since)).unwrap_or_default().to_owned()
+    }
+
+    /// The edges of pins in the range, in order of time, one each line.
+    fn edges(&self, session: &Session<'_>, pins: &[Pin]) -> String {
+        let time =
+            |place: &Option<Place>| place.as_ref().and_then(|place| session.time_of(&place.mark));
+        let since = time(&self.since).unwrap_or(DeviceTime::ZERO);
+        let until = time(&self.until).unwrap_or(DeviceTime::MAX);
+        let mut edges: Vec<_> = pins
+            .iter()
+            .flat_map(|pin| session.pin_edges(pin.0).iter().map(|edge| (edge, pin.0)))
+            .filter(|(edge, _)| (since..=until).contains(&edge.time))
+            .collect();
+        edges.sort_by_key(|(edge, gpio)| (edge.time, *gpio));
+        edges.iter().map(|(edge, gpio)| format!("GPIO{gpio} {}\n", edge.level)).collect()
+    }
+
     /// What was seen, for the file's header.
     fn expression(&self) -> String {
-        let mut words = format!("serial of {}", self.port);
+        let mut words = match &self.subject {
+            Subject::Serial(port) => format!("serial of {port}"),
+            Subject::Pins(pins) => {
+                let pins: Vec<_> = pins.iter().map(|pin| format!("GPIO{}", pin.0)).collect();
+                format!("edges of {}", pins.join(", "))
+            }
+            Subject::Flash(region) => format!("flash, {region}"),
+        };
         if let Some(place) = &self.since {
             words += &format!(" since {}", place.mark);
         }
@@ -174,6 +236,7 @@ fn is_file_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use crate::runner::testing::{Outcome, run_in, run_steps};
+    use crate::targets::Level;
     use crate::targets::fake::{Cue, FakeTarget, Reply};
     use crate::time::Span;
 
@@ -219,6 +282,34 @@ mod tests {
         };
         assert_eq!(failure.what, "the snapshot `whole` is new (3 lines)");
         assert!(project.path().join("scenarios/test.whole.snap.new").exists());
+    }
+
+    #[test]
+    fn pins_and_flash_have_snapshots_too() {
+        let project = tempfile::tempdir().unwrap();
+        let ms = Span::from_millis;
+        let reply = Reply::on(Cue::PowerOn).pin(ms(5), 2, Level::High).pin(ms(5), 4, Level::High);
+        let target = FakeTarget::new([reply.pin(ms(1), 2, Level::Low)]).holding(*b"boot");
+        let steps = "
+- power: on
+- delay: 7ms
+- mark: late
+- delay: 20ms
+- snapshot: {of: pins, pins: [2, 4], name: pins}
+- snapshot: {of: pins, pins: 2, name: late, since: late}
+- boot-mode: download
+- press: reset
+- snapshot: {of: flash, at: 0, length: 4, name: flash}";
+        let accept = [("INSTA_UPDATE", "always")];
+        assert_eq!(run_in(project.path(), target, steps, &accept), Outcome::Passed);
+        let read = |name: &str| {
+            let file = project.path().join(format!("scenarios/test.{name}.snap"));
+            let text = std::fs::read_to_string(file).unwrap();
+            text.rsplit("---\n").next().unwrap().to_owned()
+        };
+        assert_eq!(read("pins"), "GPIO2 high\nGPIO4 high\nGPIO2 low\n");
+        assert_eq!(read("late"), "GPIO2 low\n");
+        assert!(read("flash").starts_with("00000000  62 6f 6f 74 "), "{}", read("flash"));
     }
 
     #[test]

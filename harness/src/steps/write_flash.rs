@@ -1,6 +1,8 @@
 //! `write-flash`: erase what an image covers and write it. The chip must wait for a download.
 
+use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::{Facts, Step};
 use crate::runner::evidence::Evidence;
@@ -62,38 +64,14 @@ impl Step for WriteFlash {
     }
 
     fn summary(&self) -> String {
-        let image = match &self.image {
-            ImageRef::Firmware => "firmware",
-            ImageRef::File(path) => path,
-        };
         match self.at {
-            Some(at) => format!("{image} at {at:#x}"),
-            None => image.to_owned(),
+            Some(at) => format!("{} at {at:#x}", self.image),
+            None => self.image.to_string(),
         }
     }
 
     fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError> {
-        let pieces = match &self.image {
-            ImageRef::File(path) => {
-                vec![(self.at.unwrap_or(0), session.read_file(path)?.into())]
-            }
-            ImageRef::Firmware => {
-                let Some(firmware) = session.firmware() else {
-                    return Err(trouble("the scenario names no firmware".to_owned()));
-                };
-                match (self.at, firmware.segments.as_slice()) {
-                    (Some(at), [only]) => vec![(at, only.bytes.clone())],
-                    (Some(at), all) if all.first().is_none_or(|first| first.offset != at) => {
-                        return Err(trouble(format!(
-                            "{} has {} parts with offsets of their own: leave `at` out",
-                            firmware.name,
-                            all.len()
-                        )));
-                    }
-                    (_, all) => all.iter().map(|s| (s.offset, s.bytes.clone())).collect(),
-                }
-            }
-        };
+        let pieces = pieces(session, &self.image, self.at)?;
         let mut written = 0;
         for (offset, bytes) in &pieces {
             session.write_flash(*offset, bytes)?;
@@ -102,6 +80,43 @@ impl Step for WriteFlash {
         let offset = pieces.first().map_or(0, |(offset, _)| *offset);
         Ok(Evidence::note(format!("{written} bytes at {offset:#x}")))
     }
+}
+
+impl fmt::Display for ImageRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Firmware => "firmware",
+            Self::File(path) => path,
+        })
+    }
+}
+
+/// The bytes of an image with their flash addresses.
+pub(super) fn pieces(
+    session: &Session<'_>,
+    image: &ImageRef,
+    at: Option<u32>,
+) -> Result<Vec<(u32, Arc<[u8]>)>, StepError> {
+    let path = match image {
+        ImageRef::File(path) => path,
+        ImageRef::Firmware => {
+            let Some(firmware) = session.firmware() else {
+                return Err(trouble("the scenario names no firmware".to_owned()));
+            };
+            return match (at, firmware.segments.as_slice()) {
+                (Some(at), [only]) => Ok(vec![(at, only.bytes.clone())]),
+                (Some(at), all) if all.first().is_none_or(|first| first.offset != at) => {
+                    Err(trouble(format!(
+                        "{} has {} parts with offsets of their own: leave `at` out",
+                        firmware.name,
+                        all.len()
+                    )))
+                }
+                (_, all) => Ok(all.iter().map(|s| (s.offset, s.bytes.clone())).collect()),
+            };
+        }
+    };
+    Ok(vec![(at.unwrap_or(0), session.read_file(path)?.into())])
 }
 
 fn trouble(message: String) -> StepError {

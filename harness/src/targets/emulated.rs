@@ -4,17 +4,24 @@
 //! of the tools that speak it. The rule of real boards holds all the same, that the chip must have
 //! been reset into download mode before.
 
-use esp32_emulator::board::{Board, BootMode as Jumper, Options, Outcome, Profile};
+use esp32_emulator::board::parts::nor_flash::{self, PowerCut, Share};
+use esp32_emulator::board::{Board, BootMode as Jumper, Edge, Options, Outcome, Profile};
+use esp32_emulator::peripherals::gpio::PINS;
 use esp32_emulator::soc::access_log::{Access, Direction, Fidelity};
 use esp32_emulator::soc::{Halt, RomChoice};
 use esp32_emulator::time::{Duration, Instant};
 
+use super::adapter::Adapter;
 use super::{
-    BootMode, Button, Capabilities, Capability, MachineReport, Port, Power, Progress, Target,
-    TargetError, TargetEvent, TargetRequest, TargetSource, UnmodelledAccess,
+    BootMode, Button, Capabilities, Capability, Disturbance, FlashOperation, Level, MachineReport,
+    Port, Power, Progress, Target, TargetError, TargetEvent, TargetRequest, TargetSource,
+    UnmodelledAccess,
 };
 use crate::serve::machine::Served;
 use crate::time::DeviceTime;
+
+/// What the smallest erase command erases.
+const SECTOR: u32 = 0x1000;
 
 /// Makes emulated boards.
 #[derive(Debug, Clone, Default)]
@@ -29,8 +36,14 @@ impl TargetSource for EmulatorSource {
     }
 
     fn capabilities(&self) -> Capabilities {
-        use Capability::{Flash, Power, Reset, Serial, Strap, VirtualTime};
-        [Flash, Power, Reset, Serial, Strap, VirtualTime].into()
+        use Capability::{Faults, Flash, Pins, Power, Reset, Serial, Strap, VirtualTime};
+        [Faults, Flash, Pins, Power, Reset, Serial, Strap, VirtualTime].into()
+    }
+
+    fn parts(&self, board: &str) -> Vec<String> {
+        let buttons = Profile::named(board).map_or(&[][..], |profile| profile.buttons);
+        let buttons = buttons.iter().map(|button| button.name.to_owned());
+        ["esp".to_owned(), "reset".to_owned()].into_iter().chain(buttons).collect()
     }
 
     fn boards(&self) -> Vec<String> {
@@ -52,6 +65,8 @@ pub struct Emulated {
     loads: u64,
     /// Loads and operations of the flash when its contents were last kept.
     kept: (u64, u64),
+    /// What is on the wires of each port.
+    adapters: [Adapter; 3],
 }
 
 impl Emulated {
@@ -65,7 +80,8 @@ impl Emulated {
         };
         let options = Options { seed: request.seed, rom, ..Options::default() };
         let board = Board::new(profile, &options);
-        let mut target = Self { board, downloading: false, loads: 0, kept: (0, 0) };
+        let adapters = [0, 1, 2].map(|port| Adapter::new(request.seed.wrapping_mul(3) + port));
+        let mut target = Self { board, downloading: false, loads: 0, kept: (0, 0), adapters };
         for segment in &request.flash {
             target.load(segment.offset, &segment.bytes)?;
         }
@@ -108,6 +124,24 @@ impl Emulated {
         self.board.flash_mut().load(offset, bytes).map_err(|_| does_not_fit)
     }
 
+    fn button(&self, name: &str) -> Result<esp32_emulator::board::Button, TargetError> {
+        let button = self.board.profile().button(name);
+        button.ok_or_else(|| TargetError::NoSuchPart(format!("button `{name}`")))
+    }
+
+    /// How many bytes a range has, if the flash has them all.
+    fn readable(&self, offset: u32, length: u32) -> Result<usize, TargetError> {
+        let size = self.board.flash().size();
+        match offset.checked_add(length) {
+            Some(end) if end <= size => Ok(length as usize),
+            _ => Err(TargetError::DoesNotFit {
+                offset: offset.into(),
+                length: length.into(),
+                size: size.into(),
+            }),
+        }
+    }
+
     fn loader(&self, to: &'static str) -> Result<(), TargetError> {
         match self.downloading && self.board.is_powered() && !self.board.is_reset_held() {
             true => Ok(()),
@@ -116,7 +150,7 @@ impl Emulated {
     }
 
     fn sample_strap(&mut self) {
-        self.downloading = self.board.boot_mode() == Jumper::Download;
+        self.downloading = self.board.selected_boot() == Jumper::Download;
     }
 }
 
@@ -163,6 +197,10 @@ impl Target for Emulated {
     fn press(&mut self, button: Button) -> Result<(), TargetError> {
         match button {
             Button::Reset => self.board.press_reset(),
+            Button::Named(name) => {
+                let button = self.button(&name)?;
+                self.board.set_pressed(button, true);
+            }
         }
         Ok(())
     }
@@ -172,6 +210,10 @@ impl Target for Emulated {
             Button::Reset => {
                 self.sample_strap();
                 self.board.release_reset();
+            }
+            Button::Named(name) => {
+                let button = self.button(&name)?;
+                self.board.set_pressed(button, false);
             }
         }
         Ok(())
@@ -199,34 +241,120 @@ impl Target for Emulated {
         Ok(())
     }
 
+    fn erase_region(&mut self, offset: u32, length: u32) -> Result<(), TargetError> {
+        self.loader("erased")?;
+        if !offset.is_multiple_of(SECTOR) || !length.is_multiple_of(SECTOR) {
+            return Err(TargetError::NotInSectors { offset, length, sector: SECTOR });
+        }
+        let ones = vec![0xff; self.readable(offset, length)?];
+        self.load(offset, &ones)
+    }
+
+    fn read_flash(&mut self, offset: u32, length: u32) -> Result<Vec<u8>, TargetError> {
+        self.loader("read")?;
+        let mut bytes = vec![0; self.readable(offset, length)?];
+        // The range has just been checked.
+        let _ = self.board.flash().read(offset, &mut bytes);
+        Ok(bytes)
+    }
+
+    fn corrupt_flash(
+        &mut self,
+        offset: u32,
+        length: u32,
+        change: &mut dyn FnMut(&mut [u8]),
+    ) -> Result<(), TargetError> {
+        let mut bytes = vec![0; self.readable(offset, length)?];
+        let _ = self.board.flash().read(offset, &mut bytes);
+        change(&mut bytes);
+        self.load(offset, &bytes)
+    }
+
     fn send(&mut self, port: Port, bytes: &[u8]) -> Result<(), TargetError> {
         if !self.board.is_powered() {
             return Err(TargetError::NoPower("receive serial bytes"));
         }
+        let uart = uart(port);
+        let baud = self.board.baud(uart);
         for byte in bytes {
-            self.board.send(uart(port), *byte);
+            for heard in self.adapters[usize::from(uart)].to_board(*byte, baud) {
+                self.board.send(uart, heard);
+            }
+        }
+        Ok(())
+    }
+
+    fn set_baud(&mut self, port: Port, baud: u32) -> Result<(), TargetError> {
+        self.adapters[usize::from(uart(port))].baud = baud;
+        Ok(())
+    }
+
+    fn send_break(&mut self, port: Port) -> Result<(), TargetError> {
+        self.board.send_break(uart(port));
+        Ok(())
+    }
+
+    fn pin(&mut self, gpio: u8) -> Result<Level, TargetError> {
+        Ok(self.board.pin_level(pad(gpio)?).into())
+    }
+
+    fn drive_pin(&mut self, gpio: u8, level: Option<Level>) -> Result<(), TargetError> {
+        self.board.drive_pin(pad(gpio)?, level.map(|level| level == Level::High));
+        Ok(())
+    }
+
+    fn observe_pin(&mut self, gpio: u8) -> Result<(), TargetError> {
+        self.board.observe_pin(pad(gpio)?);
+        Ok(())
+    }
+
+    fn disturb(&mut self, disturbance: Disturbance) -> Result<(), TargetError> {
+        match disturbance {
+            Disturbance::PowerCut { operation, nth } => {
+                let operation = match operation {
+                    FlashOperation::Erase => nor_flash::FlashOperation::Erase,
+                    FlashOperation::Program => nor_flash::FlashOperation::Program,
+                };
+                let cut = PowerCut { operation, nth, share: Share::percent(50) };
+                self.board.flash_mut().cut_power_at(Some(cut));
+            }
+            Disturbance::SerialNoise { port, per_million } => {
+                self.adapters[usize::from(uart(port))].noise_per_million = per_million;
+            }
+            Disturbance::SupplySag(low) => self.board.set_supply_low(low),
         }
         Ok(())
     }
 
     fn run_until(&mut self, deadline: DeviceTime) -> Result<Vec<TargetEvent>, TargetError> {
         let deadline = Instant::ZERO + Duration::from_nanos(deadline.nanos());
-        match self.board.run_until(deadline) {
-            Outcome::Halted(halt) => return Err(TargetError::Stopped(halted(&halt))),
-            Outcome::PowerCut | Outcome::Deadline | Outcome::Serial => {}
+        let outcome = self.board.run_until(deadline);
+        if let Outcome::Halted(halt) = outcome {
+            return Err(TargetError::Stopped(halted(&halt)));
         }
         let mut events: Vec<TargetEvent> = Vec::new();
         while let Some(received) = self.board.take_serial() {
             let (port, time) = (port(received.port), device_time(received.at));
+            let baud = self.board.baud(received.port);
+            let heard = self.adapters[usize::from(received.port)].from_board(received.byte, baud);
             match events.last_mut() {
+                _ if heard.is_empty() => {}
                 Some(TargetEvent::Serial { port: p, time: t, bytes })
                     if *p == port && *t == time =>
                 {
-                    bytes.push(received.byte);
+                    bytes.extend(heard);
                 }
-                _ => events.push(TargetEvent::Serial { port, time, bytes: vec![received.byte] }),
+                _ => events.push(TargetEvent::Serial { port, time, bytes: heard }),
             }
         }
+        while let Some(Edge { at, gpio, level }) = self.board.take_edge() {
+            events.push(TargetEvent::Pin { gpio, time: device_time(at), level: level.into() });
+        }
+        if outcome == Outcome::PowerCut {
+            events.push(TargetEvent::PowerLost { time: self.now() });
+        }
+        // Serial bytes and edges come from two queues; a stable sort keeps each in its order.
+        events.sort_by_key(TargetEvent::time);
         Ok(events)
     }
 
@@ -277,6 +405,11 @@ fn halted(halt: &Halt) -> String {
              and nothing is provided there (`--rom FILE` runs a real ROM image)"
         ),
     }
+}
+
+/// A pad of the chip.
+fn pad(gpio: u8) -> Result<u8, TargetError> {
+    if gpio < PINS { Ok(gpio) } else { Err(TargetError::NoSuchPart(format!("GPIO{gpio}"))) }
 }
 
 /// Rounds down: an event is never later than it was.

@@ -1,12 +1,12 @@
 //! A scripted target for tests of steps, runner and reports: it says what its script says, when it
 //! says it, and logs what was done to it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use super::{
-    BootMode, Button, Capabilities, Capability, MachineReport, Port, Power, Progress, Target,
-    TargetError, TargetEvent, TargetRequest, TargetSource,
+    BootMode, Button, Capabilities, Capability, Disturbance, Level, MachineReport, Port, Power,
+    Progress, Target, TargetError, TargetEvent, TargetRequest, TargetSource,
 };
 use crate::time::{DeviceTime, Span};
 
@@ -25,7 +25,15 @@ pub enum Cue {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     cue: Cue,
-    lines: Vec<(Span, Port, Vec<u8>)>,
+    lines: Vec<(Span, Said)>,
+}
+
+/// One thing of a reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Said {
+    Bytes(Port, Vec<u8>),
+    Pin(u8, Level),
+    PowerLost,
 }
 
 impl Reply {
@@ -36,7 +44,19 @@ impl Reply {
 
     /// Says `text` on the console, `after` the previous output.
     pub fn say(mut self, after: Span, text: impl AsRef<[u8]>) -> Self {
-        self.lines.push((after, Port::Console, text.as_ref().to_vec()));
+        self.lines.push((after, Said::Bytes(Port::Console, text.as_ref().to_vec())));
+        self
+    }
+
+    /// Changes the level of a pin, `after` the previous thing.
+    pub fn pin(mut self, after: Span, gpio: u8, level: Level) -> Self {
+        self.lines.push((after, Said::Pin(gpio, level)));
+        self
+    }
+
+    /// Loses its power, `after` the previous thing.
+    pub fn lose_power(mut self, after: Span) -> Self {
+        self.lines.push((after, Said::PowerLost));
         self
     }
 }
@@ -51,7 +71,9 @@ pub struct FakeTarget {
     powered: bool,
     mode: Option<BootMode>,
     replies: VecDeque<Reply>,
-    pending: VecDeque<(DeviceTime, Port, Vec<u8>)>,
+    pending: VecDeque<TargetEvent>,
+    levels: BTreeMap<u8, Level>,
+    flash: Vec<u8>,
     sent: Vec<u8>,
     echo: bool,
     log: Log,
@@ -67,6 +89,12 @@ impl FakeTarget {
     /// The same, sending back every byte it is sent, as a terminal does.
     pub fn echoing(mut self) -> Self {
         self.echo = true;
+        self
+    }
+
+    /// The same, with this at the beginning of its flash.
+    pub fn holding(mut self, flash: impl Into<Vec<u8>>) -> Self {
+        self.flash = flash.into();
         self
     }
 
@@ -89,10 +117,14 @@ impl FakeTarget {
 
     fn cue(&mut self, happened: impl Fn(&Cue) -> bool) {
         let Some(reply) = self.replies.pop_front_if(|reply| happened(&reply.cue)) else { return };
-        let mut time = self.now.max(self.pending.back().map_or(self.now, |(time, ..)| *time));
-        for (after, port, bytes) in reply.lines {
+        let mut time = self.now.max(self.pending.back().map_or(self.now, TargetEvent::time));
+        for (after, said) in reply.lines {
             time = time + after;
-            self.pending.push_back((time, port, bytes));
+            self.pending.push_back(match said {
+                Said::Bytes(port, bytes) => TargetEvent::Serial { port, time, bytes },
+                Said::Pin(gpio, level) => TargetEvent::Pin { gpio, time, level },
+                Said::PowerLost => TargetEvent::PowerLost { time },
+            });
         }
     }
 
@@ -133,14 +165,16 @@ impl Target for FakeTarget {
     }
 
     fn press(&mut self, button: Button) -> Result<(), TargetError> {
-        self.note(format!("press {button:?}"));
+        self.note(format!("press {button}"));
         self.pending.clear();
         Ok(())
     }
 
     fn release(&mut self, button: Button) -> Result<(), TargetError> {
-        self.note(format!("release {button:?}"));
-        self.cue(|cue| *cue == Cue::Reset);
+        self.note(format!("release {button}"));
+        if button == Button::Reset {
+            self.cue(|cue| *cue == Cue::Reset);
+        }
         Ok(())
     }
 
@@ -164,13 +198,69 @@ impl Target for FakeTarget {
         Ok(())
     }
 
+    fn erase_region(&mut self, offset: u32, length: u32) -> Result<(), TargetError> {
+        self.loader("erased")?;
+        self.note(format!("erase {length:#x} bytes at {offset:#x}"));
+        Ok(())
+    }
+
+    fn read_flash(&mut self, offset: u32, length: u32) -> Result<Vec<u8>, TargetError> {
+        self.loader("read")?;
+        self.note(format!("read {length:#x} bytes at {offset:#x}"));
+        let held = self.flash.get(offset as usize..).unwrap_or_default();
+        let held = held.iter().copied().chain(std::iter::repeat(0xff));
+        Ok(held.take(length as usize).collect())
+    }
+
+    fn corrupt_flash(
+        &mut self,
+        offset: u32,
+        length: u32,
+        change: &mut dyn FnMut(&mut [u8]),
+    ) -> Result<(), TargetError> {
+        let (from, to) = (offset as usize, offset as usize + length as usize);
+        self.flash.resize(self.flash.len().max(to), 0xff);
+        change(&mut self.flash[from..to]);
+        self.note(format!("corrupt {length:#x} bytes at {offset:#x}"));
+        Ok(())
+    }
+
+    fn set_baud(&mut self, port: Port, baud: u32) -> Result<(), TargetError> {
+        self.note(format!("{port} at {baud} baud"));
+        Ok(())
+    }
+
+    fn send_break(&mut self, port: Port) -> Result<(), TargetError> {
+        self.note(format!("{port} < break"));
+        Ok(())
+    }
+
+    fn pin(&mut self, gpio: u8) -> Result<Level, TargetError> {
+        Ok(self.levels.get(&gpio).copied().unwrap_or(Level::Low))
+    }
+
+    fn drive_pin(&mut self, gpio: u8, level: Option<Level>) -> Result<(), TargetError> {
+        let shown = level.map_or("nothing".to_owned(), |level| level.to_string());
+        self.note(format!("GPIO{gpio} < {shown}"));
+        Ok(())
+    }
+
+    fn observe_pin(&mut self, _gpio: u8) -> Result<(), TargetError> {
+        Ok(())
+    }
+
+    fn disturb(&mut self, disturbance: Disturbance) -> Result<(), TargetError> {
+        self.note(format!("{disturbance:?}"));
+        Ok(())
+    }
+
     fn send(&mut self, port: Port, bytes: &[u8]) -> Result<(), TargetError> {
         self.note(format!("{port} < {}", bytes.escape_ascii()));
         for byte in bytes {
             self.sent.push(*byte);
             if self.echo {
                 let bytes = if *byte == b'\r' { b"\r\n".to_vec() } else { vec![*byte] };
-                self.pending.push_back((self.now, port, bytes));
+                self.pending.push_back(TargetEvent::Serial { port, time: self.now, bytes });
             }
             let sent = std::mem::take(&mut self.sent);
             self.cue(|cue| matches!(cue, Cue::Sent(end) if sent.ends_with(end)));
@@ -180,13 +270,20 @@ impl Target for FakeTarget {
     }
 
     fn run_until(&mut self, deadline: DeviceTime) -> Result<Vec<TargetEvent>, TargetError> {
-        let due = |(time, ..): &mut (DeviceTime, Port, Vec<u8>)| *time <= deadline;
-        let Some((time, port, bytes)) = self.pending.pop_front_if(due) else {
+        let due = |event: &mut TargetEvent| event.time() <= deadline;
+        let Some(event) = self.pending.pop_front_if(due) else {
             self.now = self.now.max(deadline);
             return Ok(Vec::new());
         };
-        self.now = self.now.max(time);
-        Ok(vec![TargetEvent::Serial { port, time, bytes }])
+        self.now = self.now.max(event.time());
+        match &event {
+            TargetEvent::Pin { gpio, level, .. } => {
+                self.levels.insert(*gpio, *level);
+            }
+            TargetEvent::PowerLost { .. } => self.powered = false,
+            TargetEvent::Serial { .. } => {}
+        }
+        Ok(vec![event])
     }
 
     fn finish(&mut self) -> MachineReport {
@@ -208,8 +305,8 @@ pub struct FakeSource {
 impl FakeSource {
     /// A source of copies of `target` that can do everything.
     pub fn new(target: FakeTarget) -> Self {
-        use Capability::{Flash, Power, Reset, Serial, Strap, VirtualTime};
-        let capabilities = [Flash, Power, Reset, Serial, Strap, VirtualTime].into();
+        use Capability::{Faults, Flash, Pins, Power, Reset, Serial, Strap, VirtualTime};
+        let capabilities = [Faults, Flash, Pins, Power, Reset, Serial, Strap, VirtualTime].into();
         Self { target, capabilities, requests: Arc::default() }
     }
 }
@@ -225,6 +322,10 @@ impl TargetSource for FakeSource {
 
     fn boards(&self) -> Vec<String> {
         vec!["esp32-devkit".to_owned(), "esp32-cam".to_owned()]
+    }
+
+    fn parts(&self, _board: &str) -> Vec<String> {
+        ["esp", "reset", "boot"].map(str::to_owned).into()
     }
 
     fn open(&self, request: &TargetRequest) -> Result<Box<dyn Target>, TargetError> {

@@ -3,6 +3,7 @@
 //! A step sees [`Target`] and cannot tell an emulator from a board. What a target cannot do it does
 //! not list in its [`Capability`] set, and the plan is checked against that before anything starts.
 
+mod adapter;
 pub mod emulated;
 pub mod fake;
 
@@ -28,6 +29,10 @@ pub enum Capability {
     Power,
     /// Erase and write the flash chip.
     Flash,
+    /// See and drive the level of pins.
+    Pins,
+    /// Let things go wrong on purpose, at the right moment.
+    Faults,
     /// Time passes as fast as the host allows, the same in every run.
     VirtualTime,
 }
@@ -40,6 +45,8 @@ impl fmt::Display for Capability {
             Self::Strap => "strap",
             Self::Power => "power",
             Self::Flash => "flash",
+            Self::Pins => "pins",
+            Self::Faults => "faults",
             Self::VirtualTime => "virtual-time",
         })
     }
@@ -105,10 +112,85 @@ pub enum BootMode {
 }
 
 /// A button of the board.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Button {
     /// EN to GND while pressed.
     Reset,
+    /// Another one, by the name that the board's profile gives it.
+    Named(String),
+}
+
+impl fmt::Display for Button {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reset => f.write_str("reset"),
+            Self::Named(name) => f.write_str(name),
+        }
+    }
+}
+
+/// The level of a pin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// Near ground.
+    Low,
+    /// Near the supply.
+    High,
+}
+
+impl From<bool> for Level {
+    fn from(high: bool) -> Self {
+        if high { Self::High } else { Self::Low }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Low => "low",
+            Self::High => "high",
+        })
+    }
+}
+
+/// What the flash chip can be told to do to its array.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FlashOperation {
+    /// An erase of a sector, a block or the chip.
+    Erase,
+    /// A page program.
+    Program,
+}
+
+impl fmt::Display for FlashOperation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Erase => "flash erase",
+            Self::Program => "flash program",
+        })
+    }
+}
+
+/// Something that goes wrong on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disturbance {
+    /// Power fails in the middle of an operation of the flash chip that is still to come.
+    PowerCut {
+        /// Which kind counts.
+        operation: FlashOperation,
+        /// The how many-th of them, from 1.
+        nth: u64,
+    },
+    /// From now on this share of the bytes on a serial line has a wrong bit.
+    SerialNoise {
+        /// Which port.
+        port: Port,
+        /// Bytes per million; 0 ends the noise.
+        per_million: u32,
+    },
+    /// The supply sags below the brown-out threshold, or recovers.
+    SupplySag(bool),
 }
 
 /// Something the target did.
@@ -123,6 +205,29 @@ pub enum TargetEvent {
         /// The raw bytes, never empty.
         bytes: Vec<u8>,
     },
+    /// An observed pin has changed.
+    Pin {
+        /// GPIO number.
+        gpio: u8,
+        /// When.
+        time: DeviceTime,
+        /// Its level since then.
+        level: Level,
+    },
+    /// Power has failed by a [`Disturbance`]; the board is off.
+    PowerLost {
+        /// When.
+        time: DeviceTime,
+    },
+}
+
+impl TargetEvent {
+    /// When it happened.
+    pub fn time(&self) -> DeviceTime {
+        match self {
+            Self::Serial { time, .. } | Self::Pin { time, .. } | Self::PowerLost { time } => *time,
+        }
+    }
 }
 
 /// How far a long operation is.
@@ -152,6 +257,16 @@ pub enum TargetError {
         length: u64,
         /// Size of the chip.
         size: u64,
+    },
+    /// A range to be erased does not begin or end with a sector.
+    #[error("{length:#x} bytes at {offset:#x} are not whole sectors of {sector:#x} bytes")]
+    NotInSectors {
+        /// Where it was to begin.
+        offset: u32,
+        /// How many bytes.
+        length: u32,
+        /// Bytes of a sector.
+        sector: u32,
     },
     /// The board has no such part.
     #[error("the board has no {0}")]
@@ -260,6 +375,65 @@ pub trait Target: Send {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), TargetError>;
 
+    /// Erases whole sectors; the chip must be waiting for a download.
+    ///
+    /// # Errors
+    /// Trouble with the target, or a range that is not made of sectors of the chip.
+    fn erase_region(&mut self, offset: u32, length: u32) -> Result<(), TargetError>;
+
+    /// Reads flash; the chip must be waiting for a download.
+    ///
+    /// # Errors
+    /// Trouble with the target, or a range beyond the chip.
+    fn read_flash(&mut self, offset: u32, length: u32) -> Result<Vec<u8>, TargetError>;
+
+    /// Changes flash bytes from outside, whatever the chip is doing: a fault, not a way to flash.
+    ///
+    /// # Errors
+    /// A range beyond the chip.
+    fn corrupt_flash(
+        &mut self,
+        offset: u32,
+        length: u32,
+        change: &mut dyn FnMut(&mut [u8]),
+    ) -> Result<(), TargetError>;
+
+    /// Sets the speed of the adapter on a port, in baud; 115200 to begin with.
+    ///
+    /// # Errors
+    /// Trouble with the target, or no such port.
+    fn set_baud(&mut self, port: Port, baud: u32) -> Result<(), TargetError>;
+
+    /// Holds a serial line low for longer than a frame.
+    ///
+    /// # Errors
+    /// Trouble with the target, or no such port.
+    fn send_break(&mut self, port: Port) -> Result<(), TargetError>;
+
+    /// The level of a pin now.
+    ///
+    /// # Errors
+    /// Trouble with the target, or no such pin.
+    fn pin(&mut self, gpio: u8) -> Result<Level, TargetError>;
+
+    /// Puts a level on a pin from outside, or lets go of it with `None`.
+    ///
+    /// # Errors
+    /// Trouble with the target, or no such pin.
+    fn drive_pin(&mut self, gpio: u8, level: Option<Level>) -> Result<(), TargetError>;
+
+    /// From now on changes of a pin are events.
+    ///
+    /// # Errors
+    /// Trouble with the target, or no such pin.
+    fn observe_pin(&mut self, gpio: u8) -> Result<(), TargetError>;
+
+    /// Lets something go wrong.
+    ///
+    /// # Errors
+    /// Trouble with the target, or it cannot do that.
+    fn disturb(&mut self, disturbance: Disturbance) -> Result<(), TargetError>;
+
     /// Queues bytes for a port; they take their time on the wire.
     ///
     /// # Errors
@@ -307,6 +481,10 @@ pub trait TargetSource {
 
     /// The board profiles it knows.
     fn boards(&self) -> Vec<String>;
+
+    /// The parts of a board that a scenario can name: its buttons, and `esp` for the chip with its
+    /// pins.
+    fn parts(&self, board: &str) -> Vec<String>;
 
     /// A target, powered off.
     ///

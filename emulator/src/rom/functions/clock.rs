@@ -55,13 +55,19 @@ fn ets_get_cpu_frequency(call: &mut Call<'_>) -> Result<Outcome, Stop> {
     Ok(Outcome::Return(call.load(ticks_per_us(call.guest.core()))?))
 }
 
+/// The frequency in hertz that firmware has left for the ROM in RTC_APB_FREQ: both halves hold it in
+/// units of 4096 Hz, or else nothing is there.
+pub(in crate::rom) fn stored_frequency(call: &mut Call<'_>) -> Result<Option<u32>, Stop> {
+    let stored = call.load(RTC_APB_FREQ)?;
+    let (high, low) = (stored >> 16, stored & 0xffff);
+    Ok((high == low && low != 0 && low != 0xffff).then_some(low << 12))
+}
+
 /// `uint32_t ets_get_detected_xtal_freq(void)`: in hertz.
 fn ets_get_detected_xtal_freq(call: &mut Call<'_>) -> Result<Outcome, Stop> {
     call.charge(30);
-    let stored = call.load(RTC_APB_FREQ)?;
-    let (high, low) = (stored >> 16, stored & 0xffff);
-    if high == low && low != 0 && low != 0xffff {
-        return Ok(Outcome::Return(low << 12));
+    if let Some(hz) = stored_frequency(call)? {
+        return Ok(Outcome::Return(hz));
     }
     let ticks = call.load(ticks_per_us(call.guest.core()))?;
     // The ROM runs the CPU at half the crystal frequency.

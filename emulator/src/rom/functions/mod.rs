@@ -3,7 +3,7 @@
 pub(super) mod bluetooth;
 mod cache;
 mod checksum;
-mod clock;
+pub(super) mod clock;
 mod crypto;
 pub(super) mod ctype;
 mod integer;

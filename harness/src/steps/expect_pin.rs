@@ -1,0 +1,127 @@
+//! `expect-pin`: a pin has a level, now or within some time.
+//!
+//! In Wokwi's form, `{part-id: esp, name: "2", value: 1}`, it must have it at this moment.
+
+use super::pin_fields::{Pin, seen};
+use super::serial_fields::DEFAULT_WITHIN;
+use super::{Facts, Step};
+use crate::runner::evidence::Evidence;
+use crate::runner::failure::{Failure, StepError};
+use crate::runner::session::Session;
+use crate::scenario::decode::{Decoder, Fields, UnknownKeys};
+use crate::scenario::node::Node;
+use crate::targets::{Capability, Level};
+use crate::time::Span;
+
+/// Fields as written in the scenario file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpectPin {
+    /// The part in Wokwi's form; the chip in ours.
+    pub part: Option<String>,
+    /// Which pin of it.
+    pub pin: Pin,
+    /// The level that it must have.
+    pub level: Level,
+    /// Patience in device time.
+    pub within: Span,
+}
+
+impl Step for ExpectPin {
+    const NAME: &'static str = "expect-pin";
+
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        let mut fields = Fields::new(node, "`expect-pin`", decoder)?;
+        if fields.node("part-id").is_none() {
+            let pin = fields.required("pin", decoder);
+            let level = fields.required("level", decoder);
+            let within = fields.or("within", DEFAULT_WITHIN, decoder);
+            fields.finish(UnknownKeys::Deny, decoder);
+            return Some(Self { part: None, pin: pin?, level: level?, within: within? });
+        }
+        let part = fields.required::<String>("part-id", decoder);
+        // Older scenarios of Wokwi say `pin` instead of `name`.
+        let old = fields.optional("pin", decoder);
+        let pin = match old? {
+            Some(pin) => Some(pin),
+            None => fields.required("name", decoder),
+        };
+        let level = fields.required("value", decoder);
+        fields.finish(UnknownKeys::Deny, decoder);
+        Some(Self { part: Some(part?), pin: pin?, level: level?, within: Span::ZERO })
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            needs: &[Capability::Pins],
+            needs_power: true,
+            pins: vec![self.pin.0],
+            parts: self.part.iter().map(String::as_str).collect(),
+            ..Facts::default()
+        }
+    }
+
+    fn summary(&self) -> String {
+        format!("GPIO{} {}", self.pin.0, self.level)
+    }
+
+    fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError> {
+        let Self { pin: Pin(gpio), level, within, .. } = *self;
+        let until = session.now() + within;
+        if session.await_level(gpio, level, until)? {
+            return Ok(Evidence::note(format!("GPIO{gpio} is {level} at {}", session.now())));
+        }
+        let what = match within {
+            Span::ZERO => format!("GPIO{gpio} is not {level}"),
+            within => format!("GPIO{gpio} did not become {level} within {within}"),
+        };
+        let seen = seen(session, gpio)?;
+        Err(StepError::failed(Failure { seen, ..Failure::new(what) }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::runner::testing::{Outcome, run_steps};
+    use crate::targets::Level;
+    use crate::targets::fake::{Cue, FakeTarget, Reply};
+    use crate::time::Span;
+
+    fn blinking() -> FakeTarget {
+        let ms = Span::from_millis;
+        let reply = Reply::on(Cue::PowerOn).pin(ms(5), 2, Level::High).pin(ms(5), 2, Level::Low);
+        FakeTarget::new([reply])
+    }
+
+    #[test]
+    fn the_level_may_come_later_but_not_too_late() {
+        let steps = "
+- expect-pin: {pin: 2, level: high, within: 5ms}
+- expect-pin: {pin: GPIO2, level: 0, within: 5ms}";
+        assert_eq!(run_steps(blinking(), steps), Outcome::Passed);
+        let late = "- expect-pin: {pin: 2, level: high, within: 4ms}";
+        let Outcome::Failed(failure) = run_steps(blinking(), late) else { panic!("must fail") };
+        assert_eq!(failure.what, "GPIO2 did not become high within 4ms");
+        assert_eq!(failure.seen, ["GPIO2 has been low all the time"]);
+    }
+
+    #[test]
+    fn wokwis_form_looks_at_this_moment_and_needs_the_part() {
+        let steps = "
+- delay: 6ms
+- expect-pin: {part-id: esp, name: '2', value: 1}
+- expect-pin: {part-id: esp, pin: D2, value: 1}";
+        assert_eq!(run_steps(blinking(), steps), Outcome::Passed);
+        let now = "- expect-pin: {part-id: esp, name: 2, value: 1}";
+        assert!(matches!(run_steps(blinking(), now), Outcome::Failed(_)));
+        let other = "- expect-pin: {part-id: led1, name: A, value: 1}";
+        assert!(matches!(run_steps(blinking(), other), Outcome::Invalid(_)));
+        let other = "- expect-pin: {part-id: nano, name: 2, value: 1}";
+        assert_eq!(run_steps(blinking(), other), Outcome::Skipped);
+    }
+
+    #[test]
+    fn there_are_forty_pins() {
+        let steps = "- expect-pin: {pin: 40, level: high}";
+        assert!(matches!(run_steps(blinking(), steps), Outcome::Invalid(_)));
+    }
+}

@@ -1,0 +1,103 @@
+//! `verify-flash`: the flash holds an image as it was written. The chip must be waiting for a
+//! download.
+
+use std::ops::Range;
+
+use super::flash_fields::difference;
+use super::write_flash::pieces;
+use super::{Facts, ImageRef, Step};
+use crate::runner::evidence::Evidence;
+use crate::runner::failure::{Failure, StepError};
+use crate::runner::session::Session;
+use crate::scenario::decode::{Decoder, Fields, UnknownKeys};
+use crate::scenario::node::Node;
+use crate::targets::Capability;
+
+/// Fields as written in the scenario file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifyFlash {
+    /// Flash address of the first byte; where the firmware belongs if missing.
+    pub at: Option<u32>,
+    /// What must be there.
+    pub image: ImageRef,
+    /// Where the image is named.
+    pub image_span: Range<usize>,
+}
+
+impl Step for VerifyFlash {
+    const NAME: &'static str = "verify-flash";
+
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        let mut fields = Fields::new(node, "`verify-flash`", decoder)?;
+        let at = fields.optional::<u32>("at", decoder);
+        let image_span = fields.node("image").map_or(node.span.clone(), |n| n.span.clone());
+        let image = fields.required::<ImageRef>("image", decoder);
+        if let (Some(None), Some(ImageRef::File(_))) = (&at, &image) {
+            fields.missing("at");
+        }
+        fields.finish(UnknownKeys::Deny, decoder);
+        Some(Self { at: at?, image: image?, image_span })
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        let files = match &self.image {
+            ImageRef::File(path) => vec![(path.as_str(), self.image_span.clone())],
+            ImageRef::Firmware => Vec::new(),
+        };
+        Facts {
+            files,
+            needs: &[Capability::Flash],
+            needs_power: true,
+            image: Some((&self.image, self.image_span.clone())),
+            ..Facts::default()
+        }
+    }
+
+    fn summary(&self) -> String {
+        self.image.to_string()
+    }
+
+    fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError> {
+        let mut verified = 0;
+        for (at, wanted) in pieces(session, &self.image, self.at)? {
+            let seen = session.target().read_flash(at, wanted.len() as u32)?;
+            if let Some((at, [wanted, seen])) = difference(at, &wanted, &seen) {
+                let what = format!("the flash differs from {} at {at:#x}", self.image);
+                return Err(StepError::failed(Failure {
+                    expected: Some(wanted),
+                    seen: vec![seen],
+                    ..Failure::new(what)
+                }));
+            }
+            verified += wanted.len();
+        }
+        Ok(Evidence::note(format!("{verified} bytes")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::runner::testing::{Outcome, run_file};
+    use crate::targets::fake::FakeTarget;
+
+    #[test]
+    fn every_part_must_be_there() {
+        let text = "
+name: t
+version: 1
+firmware: two-parts
+steps:
+- boot-mode: download
+- press: reset
+- verify-flash: {image: firmware}";
+        let mut flash = vec![0xff; 0x1_0000];
+        flash.splice(0x1000..0x1004, *b"boot");
+        flash.extend(*b"the app");
+        let good = FakeTarget::new([]).holding(flash.clone());
+        assert_eq!(run_file(good, text), Outcome::Passed);
+        flash[0x1_0004] = b'A';
+        let bad = FakeTarget::new([]).holding(flash);
+        let Outcome::Failed(failure) = run_file(bad, text) else { panic!("must fail") };
+        assert_eq!(failure.what, "the flash differs from firmware at 0x10004");
+    }
+}
