@@ -2,11 +2,10 @@
 
 mod common;
 
-use common::{Random, State, after, assert_same, flash, run_to, state, word};
+use common::{Random, State, after, application, assert_same, boot, flash, run_to, state, word};
 use esp32_emulator::board::parts::nor_flash::NorFlash;
-use esp32_emulator::cpu::assembler::Assembler;
 use esp32_emulator::peripherals::CoreId;
-use esp32_emulator::soc::{ChipConfig, Esp32};
+use esp32_emulator::soc::Esp32;
 use esp32_emulator::time::{Duration, Instant};
 
 const CODE: u32 = 0x4008_0400;
@@ -97,35 +96,10 @@ const APPLICATION: &str = "
         retw
 ";
 
-/// A flash chip with the application as an image of one segment at 0x1000.
-fn application(source: &str) -> (NorFlash, u32) {
-    let assembly = match Assembler::new(CODE).assemble(source) {
-        Ok(assembly) => assembly,
-        Err(error) => panic!("{error}"),
-    };
-    let entry = assembly.symbol("start").expect("a label");
-    let mut code = assembly.bytes().to_vec();
-    code.resize(code.len().next_multiple_of(4), 0);
-    let mut image = vec![0xe9, 1, 2, 0x20];
-    image.extend(entry.to_le_bytes());
-    image.extend([0xee, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-    image.extend(CODE.to_le_bytes());
-    image.extend((code.len() as u32).to_le_bytes());
-    image.extend(&code);
-    while image.len() % 16 != 15 {
-        image.push(0);
-    }
-    image.push(code.iter().fold(0xef, |sum, byte| sum ^ byte));
-    let mut chip = flash();
-    chip.load(0x1000, &image).expect("inside the chip");
-    (chip, assembly.symbol("done").expect("a label"))
-}
-
-fn boot(flash: NorFlash) -> Esp32 {
-    let mut chip = Esp32::new(&ChipConfig::default(), flash, None);
-    chip.set_straps(0x12);
-    chip.power_on();
-    chip
+/// A flash chip with the application, and the address of its end.
+fn with_done(source: &str) -> (NorFlash, u32) {
+    let (flash, assembly) = application(CODE, source);
+    (flash, assembly.symbol("done").expect("a label"))
 }
 
 /// Compares a run that the host never stops with runs that it stops at random times.
@@ -152,7 +126,7 @@ fn the_boot_of_a_blank_chip_does_not_depend_on_where_the_host_stops_it() {
 
 #[test]
 fn functions_in_pieces_do_not_depend_on_where_the_host_stops_them() {
-    let (flash, done) = application(APPLICATION);
+    let (flash, done) = with_done(APPLICATION);
     let (chip, state) = assert_stops_do_not_show(&flash, Instant::ZERO + Duration::from_millis(70));
     assert_eq!(state.registers[0].pc, done, "{}", common::where_it_is(&chip));
     assert_eq!(word(&chip, RESULTS + 4), 12);
@@ -161,7 +135,7 @@ fn functions_in_pieces_do_not_depend_on_where_the_host_stops_them() {
 #[test]
 fn a_watchpoint_does_not_keep_a_native_function_from_its_memory() {
     // The ROM's variable of ticks per microsecond, which one function writes and another one reads.
-    let (flash, done) = application(
+    let (flash, done) = with_done(
         "
         .literal results, 0x3ffb0000
         .literal ticks_per_us, 0x3ffe01e0

@@ -20,7 +20,7 @@ pub(crate) const ROM: u32 = 0x4000_0000;
 pub(crate) const TICKS_PER_CYCLE: u64 = 12;
 
 /// Overflow saves a frame below the next frame's stack pointer, underflow fetches it from there.
-const WINDOW_VECTORS: &str = "
+pub(crate) const WINDOW_VECTORS: &str = "
     s32e a0, a5, -16; s32e a1, a5, -12; s32e a2, a5, -8; s32e a3, a5, -4; rfwo
     .org 0x40000040
     l32e a0, a5, -16; l32e a1, a5, -12; l32e a2, a5, -8; l32e a3, a5, -4; rfwu
@@ -153,6 +153,41 @@ impl Program {
 /// A blank flash chip of 1 MiB.
 pub(crate) fn flash() -> NorFlash {
     NorFlash::new(FlashSize::MiB1, FlashIdentity::WINBOND)
+}
+
+/// A flash chip with an application as an image of one segment at 0x1000, for our own ROM to start.
+/// It is linked to `base` and begins at `start:`.
+pub(crate) fn application(base: u32, source: &str) -> (NorFlash, Assembly) {
+    let assembly = match Assembler::new(base).assemble(source) {
+        Ok(assembly) => assembly,
+        Err(error) => {
+            panic!("{error}: {}", source.lines().nth(error.line - 1).unwrap_or(""))
+        }
+    };
+    let entry = assembly.symbol("start").expect("a label");
+    let mut code = assembly.bytes().to_vec();
+    code.resize(code.len().next_multiple_of(4), 0);
+    let mut image = vec![0xe9, 1, 2, 0x20];
+    image.extend(entry.to_le_bytes());
+    image.extend([0xee, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    image.extend(base.to_le_bytes());
+    image.extend((code.len() as u32).to_le_bytes());
+    image.extend(&code);
+    while image.len() % 16 != 15 {
+        image.push(0);
+    }
+    image.push(code.iter().fold(0xef, |sum, byte| sum ^ byte));
+    let mut chip = flash();
+    chip.load(0x1000, &image).expect("inside the chip");
+    (chip, assembly)
+}
+
+/// A chip with our own ROM that has begun to boot from this flash.
+pub(crate) fn boot(flash: NorFlash) -> Esp32 {
+    let mut chip = Esp32::new(&ChipConfig::default(), flash, None);
+    chip.set_straps(0x12);
+    chip.power_on();
+    chip
 }
 
 /// The instant that many cycles of the crystal from now.
