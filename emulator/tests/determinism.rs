@@ -370,3 +370,81 @@ fn a_spin_lock_keeps_the_cores_apart_for_many_quanta() {
     let quanta = chip.cpu(CoreId::Pro).cycle / 64;
     assert!(quanta > 10_000, "{quanta}");
 }
+
+#[test]
+fn device_time_never_goes_back_though_the_second_core_replays_cycles() {
+    // Each core takes the lock, lets timer 0 of group 0 tell its count, and compares with what the
+    // last holder was told, whichever core that was. The second core takes its turn in cycles that
+    // the first one has left behind; what it is told must not lie there.
+    let program = Program::new(
+        "
+        .literal lock, 0x3ffb0000
+        .literal dport, 0x3ff00000
+        .literal timer, 0x3ff5f000
+        .literal running, 0xc0004000       # enabled, counting up, every second cycle
+        .literal rounds, 5000
+        start:
+            movi a2, 0x20; wsr a2, ps; rsync
+            l32r a3, lock
+            l32r a4, timer
+            l32r a5, rounds
+            rsr a2, prid
+            extui a2, a2, 13, 1
+            bnez a2, again
+            l32r a6, running; s32i a6, a4, 0
+            l32r a7, dport
+            movi a6, 1; s32i a6, a7, 0x30
+            movi a6, 0; s32i a6, a7, 0x2c
+        again:
+            movi a6, 0
+            wsr a6, scompare1
+        try:
+            addi a6, a2, 1
+            s32c1i a6, a3, 0
+            bnez a6, try
+            s32i a6, a4, 12                # update
+            l32i a7, a4, 4                 # low word of the count
+            l32i a8, a3, 4
+            s32i a7, a3, 4
+            bgeu a7, a8, forward
+            l32i a9, a3, 16
+            addi a9, a9, 1
+            s32i a9, a3, 16
+        forward:
+            l32i a9, a3, 20                # how often the other core was here in between
+            beq a9, a2, same
+            s32i a2, a3, 20
+            l32i a9, a3, 24
+            addi a9, a9, 1
+            s32i a9, a3, 24
+        same:
+            memw
+            movi a6, 0
+            s32i a6, a3, 0
+            extui a8, a5, 0, 3
+            add a8, a8, a2
+            loopnez a8, apart
+                nop
+        apart:
+            addi a5, a5, -1
+            bnez a5, again
+            addx4 a7, a2, a3
+            movi a6, 1
+            s32i a6, a7, 8
+        both:
+            l32i a6, a3, 8
+            l32i a7, a3, 12
+            add a6, a6, a7
+            bnei a6, 2, both
+        done:
+            j done
+        ",
+    );
+    let mut chip = chip(&program, 64, true);
+    program.finish(&mut chip, 2_000_000);
+    assert!(word(&chip, 0x3ffb_0018) > 1_000, "{} changes", word(&chip, 0x3ffb_0018));
+    assert_eq!(word(&chip, 0x3ffb_0010), 0, "the count went back so often");
+    let count = word(&chip, COUNTER);
+    let cycles = chip.cpu(CoreId::Pro).cycle as u32;
+    assert!((cycles / 4..cycles / 2).contains(&count), "{count} in {cycles} cycles");
+}

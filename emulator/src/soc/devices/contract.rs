@@ -10,6 +10,9 @@ use crate::board::parts::nor_flash::{FlashIdentity, FlashSize, NorFlash};
 use crate::soc::bus::System;
 use crate::time::{Duration, Hertz};
 
+/// A deadline so near is waited for at times.
+const LONG: Duration = Duration::from_secs(1);
+
 /// Numbers that look random and are the same in every run.
 struct Random(u64);
 
@@ -47,6 +50,97 @@ fn block(id: Id) -> (u32, u32) {
     (first, length.unwrap_or(0))
 }
 
+/// What sets devices going that random values seldom do: offsets and values.
+fn start(id: Id) -> &'static [(u32, u32)] {
+    const KEY: u32 = 0x50d8_3aa1;
+    match id {
+        Id::Timg0 | Id::Timg1 => &[
+            (0x98, 0xf),                                       // all interrupts
+            (0x10, 500),                                       // alarm of timer 0
+            (0x00, 0b111 << 29 | 2 << 13 | 1 << 11 | 1 << 10), // counts, reloads
+            (0x64, KEY),
+            (0x4c, 4 << 16),                     // prescaler of the watchdog
+            (0x50, 300),                         // its first stage:
+            (0x48, 1 << 31 | 1 << 29 | 1 << 21), // an interrupt
+        ],
+        Id::Frc => &[
+            (0x00, 1000), // FRC1 counts down from here
+            (0x08, 1 << 7 | 1 << 6 | 1),
+            (0x30, 2000), // FRC2 up to there
+            (0x28, 1 << 7 | 1),
+        ],
+        Id::Ledc => &[
+            (0x188, u32::MAX),                                   // all interrupts
+            (0x140, 1 << 25 | 256 << 5 | 4),                     // HSTIMER0: 16 steps of APB_CLK
+            (0x000, 1 << 2),                                     // HSCH0: output,
+            (0x008, 0x10),                                       // duty 1,
+            (0x00c, 1 << 31 | 1 << 30 | 20 << 20 | 3 << 10 | 1), // fading up by 20
+        ],
+        Id::Rmt => &[
+            (0xa8, u32::MAX),                  // all interrupts
+            (0x800, 1 << 15 | 100 | 50 << 16), // a pulse
+            (0x804, 0),                        // and the end
+            (0x20, 1 | 1 << 24),               // no division, one block
+            (0x24, 1 << 17 | 1 << 6 | 1),      // APB_CLK, again and again
+        ],
+        Id::RtcCntl => &[
+            (0x3c, 0x1ff), // all interrupts
+            (0x04, 100),   // alarm of the main timer
+            (0x08, 1 << 16),
+            (0xa4, KEY),
+            (0x90, 50), // watchdog: first stage
+            (0x8c, 1 << 31 | 1 << 28),
+        ],
+        Id::I2s0 | Id::I2s1 => &[
+            (0x14, u32::MAX),           // all interrupts
+            (0x08, 0b11 << 4),          // sends and receives
+            (0x30, 1 << 29 | 0xb_0000), // without a valid descriptor
+        ],
+        Id::Sens => &[
+            (0x84, 1 << 13),           // the touch pads are measured
+            (0x84, 1 << 13 | 1 << 12), // when software says so
+        ],
+        Id::Rsa => &[
+            (0x80c, 8), // a plain product of 512 bits
+            (0x810, 1),
+        ],
+        Id::Efuse => &[
+            (0x110, 0b11),   // all interrupts
+            (0x0fc, 0x5aa5), // reading is allowed,
+            (0x104, 1),      // and begins
+        ],
+        _ => &[],
+    }
+}
+
+/// Devices that do something by themselves after a time.
+fn acts_later(id: Id) -> bool {
+    use Id::*;
+    matches!(
+        id,
+        Efuse
+            | Frc
+            | I2c0
+            | I2c1
+            | I2s0
+            | I2s1
+            | Ledc
+            | Rmt
+            | Rsa
+            | RtcCntl
+            | Sens
+            | Spi0
+            | Spi1
+            | Spi2
+            | Spi3
+            | Timg0
+            | Timg1
+            | Uart0
+            | Uart1
+            | Uart2
+    )
+}
+
 struct Pair {
     id: Id,
     /// Polled when due, and polled more often.
@@ -54,6 +148,8 @@ struct Pair {
     now: Instant,
     clocks: Clocks,
     seed: u64,
+    /// Deadlines that came.
+    due: u32,
 }
 
 impl Pair {
@@ -74,10 +170,14 @@ impl Pair {
         );
     }
 
-    /// Polls the second copy at some times up to `end`, but not there.
+    /// Polls the second copy at some times up to `end`, but not there: often at the last moment,
+    /// which tells an announced instant from a later one.
     fn poll_needlessly(&mut self, end: Instant, random: &mut Random) {
         let span = end.saturating_since(self.now).ticks();
         let mut times: Vec<_> = (0..random.next() % 3).map(|_| random.below(span)).collect();
+        if random.next().is_multiple_of(2) {
+            times.push(span.saturating_sub(1));
+        }
         times.sort_unstable();
         for ticks in times.into_iter().filter(|&it| it < span) {
             let cx = Context::at(self.now + Duration::from_ticks(ticks), self.clocks);
@@ -104,6 +204,7 @@ impl Pair {
                 system.devices.poll(self.id, &cx);
                 system.serve(self.id, &cx);
             }
+            self.due += 1;
             self.assert_equal("a poll that was due");
             let next = self.systems[0].devices.deadlines[self.id as usize];
             assert!(next > self.now, "{:?}, seed {}: due again at once", self.id, self.seed);
@@ -120,13 +221,19 @@ impl Pair {
             });
             assert_eq!(one, two, "{:?}, seed {}: read of {address:#x}", self.id, self.seed);
         } else {
-            let value = random.value();
-            for system in &mut self.systems {
-                let touched = system.devices.write(address, value, &cx);
-                touched.into_iter().for_each(|it_was| system.serve(it_was.id, &cx));
-            }
+            self.write(address, random.value());
+            return;
         }
-        self.assert_equal("an access");
+        self.assert_equal("a read");
+    }
+
+    fn write(&mut self, address: u32, value: u32) {
+        let cx = self.context();
+        for system in &mut self.systems {
+            let touched = system.devices.write(address, value, &cx);
+            touched.into_iter().for_each(|it_was| system.serve(it_was.id, &cx));
+        }
+        self.assert_equal("a write");
     }
 
     fn change_clocks(&mut self, random: &mut Random) {
@@ -147,8 +254,8 @@ fn needless_polls_change_nothing_and_levels_change_only_when_announced() {
     for &id in Id::ALL {
         let (first, length) = block(id);
         assert!(length > 0, "{id:?}");
+        let mut due = 0;
         for seed in 1..=60_u64 {
-            eprintln!("{id:?} {seed}");
             let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
             let config = DeviceConfig { efuse: EfuseConfig::default(), seed };
             let flash = NorFlash::new(FlashSize::MiB1, FlashIdentity::WINBOND);
@@ -160,6 +267,7 @@ fn needless_polls_change_nothing_and_levels_change_only_when_announced() {
                 now: Instant::ZERO,
                 clocks: Clocks::default(),
                 seed,
+                due: 0,
             };
             // Few registers, often: so that they come to mean something together.
             let words = u64::from(length / 4);
@@ -167,7 +275,13 @@ fn needless_polls_change_nothing_and_levels_change_only_when_announced() {
             for _ in 0..120 {
                 let longest = 1 << (random.next() % 24);
                 let gap = random.below(longest);
-                let end = pair.now + Duration::from_ticks(gap);
+                let deadline = pair.systems[0].devices.deadlines[id as usize];
+                let gap = pair.now + Duration::from_ticks(gap);
+                let end = if random.next().is_multiple_of(4) && deadline < gap + LONG {
+                    deadline
+                } else {
+                    gap
+                };
                 pair.advance(end, &mut random);
                 let word = match random.next() % 4 {
                     0 => random.below(words) as u32,
@@ -177,7 +291,15 @@ fn needless_polls_change_nothing_and_levels_change_only_when_announced() {
                 if random.next().is_multiple_of(24) {
                     pair.change_clocks(&mut random);
                 }
+                if random.next().is_multiple_of(16) {
+                    for (offset, value) in start(id) {
+                        pair.write(first + offset, *value);
+                    }
+                }
             }
+            due += pair.due;
         }
+        let expected = if acts_later(id) { 20..u32::MAX } else { 0..1 };
+        assert!(expected.contains(&due), "{id:?}: {due} deadlines came");
     }
 }
