@@ -21,8 +21,7 @@ const PROGRAM: Duration = Duration::from_secs(120);
 const THREADS: usize = 2;
 
 /// Programs that fail, and what the emulator lacks. One that passes has to leave the list.
-const KNOWN_GAPS: &[(&str, &str)] =
-    &[("machine/uart_timing", "two stop bits take the time of one: UART ignores DL1_EN")];
+const KNOWN_GAPS: &[(&str, &str)] = &[];
 
 /// A board whose MicroPython waits for a program in raw mode.
 fn booted() -> Board {

@@ -2,16 +2,18 @@
 //!
 //! *Source*: ESP32 Technical Reference Manual, chapter "UART Controller"; register and field names,
 //! offsets and reset values from ESP-IDF `soc/uart_reg.h` and `soc/uart_struct.h`; the time-out unit
-//! from `hal/uart_ll.h` (8 bit times from APB_CLK; `16 * REF_TICK / APB_CLK` of a bit from REF_TICK).
+//! from `hal/uart_ll.h` (8 bit times from APB_CLK; `16 * REF_TICK / APB_CLK` of a bit from REF_TICK),
+//! and that drivers make the second stop bit with DL1_EN, which works outside of RS485, too.
 //!
 //! *Modelled*: both FIFOs, the divider and its two clock sources, frame length from data, parity
-//! and stop bits; bytes leave and arrive at the instant of their stop bit; overflow, break both
+//! and stop bits, the turnaround bits of RS485_CONF before the start bit (DL0_EN) and after the stop
+//! bit (DL1_EN; also of the frames that arrive, for it is their second stop bit); bytes leave and arrive at the instant of their stop bit; overflow, break both
 //! ways, loop-back, interrupts, FIFO pointers and counts, FIFO resets, pulse widths and edge count
 //! of autobaud detection. Raw interrupt bits latch; `RXFIFO_FULL` and `TXFIFO_EMPTY` are set again
 //! as long as their condition holds. A byte leaves the TX FIFO when its start bit begins.
 //! `RXFIFO_TOUT` is raised once per silence on the line while the RX FIFO holds data.
 //!
-//! *Not modelled*: flow control (RTS/CTS, XON/XOFF), RS485, IrDA, AT_CMD detection and the idle gap
+//! *Not modelled*: flow control (RTS/CTS, XON/XOFF), the rest of RS485, IrDA, AT_CMD detection and the idle gap
 //! between transfers only keep their settings; FIFO sizes other than 128; parity and framing errors
 //! (the other side always uses the programmed format); the layout of MEM_TX_STATUS is taken to be
 //! that of MEM_RX_STATUS. A frame on the line keeps its length when the divider changes.
@@ -45,6 +47,7 @@ mod reg {
     pub(super) const HIGHPULSE: u32 = 0x2c;
     pub(super) const RXD_CNT: u32 = 0x30;
     pub(super) const IDLE_CONF: u32 = 0x40;
+    pub(super) const RS485_CONF: u32 = 0x44;
     pub(super) const MEM_TX_STATUS: u32 = 0x5c;
     pub(super) const MEM_RX_STATUS: u32 = 0x60;
     pub(super) const MEM_CNT_STATUS: u32 = 0x64;
@@ -80,6 +83,12 @@ mod conf0 {
     pub(super) const ERR_WR_MASK: u32 = 1 << 26;
     pub(super) const TICK_REF_ALWAYS_ON: u32 = 1 << 27;
     pub(super) const ALL: u32 = 0x0fff_ffff;
+}
+
+mod rs485_conf {
+    pub(super) const DL0_EN: u32 = 1 << 1;
+    pub(super) const DL1_EN: u32 = 1 << 2;
+    pub(super) const ALL: u32 = 0x3ff;
 }
 
 const CLKDIV_RESET: u32 = 0x2b6;
@@ -121,11 +130,14 @@ pub struct Uart {
     conf0: u32,
     conf1: u32,
     idle_conf: u32,
+    rs485_conf: u32,
     int_raw: u32,
     int_ena: u32,
-    /// Derived: length of a bit and of a frame at the present settings.
+    /// Derived: length of a bit and of a frame at the present settings, and the silence before each
+    /// frame that is sent.
     bit: Duration,
     frame: Duration,
+    pause: Duration,
 
     tx: Fifo,
     sending: Option<Sending>,
@@ -160,10 +172,12 @@ impl Uart {
             conf0: conf0::RESET,
             conf1: CONF1_RESET,
             idle_conf: IDLE_CONF_RESET,
+            rs485_conf: 0,
             int_raw: 0,
             int_ena: 0,
             bit: Duration::ZERO,
             frame: Duration::ZERO,
+            pause: Duration::ZERO,
             tx: memory(number),
             sending: None,
             break_sent: false,
@@ -272,6 +286,9 @@ impl Uart {
             3 => 4,
             _ => 2,
         };
+        let turnaround = |enable| if self.rs485_conf & enable != 0 { 2 } else { 0 };
+        let stop_halves = stop_halves + turnaround(rs485_conf::DL1_EN);
+        self.pause = self.half_bits(turnaround(rs485_conf::DL0_EN));
         self.bit = self.half_bits(2);
         self.frame = self.half_bits(2 * (1 + u64::from(self.data_bits()) + parity) + stop_halves);
     }
@@ -368,16 +385,19 @@ impl Uart {
             Some(byte) => {
                 self.break_sent = false;
                 let kept = 0xff_u8 >> (8 - self.data_bits());
-                Some((Symbol::Byte(byte & kept), self.frame))
+                Some((Symbol::Byte(byte & kept), self.pause, self.frame))
             }
             None if self.conf0 & conf0::TXD_BRK != 0 && !self.break_sent => {
                 self.break_sent = true;
                 let bits = u64::from((self.idle_conf >> 20) & 0xff);
-                Some((Symbol::Break, self.bit * bits.max(1)))
+                Some((Symbol::Break, Duration::ZERO, self.bit * bits.max(1)))
             }
             None => None,
         };
-        self.sending = next.map(|(symbol, time)| Sending { symbol, start, end: start + time });
+        self.sending = next.map(|(symbol, pause, time)| {
+            let start = start + pause;
+            Sending { symbol, start, end: start + time }
+        });
         self.update_levels();
     }
 
@@ -435,6 +455,7 @@ impl Uart {
     fn status(&self, now: Instant) -> u32 {
         let tx_state = self.sending.map_or(0, |s| match s.symbol {
             Symbol::Break => 13,
+            Symbol::Byte(_) if now < s.start => 0,
             Symbol::Byte(_) => {
                 let bit = (now - s.start).ticks() / self.bit.ticks().max(1);
                 let data = u64::from(self.data_bits());
@@ -486,12 +507,12 @@ impl Uart {
             return None;
         }
         let frames = self.tx.len().checked_sub(self.tx_threshold() + 1)?;
-        Some(self.sending?.end + self.frame * frames as u64)
+        Some(self.sending?.end + (self.pause + self.frame) * frames as u64)
     }
 
     /// When the transmitter falls silent. A pending break makes one more event.
     fn tx_done_at(&self) -> Option<Instant> {
-        Some(self.sending?.end + self.frame * self.tx.len() as u64)
+        Some(self.sending?.end + (self.pause + self.frame) * self.tx.len() as u64)
     }
 
     fn arrival_event(&self) -> Option<Instant> {
@@ -519,7 +540,6 @@ impl Peripheral for Uart {
         stores(0x34, 0x34),
         Stores { first: 0x38, last: 0x38, reset: 0xf0 },
         Stores { first: 0x3c, last: 0x3c, reset: 0x1311_e000 },
-        stores(0x44, 0x44),
         Stores { first: 0x48, last: 0x4c, reset: 0x0018_6a00 },
         Stores { first: 0x50, last: 0x50, reset: 0x1e00 },
         Stores { first: 0x54, last: 0x54, reset: 0x32b },
@@ -546,6 +566,7 @@ impl Peripheral for Uart {
             reg::POSPULSE => self.pulses.rising,
             reg::NEGPULSE => self.pulses.falling,
             reg::IDLE_CONF => self.idle_conf,
+            reg::RS485_CONF => self.rs485_conf,
             reg::MEM_TX_STATUS => self.tx.pointers(),
             reg::MEM_RX_STATUS => self.rx.pointers(),
             reg::MEM_CNT_STATUS => 0, // the counts never need their upper three bits
@@ -577,6 +598,10 @@ impl Peripheral for Uart {
             reg::CONF0 => self.write_conf0(value, cx.now),
             reg::CONF1 => self.conf1 = value & 0xffff_7f7f,
             reg::IDLE_CONF => self.idle_conf = value & 0x0fff_ffff,
+            reg::RS485_CONF => {
+                self.rs485_conf = value & rs485_conf::ALL;
+                self.derive();
+            }
             reg::INT_RAW
             | reg::INT_ST
             | reg::STATUS
@@ -708,6 +733,34 @@ mod tests {
         );
         assert_eq!(uart.poll_at(), None);
         assert_ne!(uart.int_raw & int::TX_DONE, 0);
+    }
+
+    #[test]
+    fn turnaround_bits_lengthen_frames_and_the_one_behind_is_a_second_stop_bit() {
+        let bit = (480 * 11111_u64).div_ceil(16 * 80);
+        for (enabled, sent, heard) in [
+            (0, 20, 10),
+            (rs485_conf::DL1_EN, 22, 11),
+            (rs485_conf::DL0_EN, 22, 10),
+            (rs485_conf::DL0_EN | rs485_conf::DL1_EN, 24, 11),
+        ] {
+            let mut uart = uart();
+            write(&mut uart, reg::RS485_CONF, enabled, 0);
+            assert_eq!(read(&mut uart, reg::RS485_CONF, 0), enabled);
+            write(&mut uart, reg::FIFO, b'a'.into(), 0);
+            write(&mut uart, reg::FIFO, b'b'.into(), 0);
+            let state = read(&mut uart, reg::STATUS, bit / 2) >> 24 & 15;
+            assert_eq!(state == 0, enabled & rs485_conf::DL0_EN != 0, "idle before the start bit");
+            let due = uart.poll_at().unwrap().ticks();
+            uart.poll(&at(due));
+            let ends: Vec<_> = std::iter::from_fn(|| uart.take_output()).collect();
+            assert_eq!(ends.len(), 2);
+            assert_eq!(ends[1].0.ticks(), due);
+            assert!(due.abs_diff(sent * bit) < 24, "{due} ticks, not {sent} bits");
+            uart.receive(Symbol::Byte(b'c'), Instant::from_ticks(due));
+            assert_eq!(rx_count(&mut uart, due + heard * bit - 24), 0);
+            assert_eq!(rx_count(&mut uart, due + heard * bit), 1);
+        }
     }
 
     #[test]
