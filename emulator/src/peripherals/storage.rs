@@ -44,10 +44,6 @@ storage! {
     BtBb = "BT_BB", 0xffc;
     /// Page 0x3FF7_2000: a few accesses of the PHY's sleep code.
     PhySleep = "PHY_SLEEP", 0xffc;
-    /// Page 0x3FF7_3000: the Wi-Fi MAC. Nothing is ever sent or received.
-    WifiMac = "WIFI_MAC", 0xffc;
     /// PHYA at 0x3FF7_4000: transmit parameters and key memory of the Wi-Fi MAC.
     Phya = "PHYA", 0xffc;
-    /// WDEV at 0x3FF7_5000 without its random number word at 0x144 (`rng.rs`); its timers stand.
-    Wdev = "WDEV", 0xffc;
 }

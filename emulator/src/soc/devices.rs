@@ -24,9 +24,10 @@ use crate::peripherals::rtc_io::RtcIo;
 use crate::peripherals::sens::Sens;
 use crate::peripherals::sha::Sha;
 use crate::peripherals::spi::SpiController;
-use crate::peripherals::storage::{BtBb, Fe2, PhySleep, Phya, WifiMac};
+use crate::peripherals::storage::{BtBb, Fe2, PhySleep, Phya};
 use crate::peripherals::timer_group::TimerGroup;
 use crate::peripherals::uart::Uart;
+use crate::peripherals::wifi_mac::WifiMac;
 use crate::peripherals::{Clocks, Context, Peripheral};
 use crate::time::Instant;
 
@@ -251,7 +252,7 @@ devices! {
     /// Sleep state of the radio PHY.
     PhySleep phy_sleep: PhySleep = |_| PhySleep, at 0x7_2000..0x7_3000, sources [];
     /// WiFi MAC.
-    WifiMac wifi_mac: WifiMac = |_| WifiMac, at 0x7_3000..0x7_4000, sources [];
+    WifiMac wifi_mac: WifiMac = |_| WifiMac::default(), at 0x7_3000..0x7_4000, sources [];
     /// Transmit parameters of the WiFi MAC.
     Phya phya: Phya = |_| Phya, at 0x7_4000..0x7_5000, sources [];
     /// Radio device: of it the random number generator.
