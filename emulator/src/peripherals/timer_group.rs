@@ -7,7 +7,8 @@
 //! *Modelled*: T0, T1 and LACT counting up and down from APB_CLK, latch, load, alarm with
 //! auto-reload, level and edge interrupts; an alarm that is already passed when it is enabled fires
 //! at once (passed: less than half the 64-bit range ago). The main watchdog with write protection,
-//! prescaler, feed and flash-boot mode. Calibration of a slow clock against the crystal, one-shot
+//! prescaler, feed and flash-boot mode; its interrupt needs LEVEL_INT_EN or EDGE_INT_EN only.
+//! Calibration of a slow clock against the crystal, one-shot
 //! and cycling. Counters are computed from device time, never stepped.
 //!
 //! *Not modelled*: LACT from the RTC clock (LACTRTC, RTC_ONLY and CPST_EN are kept only). The edge
@@ -584,7 +585,10 @@ impl Peripheral for TimerGroup {
     }
 
     fn irq(&self) -> u32 {
-        (self.int_raw & self.int_ena) | ((self.edges & self.int_ena) << int::EDGE_SHIFT)
+        // WDT_INT_ENA does not hold the watchdog back: the task watchdog of ESP-IDF before v4.1 never
+        // sets it, and its handler runs (`task_wdt.c`).
+        let enabled = self.int_ena | int::WDT;
+        (self.int_raw & enabled) | ((self.edges & enabled) << int::EDGE_SHIFT)
     }
 
     fn clocks_changed(&mut self, cx: &Context) {
@@ -720,7 +724,6 @@ mod tests {
         write(&mut group, reg::WDTCONFIG1, 80 << 16, 0);
         write(&mut group, reg::WDTCONFIG2, 100, 0);
         write(&mut group, reg::WDTCONFIG2 + 4, 50, 0);
-        write(&mut group, reg::INT_ENA, int::WDT, 0);
         write(&mut group, reg::WDTCONFIG0, wdt::EN | wdt::LEVEL_INT_EN | 1 << 29 | 3 << 27, 0);
         write(&mut group, reg::WDTFEED, 0, 60);
         group.poll(&at(159));
