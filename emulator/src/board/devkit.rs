@@ -14,6 +14,7 @@ pub(super) const PROFILE: Profile = Profile {
     package: Package::D0wd,
     xtal_mhz: 40,
     mac: [0x24, 0x0a, 0xc4, 0x00, 0x01, 0x10],
+    adc_vref_steps: 3,
     flash: FlashSize::MiB4,
     flash_identity: FlashIdentity::WINBOND,
     psram: None,

@@ -15,6 +15,7 @@ pub(super) const PROFILE: Profile = Profile {
     package: Package::D0wdq6,
     xtal_mhz: 40,
     mac: [0x24, 0x0a, 0xc4, 0x00, 0x02, 0x20],
+    adc_vref_steps: -2,
     flash: FlashSize::MiB4,
     flash_identity: FlashIdentity::WINBOND,
     psram: Some(PsramSize::MiB4),

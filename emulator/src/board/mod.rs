@@ -112,6 +112,7 @@ impl Board {
         let config = ChipConfig {
             efuse: EfuseConfig {
                 mac: profile.mac,
+                adc_vref_steps: profile.adc_vref_steps,
                 revision: profile.revision,
                 package: profile.package,
                 ..EfuseConfig::default()
@@ -374,6 +375,11 @@ impl Board {
     /// What firmware touched that is not fully modelled.
     pub fn accesses(&self) -> Vec<Access> {
         self.chip.accesses()
+    }
+
+    /// Whether firmware has called the Bluetooth controller in our own ROM: it never hears anything.
+    pub fn bluetooth_called(&self) -> bool {
+        self.chip.bluetooth_called()
     }
 
     /// Hash of all events so far; equal for equal runs, on every host.

@@ -58,6 +58,8 @@ pub struct Profile {
     pub xtal_mhz: u64,
     /// Base MAC address.
     pub mac: [u8; 6],
+    /// True ADC reference voltage as the factory has burnt it: steps of 7 mV from 1100 mV.
+    pub adc_vref_steps: i8,
     /// Size of the flash chip.
     pub flash: FlashSize,
     /// What the flash chip answers to 0x9F.

@@ -42,6 +42,11 @@ pub fn coroutines() -> Vec<Coroutine> {
     all
 }
 
+/// Whether the Bluetooth controller's software is at `address`. Ours only answers quietly.
+pub fn is_bluetooth(address: u32) -> bool {
+    functions::bluetooth::CODE.contains(&address)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

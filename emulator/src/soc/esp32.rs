@@ -37,6 +37,7 @@ use crate::rom::boot::{Boot, Progress, RomVersion};
 use crate::rom::call::After;
 use crate::rom::guest::Guest as _;
 use crate::rom::image::RomImage;
+use crate::rom::table;
 use crate::time::{Hertz, Instant};
 
 /// Cycles that the cores run in turn while both execute.
@@ -129,6 +130,8 @@ pub struct Esp32 {
     straps: u16,
     sleeping: Option<SleepKind>,
     halted: Option<Halt>,
+    /// Firmware has called the Bluetooth controller's software, of which our ROM has none.
+    bluetooth_called: bool,
     hash: EventHash,
     /// Of the symbols that each UART has sent: apart, for the host is free in which order it asks.
     output_hash: [EventHash; 3],
@@ -171,6 +174,7 @@ impl Esp32 {
             straps: 0,
             sleeping: None,
             halted: None,
+            bluetooth_called: false,
             hash: EventHash::default(),
             output_hash: [EventHash::default(); 3],
         }
@@ -293,6 +297,11 @@ impl Esp32 {
     /// What firmware touched that is not fully modelled.
     pub fn accesses(&self) -> Vec<Access> {
         self.system.devices.accesses()
+    }
+
+    /// Whether firmware has called the Bluetooth controller in our own ROM: it never hears anything.
+    pub fn bluetooth_called(&self) -> bool {
+        self.bluetooth_called
     }
 
     /// Hash of all events so far: exceptions and interrupts taken, symbols sent and taken by
@@ -500,6 +509,7 @@ impl Esp32 {
             cpu.pc = cpu.pc.wrapping_add(3);
             return cpu.charge(1, end);
         };
+        self.bluetooth_called |= table::is_bluetooth(planted.address);
         let mut port = GuestPort { cpu, system: &mut self.system, end: piece, charged: 0 };
         let after = match planted.run(&mut port) {
             Some(after) => after,

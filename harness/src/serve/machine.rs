@@ -36,6 +36,8 @@ pub trait Served: Target {
     fn under_way(&mut self, port: Port) -> usize;
     /// The whole flash, if it changed since the last call.
     fn changed_flash(&mut self) -> Option<Vec<u8>>;
+    /// Remarks for the person about the board so far; one that has been made stays.
+    fn notes(&self) -> Vec<String>;
 }
 
 /// A remark for the person.
@@ -69,6 +71,7 @@ pub fn run<T: Served, C: Clock>(
     let mut saved_at = pacer.clock_now();
     let mut remarked_at: Option<Duration> = None;
     let mut held: Option<Input> = None;
+    let mut notes_made = 0;
     let outcome = loop {
         if wiring.stop.load(Ordering::Relaxed) {
             break Ok(());
@@ -79,6 +82,9 @@ pub fn run<T: Served, C: Clock>(
         if let Err(error) = slice(target, &wiring.rings) {
             break Err(error);
         }
+        let notes = target.notes();
+        notes.iter().skip(notes_made).for_each(|note| remark(note.clone()));
+        notes_made = notes.len();
         let behind = pacer.wait(target.now());
         let wall = pacer.clock_now();
         if behind.is_some() && remarked_at.is_none_or(|at| wall - at >= REMARK_EVERY) {

@@ -7,6 +7,7 @@
 use esp32_emulator::board::parts::nor_flash::{self, PowerCut, Share};
 use esp32_emulator::board::{Board, BootMode as Jumper, Edge, Options, Outcome, Profile};
 use esp32_emulator::peripherals::gpio::PINS;
+use esp32_emulator::rom::symbols::symbol_name;
 use esp32_emulator::soc::access_log::{Access, Direction, Fidelity};
 use esp32_emulator::soc::{Halt, RomChoice};
 use esp32_emulator::time::{Duration, Instant};
@@ -22,6 +23,10 @@ use crate::time::DeviceTime;
 
 /// What the smallest erase command erases.
 const SECTOR: u32 = 0x1000;
+
+/// What is said when firmware starts Bluetooth.
+const NO_BLUETOOTH: &str = "Bluetooth is not modelled: the controller starts and never hears \
+    anything, for its software is part of the mask ROM (`--rom FILE` runs a real ROM image)";
 
 /// Makes emulated boards.
 #[derive(Debug, Clone, Default)]
@@ -162,6 +167,11 @@ impl Served for Emulated {
     fn changed_flash(&mut self) -> Option<Vec<u8>> {
         let state = (self.loads, self.board.flash().operations());
         (std::mem::replace(&mut self.kept, state) != state).then(|| self.flash_contents())
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let bluetooth = self.board.bluetooth_called().then(|| NO_BLUETOOTH.to_owned());
+        bluetooth.into_iter().collect()
     }
 }
 
@@ -377,6 +387,7 @@ impl Target for Emulated {
                 .map(unmodelled)
                 .collect(),
             stored_only,
+            notes: self.notes(),
             ..MachineReport::default()
         }
     }
@@ -400,10 +411,17 @@ fn unmodelled(access: &Access) -> UnmodelledAccess {
 
 fn halted(halt: &Halt) -> String {
     match halt {
-        Halt::UnprovidedRom { core, pc, caller } => format!(
-            "core {core} called the ROM at {pc:#010x} from {caller:#010x}, \
-             and nothing is provided there (`--rom FILE` runs a real ROM image)"
-        ),
+        Halt::UnprovidedRom { core, pc, caller } => {
+            let name = match symbol_name(*pc) {
+                Some((name, 0)) => format!("`{name}`"),
+                Some((name, offset)) => format!("`{name}` + {offset:#x}"),
+                None => "no known function".to_owned(),
+            };
+            format!(
+                "core {core} called the ROM at {pc:#010x}, {name}, from {caller:#010x}, \
+                 and nothing is provided there (`--rom FILE` runs a real ROM image)"
+            )
+        }
     }
 }
 

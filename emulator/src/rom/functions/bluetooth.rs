@@ -2,7 +2,7 @@
 //!
 //! *Source*: `esp32.rom.ld` for names and addresses. What must answer, and how, for an application's
 //! controller to come up was found with an Arduino-ESP32 3.3.12 BLE image by replacing ROM functions
-//! one by one.
+//! one by one; keys of handler tables from the libraries that look them up.
 //! *Modelled*: table getters, the questions whether the controller may sleep (yes), its heap; every
 //! other Bluetooth function returns 0. The initialised data that applications copy from ROM is
 //! synthesised: tables of functions that return 0.
@@ -120,66 +120,45 @@ fn ke_malloc(call: &mut Call<'_>) -> Result<Outcome, Stop> {
 const FUNCTION_TABLES: [std::ops::Range<u32>; 2] =
     [0x3ffa_e710..0x3ffa_f2ac, 0x3ffa_fd6c..0x3ffa_ff04];
 
-/// A table of {key, handler}: applications replace handlers in their copy by searching for a key, and
-/// end the search at the last key that they know. So the keys must be there, in an order that keeps
-/// the highest of each group at the end; the handlers are never called.
+/// A table of {key, handler}. Applications replace handlers in their copy: they walk from entry to
+/// entry and compare the key, up to the last one that they look for, without any other end. So the
+/// keys that are looked for must be there; in which order does not matter, and no handler is ever
+/// called.
 struct HandlerTable {
     address: u32,
-    /// Keys of messages between tasks, or opcodes of HCI commands, as inclusive ranges.
-    keys: &'static [(u16, u16)],
+    /// Keys of messages between tasks (the number of the task in the high byte), or opcodes of HCI
+    /// commands.
+    keys: &'static [u16],
 }
 
-/// The tables that the getters above name. Messages carry the number of their task in the high byte;
-/// opcodes are those of the Bluetooth Core specification (and 0xFCxx, the vendor's).
+/// The tables that the getters above name, with the keys that the replacement loops of ESP-IDF's
+/// Bluetooth libraries (`libbtdm_app.a`, all versions from 2016 to 2026) compare with.
 #[rustfmt::skip]
-const HANDLER_TABLES: [HandlerTable; 9] = [
-    HandlerTable { address: 0x3ffa_f2ac, keys: &[
-        (0x805, 0x805), (0x808, 0x808), (0x601, 0x60d),
-    ] },
-    HandlerTable { address: 0x3ffa_f324, keys: &[
-        (0x417, 0x417), (0x441, 0x442), (0xc29, 0xc2a), (0xc74, 0xc78), (0x443, 0x444),
-    ] },
+const HANDLER_TABLES: [HandlerTable; 10] = [
+    HandlerTable { address: 0x3ffa_f2ac, keys: &[0x607, 0x60d] },
+    HandlerTable { address: 0x3ffa_f324, keys: &[0x417, 0x441, 0x444, 0xc76] },
     HandlerTable { address: 0x3ffa_f384, keys: &[
-        (0x805, 0x805), (0x808, 0x808), (0x80a, 0x80a), (0x524, 0x533), (0x501, 0x522),
+        0x501, 0x505, 0x508, 0x50b, 0x50c, 0x50d, 0x50e, 0x50f, 0x512, 0x517, 0x51c, 0x524, 0x525,
+        0x526, 0x528, 0x52b, 0x52c, 0x52d, 0x52f, 0x532, 0x533, 0x522,
     ] },
     HandlerTable { address: 0x3ffa_f52c, keys: &[
-        (0x406, 0x406), (0x408, 0x40f), (0x411, 0x411), (0x413, 0x413), (0x415, 0x415),
-        (0x419, 0x41d), (0x41f, 0x420), (0x428, 0x430), (0x433, 0x434), (0x43d, 0x43e),
-        (0x803, 0x804), (0x807, 0x807), (0x809, 0x809), (0x80b, 0x80d), (0x810, 0x811),
-        (0x1401, 0x1403), (0x1405, 0x1408), (0xc08, 0xc08), (0xc27, 0xc28), (0xc2d, 0xc2d),
-        (0xc36, 0xc37), (0xc53, 0xc53), (0xc5f, 0xc60), (0xc68, 0xc68), (0x445, 0x445),
-        (0xc7b, 0xc7c), (0xfc0e, 0xfc0e), (0xfc44, 0xfc44),
+        0x408, 0x40e, 0x40f, 0x413, 0x41c, 0x428, 0x42c, 0x42e, 0x43d, 0x803, 0x804, 0xc2d, 0xc53,
+        0xc68, 0xc7c,
     ] },
     HandlerTable { address: 0x3ffa_f724, keys: &[
-        (0x406, 0x406), (0x41d, 0x41d), (0xc08, 0xc08), (0xc2d, 0xc2d), (0x1405, 0x1405),
-        (0xc7b, 0xc7c), (0x2013, 0x2013), (0x2015, 0x2016), (0x2019, 0x201b), (0x2020, 0x2022),
-        (0xfc40, 0xfc40), (0xfc42, 0xfc43),
+        0x406, 0x807, 0xc2d, 0x2013, 0x2016, 0x201b, 0x2020, 0xfc43,
     ] },
-    HandlerTable { address: 0x3ffa_f86c, keys: &[
-        (0xffff, 0xffff), (0x200, 0x200), (0x805, 0x805), (0x807, 0x807), (0x100, 0x10a),
-        (0x005, 0x005),
-    ] },
+    HandlerTable { address: 0x3ffa_f86c, keys: &[0x101, 0x104, 0x105, 0x807] },
     HandlerTable { address: 0x3ffa_f8ec, keys: &[
-        (0x2001, 0x2003), (0x2005, 0x2012), (0x2014, 0x2014), (0x2017, 0x2018), (0x201c, 0x201f),
-        (0x2023, 0x2024), (0x2027, 0x202f), (0x2025, 0x2026),
+        0x2005, 0x2006, 0x2008, 0x200a, 0x200c, 0x200d, 0x200e, 0x200f, 0x2010, 0x2012, 0x2014,
+        0x201d, 0x201e, 0x201f, 0x2024, 0x2026, 0x2027, 0x2029, 0x202d, 0x202e, 0x202f,
     ] },
-    HandlerTable { address: 0x3ffa_fa14, keys: &[
-        (0xffff, 0xffff), (0x200, 0x200), (0x000, 0x001), (0x004, 0x004), (0x006, 0x006),
-        (0x009, 0x009), (0x805, 0x805),
+    HandlerTable { address: 0x3ffa_fa14, keys: &[0x200, 0x805] },
+    HandlerTable { address: 0x3ffa_fa54, keys: &[0x401, 0x403, 0x404, 0x40a, 0x40b] },
+    HandlerTable { address: 0x3ffa_fab4, keys: &[
+        0x401, 0x403, 0x408, 0x440, 0xc0d, 0xc13, 0xc1a, 0xc35, 0xc3f, 0x1407, 0x1804,
     ] },
-    HandlerTable { address: 0x3ffa_fa54, keys: &[(0x805, 0x805), (0x401, 0x40b)] },
 ];
-
-/// The table of the link manager's HCI commands, the longest.
-#[rustfmt::skip]
-const MANAGER_COMMANDS: HandlerTable = HandlerTable { address: 0x3ffa_fab4, keys: &[
-    (0x401, 0x405), (0x408, 0x408), (0x419, 0x41a), (0x43f, 0x440), (0x80e, 0x80f),
-    (0xc01, 0xc01), (0xc03, 0xc03), (0xc05, 0xc05), (0xc09, 0xc0a), (0xc0d, 0xc0d),
-    (0xc11, 0xc20), (0xc23, 0xc26), (0xc2e, 0xc2f), (0xc31, 0xc31), (0xc33, 0xc33),
-    (0xc35, 0xc35), (0xc38, 0xc3a), (0xc3f, 0xc3f), (0xc42, 0xc49), (0xc51, 0xc52),
-    (0xc55, 0xc5b), (0xc63, 0xc63), (0xc6c, 0xc6d), (0xc79, 0xc7a), (0xc7d, 0xc81),
-    (0x1001, 0x1005), (0x1009, 0x1009), (0x100b, 0x100b), (0x1407, 0x1407), (0x1801, 0x1804),
-] };
 
 /// The data image: functions that return 0 in the function tables, keys and such functions in the
 /// handler tables, except for the slots named below.
@@ -207,9 +186,8 @@ pub(in crate::rom) fn data_image() -> Vec<u32> {
     }
     // The link layer's own packets are a table of functions only.
     (0x3ffa_f7bc..0x3ffa_f86c).step_by(4).for_each(|slot| set(slot, QUIET));
-    for table in HANDLER_TABLES.iter().chain([&MANAGER_COMMANDS]) {
-        let keys = table.keys.iter().flat_map(|&(first, last)| first..=last);
-        for (key, slot) in keys.zip((table.address..).step_by(8)) {
+    for table in &HANDLER_TABLES {
+        for (&key, slot) in table.keys.iter().zip((table.address..).step_by(8)) {
             set(slot, key.into());
             set(slot + 4, QUIET);
         }
@@ -249,17 +227,9 @@ mod tests {
         assert_eq!(image.len(), 1548);
         assert_eq!(image[7], 0x3ffa_e704);
         assert_eq!(image[(0x3ffa_fe18 - 0x3ffa_e6e0) / 4], 0x4001_9eb4);
-        // Each handler table ends where the next one begins.
-        let mut ends = vec![];
-        for table in HANDLER_TABLES.iter().chain([&MANAGER_COMMANDS]) {
-            let keys: u32 =
-                table.keys.iter().map(|&(first, last)| u32::from(last - first) + 1).sum();
-            ends.push(table.address + 8 * keys);
+        for tables in HANDLER_TABLES.windows(2) {
+            let end = tables[0].address + 8 * tables[0].keys.len() as u32;
+            assert!(end <= tables[1].address, "{end:#x}");
         }
-        let next = HANDLER_TABLES.iter().chain([&MANAGER_COMMANDS]).skip(1).map(|t| t.address);
-        for (end, next) in ends.iter().zip(next) {
-            assert!(*end == next || *end == 0x3ffa_f7bc, "{end:#x} {next:#x}");
-        }
-        assert_eq!(ends.last(), Some(&0x3ffa_fd64));
     }
 }
