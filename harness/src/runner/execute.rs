@@ -15,7 +15,7 @@ use super::evidence::{Evidence, UnityTest};
 use super::failure::{Failure, StepError};
 use super::firmware::{FetchNews, FirmwareSource, FirmwareTrouble, FlashImage};
 use super::plan::{Plan, PlannedCase};
-use super::session::{News, Session, Setup};
+use super::session::{News, Session, SessionState, Setup};
 use super::verdict::{Skips, Tally, Verdict};
 use crate::scenario::model::{Case, Dialect, Spanned, StepEntry, Unmodelled};
 use crate::scenario::values::{Secrets, Values};
@@ -185,12 +185,12 @@ impl Run<'_, '_> {
             }),
             News::Time(_) | News::Pin { .. } => {}
         };
-        let mut session = Session::new(Setup {
+        let values = Values::new(self.around.environment.clone());
+        let state = SessionState::new(target.now(), case.timeout, case.never.clone(), values);
+        let setup = Setup {
             target: &mut *target,
             dialect: case.dialect,
             timeout: case.timeout,
-            never: case.never.clone(),
-            values: Values::new(self.around.environment.clone()),
             secrets: secrets.clone(),
             firmware,
             project: case.project.clone(),
@@ -201,7 +201,8 @@ impl Run<'_, '_> {
             ),
             cancelled: self.around.cancelled,
             news: &mut news,
-        });
+        };
+        let mut session = Session::new(setup, state);
 
         let mut outcome = Ok(());
         let pins: BTreeSet<_> =

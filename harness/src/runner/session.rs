@@ -81,10 +81,6 @@ pub struct Setup<'a> {
     pub dialect: Dialect,
     /// How long the case may take, in device time.
     pub timeout: Span,
-    /// Texts that must never appear.
-    pub never: Vec<Pattern>,
-    /// Values known so far.
-    pub values: Values,
     /// What must not appear in snapshots.
     pub secrets: Secrets,
     /// The scenario's firmware.
@@ -110,6 +106,13 @@ struct Moment {
 /// A running case, as its steps see it.
 pub struct Session<'a> {
     setup: Setup<'a>,
+    state: SessionState,
+}
+
+/// What has happened in a case so far. With a fork of the target it is a saved state of the case.
+#[derive(Debug, Clone)]
+pub struct SessionState {
+    values: Values,
     ports: BTreeMap<Port, Transcript>,
     told: BTreeMap<Port, usize>,
     marks: BTreeMap<String, Moment>,
@@ -126,25 +129,36 @@ pub struct Session<'a> {
     power_lost: Option<DeviceTime>,
 }
 
-impl<'a> Session<'a> {
-    /// A session at the start of its case.
-    pub fn new(mut setup: Setup<'a>) -> Self {
-        let deadline = setup.target.now() + setup.timeout;
-        let guard = Guard::new(std::mem::take(&mut setup.never));
+impl SessionState {
+    /// The start of a case that begins at `now` and may take `timeout`; `never` are texts that must
+    /// not appear, `values` what is known so far.
+    pub fn new(now: DeviceTime, timeout: Span, never: Vec<Pattern>, values: Values) -> Self {
         Self {
-            setup,
+            values,
             ports: BTreeMap::new(),
             told: BTreeMap::new(),
             marks: BTreeMap::new(),
-            guard,
+            guard: Guard::new(never),
             alarm: None,
             matched: Vec::new(),
             upcoming: None,
-            deadline,
+            deadline: now + timeout,
             power_decided: false,
             pins: Pins::default(),
             power_lost: None,
         }
+    }
+}
+
+impl<'a> Session<'a> {
+    /// A session that goes on from `state`.
+    pub fn new(setup: Setup<'a>, state: SessionState) -> Self {
+        Self { setup, state }
+    }
+
+    /// What has happened so far.
+    pub fn state(&self) -> &SessionState {
+        &self.state
     }
 
     /// The target itself.
@@ -164,12 +178,12 @@ impl<'a> Session<'a> {
 
     /// The values known now.
     pub fn values(&self) -> &Values {
-        &self.setup.values
+        &self.state.values
     }
 
     /// Gives a name a value.
     pub fn set_value(&mut self, name: &str, value: &str) {
-        self.setup.values.set(name, value);
+        self.state.values.set(name, value);
     }
 
     /// A text with its values put in.
@@ -177,7 +191,7 @@ impl<'a> Session<'a> {
     /// # Errors
     /// A name without a value.
     pub fn text(&self, template: &Template) -> Result<String, StepError> {
-        Ok(template.text(&self.setup.values)?)
+        Ok(template.text(&self.state.values)?)
     }
 
     /// What must not appear in snapshots.
@@ -220,30 +234,30 @@ impl<'a> Session<'a> {
 
     /// What a port said so far.
     pub fn transcript(&mut self, port: Port) -> &mut Transcript {
-        self.ports.entry(port).or_default()
+        self.state.ports.entry(port).or_default()
     }
 
     /// What every port said.
     pub fn transcripts(&self) -> impl Iterator<Item = (Port, &Transcript)> {
-        self.ports.iter().map(|(port, transcript)| (*port, transcript))
+        self.state.ports.iter().map(|(port, transcript)| (*port, transcript))
     }
 
     /// Names this moment.
     pub fn mark(&mut self, name: &str) {
         // The cursor, not what happens to have arrived by now: that would differ between targets.
-        let places = self.ports.iter().map(|(port, t)| (*port, t.cursor())).collect();
+        let places = self.state.ports.iter().map(|(port, t)| (*port, t.cursor())).collect();
         let moment = Moment { time: self.now(), places };
-        self.marks.insert(name.to_owned(), moment);
+        self.state.marks.insert(name.to_owned(), moment);
     }
 
     /// Where a mark stands in the text of a port; `None` when there is no such mark yet.
     pub fn place_of(&self, mark: &str, port: Port) -> Option<usize> {
-        self.marks.get(mark).map(|moment| moment.places.get(&port).copied().unwrap_or(0))
+        self.state.marks.get(mark).map(|moment| moment.places.get(&port).copied().unwrap_or(0))
     }
 
     /// When a mark was set; `None` when there is no such mark yet.
     pub fn time_of(&self, mark: &str) -> Option<DeviceTime> {
-        self.marks.get(mark).map(|moment| moment.time)
+        self.state.marks.get(mark).map(|moment| moment.time)
     }
 
     /// Tells how far a long operation is.
@@ -256,7 +270,7 @@ impl<'a> Session<'a> {
     /// # Errors
     /// Trouble with the target.
     pub fn switch_power(&mut self, power: Power) -> Result<(), StepError> {
-        self.power_decided = true;
+        self.state.power_decided = true;
         Ok(self.setup.target.power(power)?)
     }
 
@@ -265,7 +279,7 @@ impl<'a> Session<'a> {
     /// # Errors
     /// Trouble with the target.
     pub fn power_for_first_step(&mut self) -> Result<(), StepError> {
-        if !self.power_decided {
+        if !self.state.power_decided {
             self.switch_power(Power::On)?;
         }
         Ok(())
@@ -296,7 +310,7 @@ impl<'a> Session<'a> {
     /// What the next expectation of the scenario waits for, for the alarms of steps that wait for
     /// nothing.
     pub fn look_ahead(&mut self, upcoming: Option<(Port, Pattern)>) {
-        self.upcoming = upcoming;
+        self.state.upcoming = upcoming;
     }
 
     /// Lets a span of device time pass.
@@ -415,7 +429,7 @@ impl<'a> Session<'a> {
     /// # Errors
     /// Trouble with the target.
     pub fn observe_pin(&mut self, gpio: u8) -> Result<(), StepError> {
-        if self.pins.observe(gpio) {
+        if self.state.pins.observe(gpio) {
             self.setup.target.observe_pin(gpio)?;
             let (time, level) = (self.now(), self.setup.target.pin(gpio)?);
             (self.setup.news)(News::Pin { gpio, time, level });
@@ -425,7 +439,7 @@ impl<'a> Session<'a> {
 
     /// Every edge of a pin so far.
     pub fn pin_edges(&self, gpio: u8) -> &[PinEdge] {
-        self.pins.edges(gpio)
+        self.state.pins.edges(gpio)
     }
 
     /// Waits until a pin has a level; whether it came in time.
@@ -460,7 +474,7 @@ impl<'a> Session<'a> {
     ) -> Result<Option<Pulse>, StepError> {
         self.observe_pin(gpio)?;
         loop {
-            if let Some(pulse) = self.pins.trace(gpio).take_pulse(level) {
+            if let Some(pulse) = self.state.pins.trace(gpio).take_pulse(level) {
                 return Ok(Some(pulse));
             }
             if self.advance_to_event(until)? == Advance::Deadline {
@@ -475,14 +489,14 @@ impl<'a> Session<'a> {
     /// # Errors
     /// As for every wait.
     pub fn await_power_loss(&mut self, until: DeviceTime) -> Result<Option<DeviceTime>, StepError> {
-        self.power_lost = None;
-        while self.power_lost.is_none() {
+        self.state.power_lost = None;
+        while self.state.power_lost.is_none() {
             if self.advance_to_event(until)? == Advance::Deadline {
                 break;
             }
             self.excuse_upcoming();
         }
-        Ok(self.power_lost.take())
+        Ok(self.state.power_lost.take())
     }
 
     /// The lines that a match lies in, as evidence. Of a line that is still growing only what was
@@ -523,7 +537,7 @@ impl<'a> Session<'a> {
                 return Err(StepError::Interrupted);
             }
             let now = self.now();
-            if let Some(alarm) = &self.alarm
+            if let Some(alarm) = &self.state.alarm
                 && now >= alarm.time + DUMP
             {
                 return Err(self.alarmed());
@@ -531,7 +545,7 @@ impl<'a> Session<'a> {
             if now >= until {
                 return Ok(Advance::Deadline);
             }
-            if now >= self.deadline {
+            if now >= self.state.deadline {
                 let what = format!("the case's time of {} is over", self.setup.timeout);
                 let failure = Failure {
                     seen: self.tail(Port::Console),
@@ -540,8 +554,9 @@ impl<'a> Session<'a> {
                 };
                 return Err(StepError::failed(failure));
             }
-            let alarm = self.alarm.as_ref().map_or(DeviceTime::MAX, |alarm| alarm.time + DUMP);
-            let stop = until.min(self.deadline).min(alarm).min(now + SLICE);
+            let alarm =
+                self.state.alarm.as_ref().map_or(DeviceTime::MAX, |alarm| alarm.time + DUMP);
+            let stop = until.min(self.state.deadline).min(alarm).min(now + SLICE);
             let events = self.setup.target.run_until(stop)?;
             (self.setup.news)(News::Time(self.setup.target.now()));
             if !events.is_empty() {
@@ -553,10 +568,10 @@ impl<'a> Session<'a> {
                             advance = Advance::Output;
                         }
                         TargetEvent::Pin { gpio, time, level } => {
-                            self.pins.push(gpio, PinEdge { time, level });
+                            self.state.pins.push(gpio, PinEdge { time, level });
                             (self.setup.news)(News::Pin { gpio, time, level });
                         }
-                        TargetEvent::PowerLost { time } => self.power_lost = Some(time),
+                        TargetEvent::PowerLost { time } => self.state.power_lost = Some(time),
                     }
                 }
                 return Ok(advance);
@@ -569,30 +584,30 @@ impl<'a> Session<'a> {
     /// # Errors
     /// *Failed* with that alarm.
     pub fn end(&mut self) -> Result<(), StepError> {
-        let ports: Vec<_> = self.ports.keys().copied().collect();
+        let ports: Vec<_> = self.state.ports.keys().copied().collect();
         for port in ports {
-            let transcript = self.ports.entry(port).or_default();
-            let told = self.told.entry(port).or_default();
+            let transcript = self.state.ports.entry(port).or_default();
+            let told = self.state.told.entry(port).or_default();
             if let Some(text) = transcript.text().get(*told..).filter(|text| !text.is_empty()) {
                 let time = transcript.time_at(transcript.text().len());
                 (self.setup.news)(News::Line { port, time, text });
                 *told = transcript.text().len();
             }
         }
-        if self.alarm.is_some() { Err(self.alarmed()) } else { Ok(()) }
+        if self.state.alarm.is_some() { Err(self.alarmed()) } else { Ok(()) }
     }
 
     fn hear(&mut self, port: Port, time: DeviceTime, bytes: &[u8]) {
-        let transcript = self.ports.entry(port).or_default();
+        let transcript = self.state.ports.entry(port).or_default();
         transcript.push(time, bytes);
-        let told = self.told.entry(port).or_default();
+        let told = self.state.told.entry(port).or_default();
         for line in transcript.lines(*told).take_while(|line| line.complete) {
             let end = line.start + line.text.len();
             let time = transcript.time_at(end + 1);
             (self.setup.news)(News::Line { port, time, text: line.text });
             *told = end + 1;
         }
-        if self.alarm.is_none() {
+        if self.state.alarm.is_none() {
             self.next_alarm();
         }
     }
@@ -608,7 +623,7 @@ impl<'a> Session<'a> {
         self.excuse(port, found.range.start, found.range.end);
         // The scenario has read past a sign of death without expecting it.
         let passed = |alarm: &Alarm| alarm.port == port && alarm.range.end <= found.range.start;
-        if self.alarm.as_ref().is_some_and(passed) {
+        if self.state.alarm.as_ref().is_some_and(passed) {
             return Err(self.alarmed());
         }
         self.transcript(port).advance(found.range.end);
@@ -618,14 +633,14 @@ impl<'a> Session<'a> {
     /// A match that touches the alarm's line makes it expected, also when the line is completed only
     /// after the match.
     fn excuse(&mut self, port: Port, start: usize, end: usize) {
-        self.matched.push((port, start..end));
-        if self.alarm.as_ref().is_some_and(|alarm| touches(alarm, port, &(start..end))) {
+        self.state.matched.push((port, start..end));
+        if self.state.alarm.as_ref().is_some_and(|alarm| touches(alarm, port, &(start..end))) {
             self.next_alarm();
         }
     }
 
     fn excuse_upcoming(&mut self) {
-        if let Some((port, pattern)) = self.upcoming.clone() {
+        if let Some((port, pattern)) = self.state.upcoming.clone() {
             self.excuse_lines(port, &|line| pattern.is_in(line));
         }
     }
@@ -634,29 +649,29 @@ impl<'a> Session<'a> {
     pub fn excuse_lines(&mut self, port: Port, expected: &dyn Fn(&str) -> bool) {
         let expected =
             |alarm: &Alarm| alarm.can_be_expected && alarm.port == port && expected(&alarm.line);
-        while self.alarm.as_ref().is_some_and(expected) {
+        while self.state.alarm.as_ref().is_some_and(expected) {
             self.next_alarm();
         }
     }
 
     /// The next alarm that no match has made expected.
     fn next_alarm(&mut self) {
-        self.alarm = None;
-        for (port, transcript) in &self.ports {
-            while let Some(alarm) = self.guard.look(*port, transcript) {
-                if !self.matched.iter().any(|(port, range)| touches(&alarm, *port, range)) {
-                    self.alarm = Some(alarm);
+        self.state.alarm = None;
+        for (port, transcript) in &self.state.ports {
+            while let Some(alarm) = self.state.guard.look(*port, transcript) {
+                if !self.state.matched.iter().any(|(port, range)| touches(&alarm, *port, range)) {
+                    self.state.alarm = Some(alarm);
                     return;
                 }
             }
             // What ends before the line that is still growing has been judged.
             let growing = transcript.line_start(transcript.text().len());
-            self.matched.retain(|(p, range)| p != port || range.end > growing);
+            self.state.matched.retain(|(p, range)| p != port || range.end > growing);
         }
     }
 
     fn alarmed(&mut self) -> StepError {
-        let Some(alarm) = self.alarm.take() else { return StepError::Interrupted };
+        let Some(alarm) = self.state.alarm.take() else { return StepError::Interrupted };
         let transcript = self.transcript(alarm.port);
         let seen: Vec<_> = transcript
             .lines(alarm.range.start)
