@@ -367,6 +367,11 @@ impl Board {
         self.powered && pin.enabled && pin.level == (led.lit == Lit::High)
     }
 
+    /// Whether the board has power and yet nothing can happen any more until somebody acts.
+    pub fn is_dead(&self) -> bool {
+        self.powered && !self.reset_held && self.chip.is_dead()
+    }
+
     /// Instructions that the host has executed for both cores, for figures of speed.
     pub fn instructions(&self) -> u64 {
         self.chip.instructions()

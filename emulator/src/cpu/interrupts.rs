@@ -138,6 +138,12 @@ impl Cpu {
     pub fn wakes_at(&self) -> u64 {
         self.next_timer
     }
+
+    /// Whether a match of CCOMPARE would end the core's WAITI.
+    pub fn timer_can_wake(&self) -> bool {
+        let timers = TIMER.iter().fold(0, |lines, line| lines | 1 << line);
+        self.intenable & timers & ABOVE[self.current_level() as usize] != 0
+    }
 }
 
 impl Cpu {

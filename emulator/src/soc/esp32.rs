@@ -479,7 +479,17 @@ impl Esp32 {
         end
     }
 
-    fn runs(&self, core: CoreId) -> bool {
+    /// The whole chip sleeps.
+    pub(super) fn is_sleeping(&self) -> bool {
+        self.sleeping.is_some()
+    }
+
+    /// When a device next has something to do.
+    pub(super) fn next_deadline(&self) -> Instant {
+        self.system.next_deadline()
+    }
+
+    pub(super) fn runs(&self, core: CoreId) -> bool {
         let devices = &self.system.devices;
         let released = core == CoreId::Pro || devices.dport.app_cpu_runs();
         released && !devices.rtc_cntl.stalled(core)

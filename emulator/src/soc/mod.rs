@@ -11,6 +11,8 @@ mod esp32;
 mod guest_port;
 mod memory;
 mod signals;
+mod standing;
 
 pub use esp32::{ChipConfig, Esp32, Halt, RomChoice, Stopped};
 pub use signals::Edge;
+pub use standing::{Doing, Standing};
