@@ -369,7 +369,7 @@ impl Board {
 
     /// Whether the board has power and yet nothing can happen any more until somebody acts.
     pub fn is_dead(&self) -> bool {
-        self.powered && !self.reset_held && self.chip.is_dead()
+        self.powered && !self.reset_held && self.serial.is_empty() && self.chip.is_dead()
     }
 
     /// Instructions that the host has executed for both cores, for figures of speed.

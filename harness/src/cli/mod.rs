@@ -2,10 +2,12 @@
 
 mod bench;
 mod check;
+mod doors;
 mod files;
 mod firmware;
 mod images;
 mod list;
+mod planning;
 mod review;
 mod run;
 mod serve;

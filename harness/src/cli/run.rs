@@ -1,19 +1,24 @@
 //! `benchrig run`: plays scenarios and says what was proved.
 
+use std::io::Write;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use super::files::Selection;
+use super::doors::{DoorSpec, keep_open};
 use super::images::ProjectFirmware;
-use super::targets::Machine;
+use super::planning::Planning;
 use super::terminal::Terminal;
 use crate::exit_code::ExitCode;
 use crate::reports::Report;
 use crate::reports::console::{Console, Look, Progress};
+use crate::reports::in_order::InOrder;
 use crate::reports::json::JsonLines;
-use crate::runner::execute::{Surroundings, execute};
-use crate::runner::plan::Plan;
+use crate::runner::execute::{Surroundings, default_jobs, execute};
+use crate::runner::hold::{Held, Hold};
 use crate::runner::verdict::Skips;
+use crate::scenario::units;
 use crate::snapshots::SnapshotPolicy;
 
 /// Run scenarios
@@ -24,17 +29,21 @@ use crate::snapshots::SnapshotPolicy;
 #[derive(Debug, clap::Args)]
 pub(super) struct Run {
     #[command(flatten)]
-    selection: Selection,
+    planning: Planning,
 
     /// Seed of everything random: equal seeds give equal runs
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 
+    /// How many cases run at a time [default: as many as there are cores; 1 on real boards]
+    #[arg(long, short, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+
     /// Try a failed case again so often; if it then passes, it is reported as flaky
     #[arg(long, value_name = "N", default_value_t = 0)]
     retries: u32,
 
-    /// End the run with the first case that does not pass
+    /// Begin no further case after the first that does not pass; those that have begun are finished
     #[arg(long, conflicts_with = "keep_going")]
     fail_fast: bool,
 
@@ -45,6 +54,21 @@ pub(super) struct Run {
     /// Fail the run if a case is skipped
     #[arg(long)]
     no_skip: bool,
+
+    /// End a case after so much wall time, whatever device time says; 0 for never
+    #[arg(long, value_name = "TIME", default_value = "10min", value_parser = wall_time)]
+    wall_limit: Duration,
+
+    /// Begin no further case after the first that fails, and keep its machine running at wall time
+    /// until Ctrl-C, with a door to its console: `tcp:HOST:PORT`, `pty` or `pty:LINK`
+    #[arg(
+        long,
+        value_name = "DOOR",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "tcp:127.0.0.1:0"
+    )]
+    hold: Option<DoorSpec>,
 
     /// Accept new and changed snapshots at once (never under CI)
     #[arg(long)]
@@ -61,20 +85,10 @@ pub(super) struct Run {
     /// No progress, only results
     #[arg(long, short, conflicts_with = "verbose")]
     quiet: bool,
-
-    #[command(flatten)]
-    machine: Machine,
 }
 
 impl Run {
     pub(super) fn run(&self, terminal: &Terminal) -> ExitCode {
-        let targets = match self.machine.source() {
-            Ok(targets) => targets,
-            Err(trouble) => {
-                terminal.error(trouble.message);
-                return trouble.code;
-            }
-        };
         let snapshots = match SnapshotPolicy::from_environment(terminal.environment(), self.update)
         {
             Ok(policy) => policy,
@@ -83,36 +97,37 @@ impl Run {
                 return ExitCode::Usage;
             }
         };
-        let loaded = match self.selection.load(terminal, &targets.boards()) {
-            Ok(loaded) => loaded,
+        let (plan, targets) = match self.planning.plan(terminal) {
+            Ok(planned) => planned,
             Err(code) => return code,
         };
-        if loaded.invalid > 0 {
-            terminal.error(format_args!(
-                "{} of {} scenario files cannot be run; nothing was started",
-                loaded.invalid, loaded.files
-            ));
-            return ExitCode::Usage;
-        }
         let cancelled = cancelled_by_ctrl_c();
         let mut reports = self.reports(terminal);
-        let plan = Plan::new(loaded.cases, &*targets);
         let skips = if self.no_skip { Skips::Fail } else { Skips::Allow };
+        let hold = Hold::default();
         let around = Surroundings {
             targets: &*targets,
             firmware: &ProjectFirmware,
             environment: terminal.environment().clone(),
             snapshots,
             seed: self.seed,
+            jobs: self.jobs.unwrap_or_else(|| default_jobs(&*targets)),
             retries: self.retries,
             fail_fast: self.fail_fast,
             skips,
+            wall_limit: (!self.wall_limit.is_zero()).then_some(self.wall_limit),
+            hold: self.hold.as_ref().map(|_| &hold),
             cancelled: &cancelled,
         };
         let tally = execute(&plan, &around, &mut |event| {
             reports.iter_mut().for_each(|report| report.event(&event));
         });
-        tally.exit_code(skips)
+        drop(reports);
+        let code = tally.exit_code(skips);
+        match (&self.hold, hold.take()) {
+            (Some(door), Some(held)) => code.worse(hold_open(terminal, held, door, &cancelled)),
+            _ => code,
+        }
     }
 
     fn reports(&self, terminal: &Terminal) -> Vec<Box<dyn Report>> {
@@ -131,12 +146,50 @@ impl Run {
             // Stdout is for the events alone.
             let look = look(terminal.colours(&err));
             return vec![
-                Box::new(JsonLines::new(out)),
-                Box::new(Console::new(std::io::stderr(), err, look)),
+                Box::new(InOrder::new(JsonLines::new(out))),
+                console(Console::new(std::io::stderr(), err, look), look),
             ];
         }
         let look = look(terminal.colours(&out));
-        vec![Box::new(Console::new(err, out, look))]
+        vec![console(Console::new(err, out, look), look)]
+    }
+}
+
+/// Lines come in order; the live picture shows everything at once.
+fn console<P: Write + 'static, S: Write + 'static>(
+    console: Console<P, S>,
+    look: Look,
+) -> Box<dyn Report> {
+    match look.progress {
+        Progress::Live => Box::new(console),
+        Progress::Lines | Progress::Quiet => Box::new(InOrder::new(console)),
+    }
+}
+
+/// Keeps the machine of a failed case open until Ctrl-C.
+fn hold_open(terminal: &Terminal, held: Held, door: &DoorSpec, stop: &Arc<AtomicBool>) -> ExitCode {
+    if stop.load(Ordering::Relaxed) {
+        return ExitCode::Passed;
+    }
+    let Some(mut board) = held.target.served() else {
+        terminal.error("this target cannot be held open");
+        return ExitCode::Bench;
+    };
+    terminal.tell(format_args!("{}: its machine goes on until Ctrl-C", held.case));
+    let doors = std::slice::from_ref(door);
+    match keep_open(terminal, &mut *board, doors, stop, &mut |_| Ok(()), &mut |_| Ok(())) {
+        Ok(()) => ExitCode::Passed,
+        Err(trouble) => {
+            terminal.error(trouble.message);
+            trouble.code
+        }
+    }
+}
+
+fn wall_time(text: &str) -> Result<Duration, String> {
+    match units::duration(text) {
+        Ok(span) => Ok(Duration::from_nanos(span.nanos())),
+        Err(error) => Err(error.to_string()),
     }
 }
 

@@ -1,13 +1,8 @@
 //! `benchrig serve`: keeps an emulated board running for outside tools.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use tokio::sync::mpsc;
-
+use super::doors::{DoorSpec, bench, keep_open};
 use super::files::project_of;
 use super::images::ProjectFirmware;
 use super::run::cancelled_by_ctrl_c;
@@ -17,15 +12,8 @@ use crate::exit_code::ExitCode;
 use crate::flash_file::FlashFile;
 use crate::runner::firmware::{FetchNews, FirmwareSource};
 use crate::scenario::parser::DEFAULT_BOARD;
-use crate::serve::doors::{Door, Line, open_tcp};
-use crate::serve::machine::{self, Wiring};
-use crate::serve::pacer::{Pacer, WallClock};
-use crate::serve::ring::Ring;
 use crate::targets::emulated::Emulated;
-use crate::targets::{BootMode, Port, Power, Target, TargetRequest};
-
-/// Pieces that clients may have sent ahead of the board's serial line.
-const QUEUE: usize = 64;
+use crate::targets::{BootMode, Power, Target, TargetRequest};
 
 /// Keep an emulated board running for outside tools
 ///
@@ -67,30 +55,6 @@ pub(super) struct Serve {
     rom: Vec<PathBuf>,
 }
 
-/// A door as a person writes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum DoorSpec {
-    Tcp(SocketAddr),
-    Pty(Option<PathBuf>),
-}
-
-impl FromStr for DoorSpec {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once(':') {
-            None if text == "pty" => Ok(Self::Pty(None)),
-            Some(("pty", link)) if !link.is_empty() => Ok(Self::Pty(Some(link.into()))),
-            Some(("tcp", address)) => {
-                let address = address.replace("localhost:", "127.0.0.1:");
-                let address = address.parse();
-                address.map(Self::Tcp).map_err(|_| "write tcp:127.0.0.1:PORT".to_owned())
-            }
-            _ => Err("doors are tcp:HOST:PORT, pty and pty:LINK".to_owned()),
-        }
-    }
-}
-
 fn boot_mode(text: &str) -> Result<BootMode, String> {
     match text {
         "run" => Ok(BootMode::Run),
@@ -117,67 +81,14 @@ impl Serve {
         };
         let mut board = self.board(terminal, flash.as_ref())?;
         let stop = cancelled_by_ctrl_c();
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(bench)?;
-        let (input, from_clients) = mpsc::channel(QUEUE);
-        let (remarks, mut said) = mpsc::unbounded_channel();
-        let mut rings = Vec::new();
-        let mut doors = Vec::new();
-        for spec in &self.serial {
-            let door = runtime
-                .block_on(open(spec))
-                .map_err(|error| bench(format!("cannot open a door: {error}")))?;
-            terminal.say(format_args!("serial {}", door.address()));
-            let ring = Arc::new(Ring::default());
-            rings.push((Port::Console, ring.clone()));
-            let line =
-                Line { port: Port::Console, ring, input: input.clone(), remarks: remarks.clone() };
-            doors.push((door, line));
-        }
-        terminal.say("ready");
-        let wiring = Wiring { input: from_clients, rings, stop: stop.clone() };
-        let outcome = std::thread::scope(|scope| {
-            let machine =
-                std::thread::Builder::new().name("machine".to_owned()).spawn_scoped(scope, || {
-                    let started =
-                        board.boot_mode(self.boot_mode).and_then(|()| board.power(Power::On));
-                    let mut keep = |contents: &[u8]| match &flash {
-                        Some(flash) => flash.save(contents).map_err(|error| error.to_string()),
-                        None => Ok(()),
-                    };
-                    let mut remark = |text: String| {
-                        let _ = remarks.send(text);
-                    };
-                    let pacer = Pacer::new(WallClock::default(), board.now());
-                    let outcome = started.and_then(|()| {
-                        machine::run(&mut board, wiring, pacer, &mut keep, &mut remark)
-                    });
-                    // The doors have no other way to know.
-                    stop.store(true, Ordering::Relaxed);
-                    remark("the board has stopped".to_owned());
-                    outcome
-                });
-            let machine = match machine {
-                Ok(machine) => machine,
-                Err(error) => return Err(bench(error)),
-            };
-            runtime.block_on(async {
-                let open = tokio::task::LocalSet::new();
-                for (door, line) in doors {
-                    open.spawn_local(door.serve(line));
-                }
-                open.run_until(async {
-                    while let Some(remark) = said.recv().await {
-                        terminal.tell(remark);
-                        if stop.load(Ordering::Relaxed) {
-                            return;
-                        }
-                    }
-                })
-                .await;
-            });
-            machine.join().map_err(|_| bench("the machine's thread panicked"))?.map_err(bench)
-        });
+        let mut start = |board: &mut Emulated| {
+            board.boot_mode(self.boot_mode).and_then(|()| board.power(Power::On))
+        };
+        let mut keep = |contents: &[u8]| match &flash {
+            Some(flash) => flash.save(contents).map_err(|error| error.to_string()),
+            None => Ok(()),
+        };
+        let outcome = keep_open(terminal, &mut board, &self.serial, &stop, &mut start, &mut keep);
         for access in &board.finish().unmodelled {
             terminal.tell(format_args!("not modelled, and touched by the firmware: {access}"));
         }
@@ -216,36 +127,6 @@ impl Serve {
     }
 }
 
-async fn open(spec: &DoorSpec) -> std::io::Result<Door> {
-    match spec {
-        DoorSpec::Tcp(address) => open_tcp(*address).await,
-        #[cfg(unix)]
-        DoorSpec::Pty(link) => crate::serve::pty::Pty::open(link.as_deref()).map(Door::Pty),
-        #[cfg(not(unix))]
-        DoorSpec::Pty(_) => Err(std::io::ErrorKind::Unsupported.into()),
-    }
-}
-
-fn bench(error: impl ToString) -> NoTarget {
-    NoTarget { message: error.to_string(), code: ExitCode::Bench }
-}
-
 fn usage(error: impl ToString) -> NoTarget {
     NoTarget { message: error.to_string(), code: ExitCode::Usage }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn doors_are_read_as_written() {
-        assert_eq!("pty".parse(), Ok(DoorSpec::Pty(None)));
-        assert_eq!("pty:/tmp/esp".parse(), Ok(DoorSpec::Pty(Some("/tmp/esp".into()))));
-        let any = DoorSpec::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)));
-        assert_eq!("tcp:localhost:0".parse(), Ok(any));
-        for wrong in ["tcp", "tcp:5555", "udp:127.0.0.1:1", "pty:"] {
-            assert!(wrong.parse::<DoorSpec>().is_err(), "{wrong}");
-        }
-    }
 }

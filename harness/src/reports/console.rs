@@ -216,9 +216,13 @@ impl<P: Write, S: Write> Report for Console<P, S> {
                 self.seed = *seed;
                 self.target.clone_from(target);
             }
-            Event::CaseStarted { name, title, file, board, steps, attempt, .. } => {
+            Event::CaseStarted { name, title, file, board, steps, attempt, host_fork, .. } => {
                 let again = if *attempt > 1 { format!(", try {attempt}") } else { String::new() };
-                let head = format!("{}: {title}{again}", self.progress_ink.strong.apply_to(name));
+                let fork = host_fork.as_ref().map_or(String::new(), |fork| {
+                    format!(", from step {} of {} on", fork.steps + 1, fork.name)
+                });
+                let name_shown = self.progress_ink.strong.apply_to(name);
+                let head = format!("{name_shown}: {title}{again}{fork}");
                 self.line(&head);
                 self.start_bar(*steps, name);
                 self.case = Some(RunningCase {
@@ -233,7 +237,7 @@ impl<P: Write, S: Write> Report for Console<P, S> {
                 });
             }
             Event::Firmware { name, wall_note } => {
-                self.line(&format!("  firmware {name}: {wall_note}"));
+                self.line(&format!("firmware {name}: {wall_note}"));
             }
             Event::FirmwareBytes { name, wall_done, wall_total } => {
                 if let Some(bar) = &self.bar {

@@ -27,6 +27,27 @@ impl<W: Write> Report for JsonLines<W> {
     }
 }
 
+/// An event as JSON without what depends on the host: equal for equal runs, however many cases ran
+/// at a time and whichever went on from another one's machine.
+///
+/// # Errors
+/// Never for the events that there are.
+pub fn without_host(event: &Event) -> serde_json::Result<serde_json::Value> {
+    fn strip(value: &mut serde_json::Value) {
+        match value {
+            serde_json::Value::Object(fields) => {
+                fields.retain(|name, _| !name.starts_with("wall_") && !name.starts_with("host_"));
+                fields.values_mut().for_each(strip);
+            }
+            serde_json::Value::Array(items) => items.iter_mut().for_each(strip),
+            _ => {}
+        }
+    }
+    let mut value = serde_json::to_value(event)?;
+    strip(&mut value);
+    Ok(value)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,7 @@
 //! Reports: consumers of the runner's events. They never decide.
 
 pub mod console;
+pub mod in_order;
 pub mod json;
 mod words;
 

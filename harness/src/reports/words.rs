@@ -126,6 +126,9 @@ fn failure_words(out: &mut String, failure: &Failure, palette: &Palette) {
             let _ = writeln!(out, "    {}", style.apply_to(line));
         }
     }
+    if !failure.standing.is_empty() {
+        block(out, "where the cores stood", &failure.standing.join("\n"));
+    }
     if let Some(help) = &failure.help {
         let _ = writeln!(out, "  {} {help}", palette.strong.apply_to("help:"));
     }

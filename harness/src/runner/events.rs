@@ -60,6 +60,8 @@ pub enum Event {
         steps: usize,
         /// Which try this is, from 1.
         attempt: u32,
+        /// What it goes on from, when it does not repeat the first steps of another case.
+        host_fork: Option<HostFork>,
     },
     /// A step begins.
     StepStarted {
@@ -125,6 +127,8 @@ pub enum Event {
         machine: Option<Box<MachineReport>>,
         /// Hash over everything the ports said, with times, where time is virtual.
         transcript_hash: Option<String>,
+        /// Whether the case is tried again, and so not over.
+        again: bool,
         /// Milliseconds the host took.
         wall_ms: u64,
     },
@@ -137,6 +141,52 @@ pub enum Event {
         /// Milliseconds the host took.
         wall_ms: u64,
     },
+}
+
+/// Where a case went on from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HostFork {
+    /// The case whose machine was copied.
+    pub case: usize,
+    /// Its name.
+    pub name: String,
+    /// How many steps had been done then.
+    pub steps: usize,
+}
+
+impl Event {
+    /// The case that it belongs to.
+    pub fn case(&self) -> Option<usize> {
+        match self {
+            Self::RunStarted { .. }
+            | Self::Firmware { .. }
+            | Self::FirmwareBytes { .. }
+            | Self::RunFinished { .. } => None,
+            Self::CaseStarted { case, .. }
+            | Self::StepStarted { case, .. }
+            | Self::StepProgress { case, .. }
+            | Self::Serial { case, .. }
+            | Self::StepFinished { case, .. }
+            | Self::CaseFinished { case, .. } => Some(*case),
+        }
+    }
+
+    /// The same as an event of another case.
+    pub fn of_case(mut self, number: usize) -> Self {
+        match &mut self {
+            Self::RunStarted { .. }
+            | Self::Firmware { .. }
+            | Self::FirmwareBytes { .. }
+            | Self::RunFinished { .. } => {}
+            Self::CaseStarted { case, .. }
+            | Self::StepStarted { case, .. }
+            | Self::StepProgress { case, .. }
+            | Self::Serial { case, .. }
+            | Self::StepFinished { case, .. }
+            | Self::CaseFinished { case, .. } => *case = number,
+        }
+        self
+    }
 }
 
 /// Why a case did not simply pass.

@@ -1,27 +1,30 @@
-//! Runs a plan: opens a target for each case, plays its steps, ends with a verdict.
+//! Runs a plan: fetches the firmware, then plays the cases, several at a time.
 //!
 //! ```text
-//! plan ─▶ firmware (once per name) ─▶ target ─▶ step, step, … ─▶ alarms left? ─▶ machine report ─▶ verdict
+//! plan ─▶ firmware (once per name) ─▶ workers ─▶ attempt, attempt, … ─▶ events of all cases
 //! ```
+//!
+//! The events of one case come in their order; how those of several cases are mixed depends on the
+//! threads, and [`InOrder`](crate::reports::in_order::InOrder) undoes that.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
 
-use super::events::{Event, Reason};
-use super::evidence::{Evidence, UnityTest};
-use super::failure::{Failure, StepError};
+use super::attempt::{Attempt, CaseEnd};
+use super::events::{Event, HostFork};
 use super::firmware::{FetchNews, FirmwareSource, FirmwareTrouble, FlashImage};
-use super::plan::{Plan, PlannedCase};
-use super::session::{News, Session, SessionState, Setup};
+use super::hold::Hold;
+use super::plan::Plan;
+use super::schedule::{Schedule, Turn};
 use super::verdict::{Skips, Tally, Verdict};
-use crate::scenario::model::{Case, Dialect, Spanned, StepEntry, Unmodelled};
-use crate::scenario::values::{Secrets, Values};
-use crate::snapshots::{SnapshotFolder, SnapshotPolicy};
-use crate::targets::{MachineReport, TargetRequest, TargetSource};
-use crate::transcript::{Transcript, printable};
+use crate::scenario::model::{Case, Spanned};
+use crate::scenario::values::Secrets;
+use crate::snapshots::SnapshotPolicy;
+use crate::targets::{Capability, TargetSource};
 
 /// Version of the event format.
 const FORMAT: u32 = 1;
@@ -38,14 +41,30 @@ pub struct Surroundings<'a> {
     pub snapshots: SnapshotPolicy,
     /// Seed of everything random.
     pub seed: u64,
+    /// How many cases run at a time.
+    pub jobs: NonZeroUsize,
     /// How often a failed case is tried again.
     pub retries: u32,
-    /// Whether the first case that does not pass ends the run.
+    /// Whether no further case begins after the first that does not pass; those that have begun are
+    /// finished.
     pub fail_fast: bool,
     /// What skipped cases mean.
     pub skips: Skips,
+    /// Wall time after which a case is ended, whatever device time says.
+    pub wall_limit: Option<Duration>,
+    /// Keeps the machine of the first case that fails, after which no further one begins.
+    pub hold: Option<&'a Hold>,
     /// Set when the person wants the run to end.
     pub cancelled: &'a AtomicBool,
+}
+
+/// How many cases run at a time when nobody says it: as many as the host has cores, or one where the
+/// host's time is the target's.
+pub fn default_jobs(targets: &dyn TargetSource) -> NonZeroUsize {
+    match targets.capabilities().contains(&Capability::VirtualTime) {
+        true => std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+        false => NonZeroUsize::MIN,
+    }
 }
 
 /// Runs all cases and tells `emit` everything; the tally of the verdicts.
@@ -57,20 +76,29 @@ pub fn execute(plan: &Plan, around: &Surroundings<'_>, emit: &mut dyn FnMut(Even
         seed: around.seed,
         cases: plan.cases.len(),
     });
+    let images = fetch(plan, around, emit);
+    let schedule = Schedule::new(plan);
     let mut tally = Tally::default();
-    let mut images = BTreeMap::new();
-    for (number, planned) in plan.cases.iter().enumerate() {
-        if around.cancelled.load(Ordering::Relaxed) {
-            // What never began has no verdict; the run as a whole was interrupted.
-            tally.interrupted = tally.interrupted.max(1);
-            break;
+    let mut finished = 0;
+    std::thread::scope(|scope| {
+        let (tell, told) = mpsc::channel();
+        for _ in 0..around.jobs.get().min(plan.cases.len()) {
+            let worker = Worker { plan, around, images: &images, schedule: &schedule };
+            let tell = tell.clone();
+            scope.spawn(move || worker.work(&tell));
         }
-        let verdict = run_planned(number, planned, around, &mut images, emit);
-        tally.add(verdict);
-        let bad = matches!(verdict, Verdict::Failed | Verdict::Error);
-        if bad && around.fail_fast {
-            break;
+        drop(tell);
+        for event in told {
+            if let Event::CaseFinished { verdict, again: false, .. } = &event {
+                tally.add(*verdict);
+                finished += 1;
+            }
+            emit(event);
         }
+    });
+    if around.cancelled.load(Ordering::Relaxed) && finished < plan.cases.len() {
+        // What never began has no verdict; the run as a whole was interrupted.
+        tally.interrupted = tally.interrupted.max(1);
     }
     let exit_code = tally.exit_code(around.skips) as u8;
     emit(Event::RunFinished { tally, exit_code, wall_ms: millis(start) });
@@ -79,193 +107,15 @@ pub fn execute(plan: &Plan, around: &Surroundings<'_>, emit: &mut dyn FnMut(Even
 
 type Images = BTreeMap<(PathBuf, String), Result<Arc<FlashImage>, FirmwareTrouble>>;
 
-fn run_planned(
-    number: usize,
-    planned: &PlannedCase,
-    around: &Surroundings<'_>,
-    images: &mut Images,
-    emit: &mut dyn FnMut(Event),
-) -> Verdict {
-    let case = &planned.case;
-    let secrets = Secrets::new(&case.environment_names(), &around.environment);
-    let mut attempt = 1;
-    loop {
-        let start = Instant::now();
-        emit(Event::CaseStarted {
-            case: number,
-            name: case.name.clone(),
-            title: case.title.clone(),
-            file: case.source.name.clone(),
-            board: case.board.text.clone(),
-            steps: case.steps.len(),
-            attempt,
-        });
-        let end = match planned.lacks() {
-            None => Run { number, case, secrets: &secrets, around, images, emit }.case(),
-            Some(reason) => CaseEnd {
-                verdict: Verdict::Skipped,
-                reason: Some(reason),
-                machine: None,
-                transcript_hash: None,
-            },
-        };
-        let again = end.verdict == Verdict::Failed && attempt <= around.retries;
-        let verdict = match end.verdict {
-            Verdict::Passed if attempt > 1 => Verdict::Flaky,
-            verdict => verdict,
-        };
-        emit(Event::CaseFinished {
-            case: number,
-            verdict,
-            reason: end.reason.map(Box::new),
-            machine: end.machine.map(Box::new),
-            transcript_hash: end.transcript_hash,
-            wall_ms: millis(start),
-        });
-        if !again {
-            return verdict;
+/// The firmware of all cases that run, each once, in the order of the plan.
+fn fetch(plan: &Plan, around: &Surroundings<'_>, emit: &mut dyn FnMut(Event)) -> Images {
+    let mut images = Images::new();
+    for planned in plan.cases.iter().filter(|planned| planned.lacks().is_none()) {
+        let Some(key) = image_key(&planned.case) else { continue };
+        if images.contains_key(&key) || around.cancelled.load(Ordering::Relaxed) {
+            continue;
         }
-        attempt += 1;
-    }
-}
-
-struct CaseEnd {
-    verdict: Verdict,
-    reason: Option<Reason>,
-    machine: Option<MachineReport>,
-    transcript_hash: Option<String>,
-}
-
-/// One attempt at one case.
-struct Run<'r, 'a> {
-    number: usize,
-    case: &'r Case,
-    secrets: &'r Secrets,
-    around: &'r Surroundings<'a>,
-    images: &'r mut Images,
-    emit: &'r mut dyn FnMut(Event),
-}
-
-impl Run<'_, '_> {
-    fn case(mut self) -> CaseEnd {
-        let firmware = match self.firmware() {
-            Ok(firmware) => firmware,
-            Err(error) => return self.broken(&StepError::Firmware(error)),
-        };
-        let writes_flash = self.case.steps.iter().any(|entry| entry.step.facts().writes_flash);
-        let request = TargetRequest {
-            board: self.case.board.text.clone(),
-            seed: self.around.seed,
-            flash: match &firmware {
-                Some(image) if !writes_flash => image.segments.clone(),
-                _ => Vec::new(),
-            },
-        };
-        let mut target = match self.around.targets.open(&request) {
-            Ok(target) => target,
-            Err(error) => return self.broken(&StepError::Target(error)),
-        };
-
-        let (number, case, secrets) = (self.number, self.case, self.secrets);
-        let step = std::cell::Cell::new(0);
-        let emit = std::cell::RefCell::new(&mut *self.emit);
-        let mut news = |news: News<'_>| match news {
-            News::Progress { what, progress } => (emit.borrow_mut())(Event::StepProgress {
-                case: number,
-                step: step.get(),
-                what,
-                done: progress.done,
-                total: progress.total,
-            }),
-            News::Line { port, time, text } => (emit.borrow_mut())(Event::Serial {
-                case: number,
-                port,
-                time,
-                text: printable(&secrets.redact(text)),
-            }),
-            News::Time(_) | News::Pin { .. } => {}
-        };
-        let values = Values::new(self.around.environment.clone());
-        let state = SessionState::new(target.now(), case.timeout, case.never.clone(), values);
-        let setup = Setup {
-            target: &mut *target,
-            dialect: case.dialect,
-            timeout: case.timeout,
-            secrets: secrets.clone(),
-            firmware,
-            project: case.project.clone(),
-            snapshots: SnapshotFolder::beside(
-                &case.path,
-                &case.project,
-                self.around.snapshots.clone(),
-            ),
-            cancelled: self.around.cancelled,
-            news: &mut news,
-        };
-        let mut session = Session::new(setup, state);
-
-        let mut outcome = Ok(());
-        let pins: BTreeSet<_> =
-            case.steps.iter().flat_map(|entry| entry.step.facts().pins).collect();
-        for gpio in pins {
-            outcome = outcome.and(session.observe_pin(gpio).map_err(|error| (None, error)));
-        }
-        let steps = if outcome.is_ok() { &case.steps[..] } else { &[] };
-        for (index, entry) in steps.iter().enumerate() {
-            step.set(index);
-            let start = Instant::now();
-            (emit.borrow_mut())(Event::StepStarted {
-                case: number,
-                step: index,
-                summary: secrets.redact(&entry.title()),
-                place: case.source.place(entry.span.start),
-                time: session.now(),
-            });
-            let result = play(&mut session, case, index, entry);
-            let (verdict, evidence) = match &result {
-                Ok(evidence) => (Verdict::Passed, Some(redact_evidence(evidence, secrets))),
-                Err(error) => (verdict_of(error), None),
-            };
-            (emit.borrow_mut())(Event::StepFinished {
-                case: number,
-                step: index,
-                verdict,
-                time: session.now(),
-                evidence,
-                wall_ms: millis(start),
-            });
-            if let Err(error) = result {
-                outcome = Err((Some(index), error));
-                break;
-            }
-        }
-        let last = session.end();
-        if outcome.is_ok() {
-            outcome = last.map_err(|error| (None, error));
-        }
-        let hash = transcript_hash(session.transcripts());
-        drop(session);
-        let machine = target.finish();
-        if outcome.is_ok() && case.unmodelled == Unmodelled::Deny && !machine.unmodelled.is_empty()
-        {
-            outcome = Err((None, unmodelled(&machine)));
-        }
-        let (verdict, reason) = match outcome {
-            Ok(()) => (Verdict::Passed, None),
-            Err((step, error)) => (verdict_of(&error), Some(self.reason(step, &error))),
-        };
-        CaseEnd { verdict, reason, machine: Some(machine), transcript_hash: Some(hash) }
-    }
-
-    /// The scenario's firmware, fetched once per run of the program.
-    fn firmware(&mut self) -> Result<Option<Arc<FlashImage>>, FirmwareTrouble> {
-        let Some(Spanned { text: spec, .. }) = &self.case.firmware else { return Ok(None) };
-        let key = (self.case.project.clone(), spec.clone());
-        if let Some(known) = self.images.get(&key) {
-            return known.clone().map(Some);
-        }
-        let emit = &mut *self.emit;
-        let name = spec.clone();
+        let name = key.1.clone();
         let mut news = |news: FetchNews| {
             emit(match news {
                 FetchNews::Note(wall_note) => Event::Firmware { name: name.clone(), wall_note },
@@ -274,145 +124,132 @@ impl Run<'_, '_> {
                 }
             });
         };
-        let image = self.around.firmware.resolve(&self.case.project, spec, &mut news).map(Arc::new);
-        self.images.insert(key, image.clone());
-        image.map(Some)
+        let image = around.firmware.resolve(&key.0, &key.1, &mut news).map(Arc::new);
+        images.insert(key, image);
     }
+    images
+}
 
-    fn broken(&self, error: &StepError) -> CaseEnd {
-        CaseEnd {
-            verdict: verdict_of(error),
-            reason: Some(self.reason(None, error)),
-            machine: None,
-            transcript_hash: None,
+fn image_key(case: &Case) -> Option<(PathBuf, String)> {
+    let Spanned { text, .. } = case.firmware.as_ref()?;
+    Some((case.project.clone(), text.clone()))
+}
+
+/// Plays cases as long as there are any.
+struct Worker<'r> {
+    plan: &'r Plan,
+    around: &'r Surroundings<'r>,
+    images: &'r Images,
+    schedule: &'r Schedule<'r>,
+}
+
+impl Worker<'_> {
+    fn work(&self, tell: &mpsc::Sender<Event>) {
+        // The receiver outlives all workers.
+        let mut emit = |event| drop(tell.send(event));
+        while !self.around.cancelled.load(Ordering::Relaxed)
+            && let Some(turn) = self.schedule.next()
+        {
+            let verdict = self.case(&turn, &mut emit);
+            if self.around.fail_fast && matches!(verdict, Verdict::Failed | Verdict::Error) {
+                self.schedule.stop();
+            }
         }
     }
 
-    fn reason(&self, step: Option<usize>, error: &StepError) -> Reason {
-        let failure = match error {
-            StepError::Failed(failure) => (**failure).clone(),
-            other => Failure::new(other.to_string()),
-        };
-        let failure = redact_failure(failure, self.secrets);
-        match step.and_then(|index| Some((index, self.case.steps.get(index)?))) {
-            Some((step, entry)) => Reason::Step {
-                step,
-                yaml: self.secrets.redact(self.case.yaml_of(entry)),
-                place: self.case.source.place(entry.span.start),
-                failure,
-            },
-            None => Reason::Case { failure },
+    /// Tries a case as often as is allowed.
+    fn case(&self, turn: &Turn<'_>, emit: &mut dyn FnMut(Event)) -> Verdict {
+        let number = turn.number;
+        let planned = &self.plan.cases[number];
+        let case = &planned.case;
+        let secrets = Secrets::new(&case.environment_names(), &self.around.environment);
+        let mut attempt = 1;
+        loop {
+            let start = Instant::now();
+            let first = attempt == 1;
+            let saved = if first { self.schedule.take(number) } else { None };
+            let host_fork = saved.as_ref().and(planned.fork).map(|fork| HostFork {
+                case: fork.from,
+                name: self.plan.cases[fork.from].case.name.clone(),
+                steps: fork.steps,
+            });
+            emit(Event::CaseStarted {
+                case: number,
+                name: case.name.clone(),
+                title: case.title.clone(),
+                file: case.source.name.clone(),
+                board: case.board.text.clone(),
+                steps: case.steps.len(),
+                attempt,
+                host_fork,
+            });
+            let end = match planned.lacks() {
+                None => Attempt {
+                    number,
+                    case,
+                    secrets: &secrets,
+                    around: self.around,
+                    firmware: self.image(case),
+                    saved,
+                    places: if first { self.schedule.places(number) } else { Vec::new() },
+                    pass: &|steps, saved| self.schedule.pass(number, steps, saved),
+                    emit: &mut *emit,
+                }
+                .run(),
+                Some(reason) => CaseEnd::without_machine(Verdict::Skipped, reason),
+            };
+            let again = end.verdict == Verdict::Failed && attempt <= self.around.retries;
+            let verdict = match end.verdict {
+                Verdict::Passed if attempt > 1 => Verdict::Flaky,
+                verdict => verdict,
+            };
+            if let (Verdict::Failed, false, Some(hold)) = (verdict, again, self.around.hold)
+                && let Some(target) = end.target
+                && hold.keep(&case.name, target)
+            {
+                self.schedule.stop();
+            }
+            emit(Event::CaseFinished {
+                case: number,
+                verdict,
+                reason: end.reason.map(Box::new),
+                machine: end.machine.map(Box::new),
+                transcript_hash: end.transcript_hash,
+                again,
+                wall_ms: millis(start),
+            });
+            if !again {
+                return verdict;
+            }
+            attempt += 1;
+        }
+    }
+
+    /// The scenario's firmware, if it names one.
+    fn image(&self, case: &Case) -> Result<Option<Arc<FlashImage>>, FirmwareTrouble> {
+        match image_key(case).and_then(|key| self.images.get(&key)) {
+            None => Ok(None),
+            Some(image) => image.clone().map(Some),
         }
     }
 }
 
-fn play(
-    session: &mut Session<'_>,
-    case: &Case,
-    index: usize,
-    entry: &StepEntry,
-) -> Result<Evidence, StepError> {
-    let facts = entry.step.facts();
-    // Wokwi's simulations are switched on when they start.
-    if facts.needs_power || case.dialect == Dialect::Wokwi {
-        session.power_for_first_step()?;
-    }
-    let upcoming = match facts.expects {
-        Some(_) => None,
-        None => case.steps[index + 1..].iter().find_map(|entry| entry.step.facts().expects),
-    };
-    // A pattern whose values are not all known yet simply does not look ahead.
-    let upcoming =
-        upcoming.and_then(|(port, pattern)| Some((port, pattern.pattern(session.values()).ok()?)));
-    session.look_ahead(upcoming);
-    entry.step.run(session)
-}
-
-fn verdict_of(error: &StepError) -> Verdict {
-    match error {
-        StepError::Failed(_) => Verdict::Failed,
-        StepError::Interrupted => Verdict::Interrupted,
-        _ => Verdict::Error,
-    }
-}
-
-fn unmodelled(machine: &MachineReport) -> StepError {
-    let seen = machine.unmodelled.iter().map(ToString::to_string).collect();
-    StepError::failed(Failure {
-        seen,
-        help: Some("the scenario says `unmodelled: deny`".to_owned()),
-        ..Failure::new("the firmware touched what the emulator does not model")
-    })
-}
-
-fn redact_failure(mut failure: Failure, secrets: &Secrets) -> Failure {
-    let redact = |text: &mut String| *text = printable(&secrets.redact(text));
-    redact(&mut failure.what);
-    failure.seen.iter_mut().for_each(redact);
-    for text in [&mut failure.expected, &mut failure.diff, &mut failure.help].into_iter().flatten()
-    {
-        redact(text);
-    }
-    for sighting in [&mut failure.nearest, &mut failure.already_seen].into_iter().flatten() {
-        redact(&mut sighting.line);
-    }
-    failure
-}
-
-fn redact_evidence(evidence: &Evidence, secrets: &Secrets) -> Evidence {
-    let redact = |text: &str| printable(&secrets.redact(text));
-    match evidence.clone() {
-        Evidence::Line { line, time } => Evidence::Line { line: redact(&line), time },
-        Evidence::Seen { text, time } => Evidence::Seen { text: secrets.redact(&text), time },
-        Evidence::Answer { code, answer } => {
-            Evidence::Answer { code: secrets.redact(&code), answer: redact(&answer) }
-        }
-        Evidence::Note { text } => Evidence::Note { text: secrets.redact(&text) },
-        Evidence::Unity { tests } => Evidence::Unity {
-            tests: tests
-                .into_iter()
-                .map(|test| UnityTest {
-                    name: redact(&test.name),
-                    message: redact(&test.message),
-                    ..test
-                })
-                .collect(),
-        },
-        other @ (Evidence::Done | Evidence::Snapshot { .. }) => other,
-    }
-}
-
-/// FNV-1a over port, time and bytes of everything said: equal runs have equal hashes.
-fn transcript_hash<'t>(
-    transcripts: impl Iterator<Item = (crate::targets::Port, &'t Transcript)>,
-) -> String {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    let mut take = |bytes: &[u8]| {
-        for byte in bytes {
-            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    };
-    for (port, transcript) in transcripts {
-        take(port.to_string().as_bytes());
-        for (length, time) in transcript.deliveries() {
-            take(&(*length as u64).to_le_bytes());
-            take(&time.nanos().to_le_bytes());
-        }
-        take(transcript.raw());
-    }
-    format!("{hash:016x}")
-}
-
-fn millis(start: Instant) -> u64 {
+pub(super) fn millis(start: Instant) -> u64 {
     start.elapsed().as_millis().try_into().unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
-    use crate::runner::testing::{Outcome, events, run_file, run_steps};
+    use crate::reports::Report;
+    use crate::reports::in_order::InOrder;
+    use crate::runner::events::Reason;
+    use crate::runner::failure::Failure;
+    use crate::runner::testing::{Bench, Outcome, events, run_file, run_steps};
     use crate::targets::fake::{Cue, FakeSource, FakeTarget, Reply};
-    use crate::targets::{Capability, UnmodelledAccess};
+    use crate::targets::{Capability, Core, MachineReport, UnmodelledAccess};
     use crate::time::Span;
 
     const PANIC: &str = "Guru Meditation Error: Core  0 panic'ed (LoadProhibited).\r\n";
@@ -603,5 +440,229 @@ steps: [{delay: '{{wait}}'}, {log: 'say {{word}}'}]
             |us| FakeTarget::new([Reply::on(Cue::PowerOn).say(Span::from_micros(us), "ready")]);
         assert_eq!(hash(ready(5)), hash(ready(5)));
         assert_ne!(hash(ready(5)), hash(ready(6)));
+    }
+
+    /// Boots, answers a question, and dies when told to.
+    fn talking() -> FakeTarget {
+        let ms = Span::from_millis;
+        FakeTarget::new([
+            Reply::on(Cue::PowerOn).say(ms(300), "boot\r\nready\r\n"),
+            Reply::on(Cue::Sent(b"a?".to_vec())).say(ms(2), "a: 42\r\n"),
+            Reply::on(Cue::Sent(b"b?".to_vec())).say(ms(2), "b: 43\r\n"),
+        ])
+    }
+
+    const ASKS: &[(&str, &str)] = &[
+        (
+            "a",
+            "
+name: asks
+version: 1
+parameters: {wanted: [42, 43]}
+steps:
+- expect-serial: ready
+- write-serial: a?
+- name: answer
+  expect-serial: {regex: 'a: (?<got>.*)'}
+- expect-serial: {text: '{{wanted}}', within: 1s}
+",
+        ),
+        (
+            "b",
+            "
+name: asks more
+version: 1
+steps:
+- expect-serial: ready
+- write-serial: a?
+- expect-serial:
+    regex: 'a: (?<got>.*)'
+- log: it was {{got}}
+- write-serial: b?
+- expect-serial: 'b: 43'
+",
+        ),
+    ];
+
+    /// All events as JSON, one case after the other, without what depends on the host.
+    fn told(source: &FakeSource, jobs: usize, forks: bool) -> Vec<serde_json::Value> {
+        struct Keep<'k>(&'k mut Vec<serde_json::Value>);
+        impl Report for Keep<'_> {
+            fn event(&mut self, event: &Event) {
+                self.0.push(crate::reports::json::without_host(event).expect("JSON"));
+            }
+        }
+        let project = tempfile::tempdir().unwrap();
+        let mut bench = Bench::new(source);
+        bench.around.jobs = NonZeroUsize::new(jobs).unwrap();
+        bench.forks = forks;
+        let mut all = Vec::new();
+        let mut report = InOrder::new(Keep(&mut all));
+        bench.run(project.path(), ASKS, &mut |event| report.event(&event)).unwrap();
+        // The folder's name is the only thing that is new each time.
+        let folder = project.path().display().to_string();
+        let text = serde_json::to_string(&all).unwrap().replace(&folder, "PROJECT");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn neither_jobs_nor_forks_change_what_is_told() {
+        let plain = FakeSource::new(talking());
+        let alone = told(&plain, 1, false);
+        assert_eq!(plain.requests.lock().unwrap().len(), 3);
+        for (jobs, forks) in [(4, false), (1, true), (4, true)] {
+            let source = FakeSource::new(talking());
+            assert_eq!(told(&source, jobs, forks), alone, "{jobs} jobs, forks: {forks}");
+            let opened = source.requests.lock().unwrap().len();
+            assert_eq!(opened, if forks { 1 } else { 3 });
+        }
+    }
+
+    /// Verdicts by name, and what each case went on from.
+    fn verdicts(
+        bench: &Bench<'_>,
+        scenarios: &[(&str, &str)],
+    ) -> (BTreeMap<String, Verdict>, Vec<HostFork>) {
+        let project = tempfile::tempdir().unwrap();
+        let (mut names, mut verdicts, mut forks) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        let mut emit = |event| match event {
+            Event::CaseStarted { case, name, host_fork, .. } => {
+                names.insert(case, name);
+                forks.extend(host_fork);
+            }
+            Event::CaseFinished { case, verdict, again: false, .. } => {
+                verdicts.insert(names[&case].clone(), verdict);
+            }
+            _ => {}
+        };
+        bench.run(project.path(), scenarios, &mut emit).unwrap();
+        (verdicts, forks)
+    }
+
+    #[test]
+    fn a_case_says_what_it_went_on_from() {
+        let source = FakeSource::new(talking());
+        let mut bench = Bench::new(&source);
+        bench.forks = true;
+        let (_, forks) = verdicts(&bench, ASKS);
+        let from = |steps| HostFork { case: 0, name: "a[wanted=42]".to_owned(), steps };
+        assert_eq!(forks, [from(3), from(3)]);
+    }
+
+    #[test]
+    fn a_case_whose_forerunner_fails_before_the_fork_runs_from_its_start() {
+        let source = FakeSource::new(talking());
+        let mut bench = Bench::new(&source);
+        bench.forks = true;
+        bench.around.jobs = NonZeroUsize::new(2).unwrap();
+        let text = "
+name: t
+version: 1
+parameters: {then: [1, 2]}
+steps:
+- expect-serial: never
+- log: '{{then}}'
+";
+        // They share the step that fails.
+        let (verdicts, forks) = verdicts(&bench, &[("t", text)]);
+        assert!(verdicts.values().all(|verdict| *verdict == Verdict::Failed), "{verdicts:?}");
+        assert_eq!((verdicts.len(), forks.len()), (2, 0));
+    }
+
+    #[test]
+    fn what_fails_is_tried_again_from_the_start_and_never_silently_passed() {
+        /// Opens a board that says nothing first, and one that works then.
+        struct Improving(FakeSource);
+        impl TargetSource for Improving {
+            fn name(&self) -> &str {
+                self.0.name()
+            }
+            fn capabilities(&self) -> crate::targets::Capabilities {
+                self.0.capabilities()
+            }
+            fn boards(&self) -> Vec<String> {
+                self.0.boards()
+            }
+            fn parts(&self, board: &str) -> Vec<String> {
+                self.0.parts(board)
+            }
+            fn open(
+                &self,
+                request: &crate::targets::TargetRequest,
+            ) -> Result<Box<dyn crate::targets::Target>, crate::targets::TargetError> {
+                let first = self.0.requests.lock().unwrap().is_empty();
+                let target = self.0.open(request)?;
+                Ok(if first { Box::new(FakeTarget::new([])) } else { target })
+            }
+        }
+        let source = Improving(FakeSource::new(talking()));
+        let text = "name: t\nversion: 1\nsteps: [expect-serial: ready]\n";
+        let mut bench = Bench::new(&source);
+        bench.around.retries = 1;
+        let (verdicts, _) = verdicts(&bench, &[("t", text)]);
+        assert_eq!(verdicts["t"], Verdict::Flaky);
+    }
+
+    #[test]
+    fn fail_fast_begins_nothing_after_the_first_that_does_not_pass() {
+        let source = FakeSource::new(talking());
+        let (good, bad) = (
+            "name: t\nversion: 1\nsteps: [expect-serial: ready]\n",
+            "name: t\nversion: 1\nsteps: [expect-serial: never]\n",
+        );
+        let scenarios = [("one", good), ("two", bad), ("three", good)];
+        let mut bench = Bench::new(&source);
+        assert_eq!(verdicts(&bench, &scenarios).0.len(), 3);
+        bench.around.fail_fast = true;
+        assert_eq!(verdicts(&bench, &scenarios).0.len(), 2);
+        bench.around.fail_fast = false;
+        let hold = Hold::default();
+        bench.around.hold = Some(&hold);
+        assert_eq!(verdicts(&bench, &scenarios).0.len(), 2);
+        assert_eq!(hold.take().map(|held| held.case).as_deref(), Some("two"));
+    }
+
+    #[test]
+    fn a_case_that_takes_too_long_for_the_person_is_an_error_that_says_so() {
+        let source = FakeSource::new(talking());
+        let mut bench = Bench::new(&source);
+        bench.around.wall_limit = Some(Duration::ZERO);
+        let project = tempfile::tempdir().unwrap();
+        let mut ends = Vec::new();
+        let text = "name: t\nversion: 1\nsteps: [expect-serial: never]\n";
+        let mut emit = |event| {
+            if let Event::CaseFinished { verdict, reason: Some(reason), .. } = event {
+                ends.push((verdict, *reason));
+            }
+        };
+        bench.run(project.path(), &[("t", text)], &mut emit).unwrap();
+        let [(Verdict::Error, Reason::Step { failure, .. })] = &ends[..] else {
+            panic!("{ends:?}")
+        };
+        assert_eq!(failure.what, "the case has taken more than 0 s of wall time");
+    }
+
+    #[test]
+    fn a_guest_that_can_do_nothing_any_more_fails_at_once_and_says_where_it_stands() {
+        let core = Core {
+            name: "PRO_CPU",
+            pc: 0x4008_1234,
+            symbol: None,
+            doing: "waits for an interrupt",
+        };
+        let steps = "- expect-serial: ready\n- expect-serial: {text: more, within: 1h}";
+        let failure = failed(run_steps(talking().dying_with(vec![core]), steps));
+        assert_eq!(failure.what, "\"more\" cannot come: the guest can do nothing any more");
+        assert_eq!(failure.standing, ["PRO_CPU waits for an interrupt at 0x40081234"]);
+        // Waiting for nothing in particular is no failure.
+        let steps = "- expect-serial: ready\n- delay: 1h\n- write-serial: a?\n- expect-serial: 42";
+        let core = Core { name: "PRO_CPU", pc: 0, symbol: None, doing: "sleeps" };
+        assert_eq!(
+            run_file(
+                talking().dying_with(vec![core]),
+                &format!("name: t\nversion: 1\ntimeout: 2h\nsteps:\n{steps}\n")
+            ),
+            Outcome::Passed
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! What a step ends with when it does not go right.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -24,6 +25,8 @@ pub struct Failure {
     pub already_seen: Option<Sighting>,
     /// The difference, as a unified diff.
     pub diff: Option<String>,
+    /// Where the cores stood, if the guest did not go on.
+    pub standing: Vec<String>,
     /// What may help.
     pub help: Option<String>,
 }
@@ -70,6 +73,9 @@ pub enum StepError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The case took too long for the person who waits, whatever device time says: *error*.
+    #[error("the case has taken more than {} s of wall time", .0.as_secs())]
+    WallLimit(Duration),
     /// The person ended the run.
     #[error("interrupted")]
     Interrupted,

@@ -41,7 +41,7 @@ pub enum FetchNews {
 }
 
 /// Where firmware comes from.
-pub trait FirmwareSource: fmt::Debug {
+pub trait FirmwareSource: fmt::Debug + Sync {
     /// The firmware that a scenario of `project` calls `spec`, fetched first if need be.
     ///
     /// # Errors

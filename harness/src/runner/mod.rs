@@ -3,7 +3,10 @@
 //! | module | does |
 //! |---|---|
 //! | [`plan`] | which cases run, and which are skipped why |
-//! | [`execute`] | runs the plan, case by case |
+//! | [`prefix`] | which cases begin alike, so that one goes on from another's machine |
+//! | [`execute`] | runs the plan, several cases at a time |
+//! | `schedule`, `attempt` | who runs what when; one attempt at one case |
+//! | [`hold`] | the machine of a failed case, for a person to look at |
 //! | [`session`] | what a step sees of a running case |
 //! | [`guard`] | watches for panics, watchdog resets and `never:` texts |
 //! | [`events`] | everything that is told to the outside |
@@ -11,14 +14,18 @@
 //!
 //! The runner emits events and never prints; reports read events and never decide.
 
+mod attempt;
 pub mod events;
 pub mod evidence;
 pub mod execute;
 pub mod failure;
 pub mod firmware;
 pub mod guard;
+pub mod hold;
 pub mod pins;
 pub mod plan;
+pub mod prefix;
+mod schedule;
 pub mod session;
 #[cfg(test)]
 pub(crate) mod testing;

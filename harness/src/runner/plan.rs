@@ -2,9 +2,12 @@
 //! need. Made for all cases before the first one starts.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use super::events::Reason;
+use super::prefix::{self, Fork};
 use crate::scenario::model::Case;
 use crate::targets::{Capability, TargetSource};
 
@@ -17,6 +20,8 @@ pub struct PlannedCase {
     pub missing: Vec<Capability>,
     /// Parts that it names and the board lacks; not empty means the same.
     pub missing_parts: Vec<String>,
+    /// Where it goes on from, instead of doing its first steps itself.
+    pub fork: Option<Fork>,
 }
 
 impl PlannedCase {
@@ -37,6 +42,15 @@ pub struct Plan {
     pub cases: Vec<PlannedCase>,
 }
 
+/// One of several equal parts of a plan, for as many computers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shard {
+    /// Which part, from 0.
+    index: usize,
+    /// How many parts there are.
+    count: NonZeroUsize,
+}
+
 impl Plan {
     /// Decides about every case, for targets of this source.
     pub fn new(cases: impl IntoIterator<Item = Arc<Case>>, targets: &dyn TargetSource) -> Self {
@@ -49,8 +63,80 @@ impl Plan {
             let missing = needs.difference(&capabilities).copied().collect();
             let missing_parts = named.into_iter().filter(|name| !parts.iter().any(|it| it == name));
             let missing_parts = missing_parts.map(str::to_owned).collect();
-            PlannedCase { case, missing, missing_parts }
+            PlannedCase { case, missing, missing_parts, fork: None }
         };
         Self { cases: cases.into_iter().map(planned).collect() }
+    }
+
+    /// The same, with cases that go on from one another's machines where they begin alike. The
+    /// target must be able to [`Capability::SaveState`].
+    pub fn forking(mut self) -> Self {
+        let runs = |planned: &PlannedCase| planned.lacks().is_none();
+        let cases: Vec<_> = self.cases.iter().map(|it| runs(it).then_some(&*it.case)).collect();
+        let forks = prefix::forks(&cases);
+        for (planned, fork) in self.cases.iter_mut().zip(forks) {
+            planned.fork = fork;
+        }
+        self
+    }
+
+    /// One part of it. Neighbours stay together, since they are what begins alike.
+    pub fn shard(mut self, shard: Shard) -> Self {
+        let Shard { index, count } = shard;
+        let at = |index: usize| index * self.cases.len() / count;
+        let (start, end) = (at(index), at(index + 1));
+        self.cases.truncate(end);
+        self.cases.drain(..start);
+        self
+    }
+}
+
+impl FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split_once('/').and_then(|(index, count)| {
+            let (index, count): (usize, NonZeroUsize) = (index.parse().ok()?, count.parse().ok()?);
+            Some(Self { index: index.checked_sub(1)?, count })
+        });
+        parts
+            .filter(|shard| shard.index < shard.count.get())
+            .ok_or_else(|| "write 1/4 for the first of four parts".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    use crate::scenario::parser::{FilePlace, parse};
+    use crate::targets::fake::{FakeSource, FakeTarget};
+
+    #[test]
+    fn the_shards_of_a_plan_are_the_plan() {
+        let numbers: Vec<_> = (0..11).map(|n| n.to_string()).collect();
+        let text = format!(
+            "name: x\nversion: 1\nparameters: {{n: [{}]}}\nsteps: [log: '{{{{n}}}}']\n",
+            numbers.join(", ")
+        );
+        let place = FilePlace { path: Path::new("x.yaml"), project: Path::new(".") };
+        let source = FakeSource::new(FakeTarget::new([]));
+        let plan = Plan::new(parse(&text, place).unwrap().cases, &source);
+        let names = |plan: &Plan| -> Vec<String> {
+            plan.cases.iter().map(|planned| planned.case.name.clone()).collect()
+        };
+        let shard = |text: &str| plan.clone().shard(text.parse().unwrap());
+        let parts = [shard("1/4"), shard("2/4"), shard("3/4"), shard("4/4")];
+        assert_eq!(parts.iter().flat_map(&names).collect::<Vec<_>>(), names(&plan));
+        assert!(parts.iter().all(|part| matches!(part.cases.len(), 2 | 3)));
+        assert_eq!(names(&shard("1/1")), names(&plan));
+    }
+
+    #[test]
+    fn a_shard_is_one_of_those_that_there_are() {
+        for wrong in ["", "1", "0/2", "3/2", "1/0", "-1/2", "a/b", "1/2/3"] {
+            assert!(wrong.parse::<Shard>().is_err(), "{wrong}");
+        }
     }
 }

@@ -12,6 +12,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use super::evidence::Evidence;
 use super::failure::{Failure, Sighting, StepError};
@@ -91,6 +92,8 @@ pub struct Setup<'a> {
     pub snapshots: SnapshotFolder,
     /// Set when the person wants the run to end.
     pub cancelled: &'a AtomicBool,
+    /// The wall time at which the case ends, and how long it then has taken.
+    pub wall_limit: Option<(Instant, Duration)>,
     /// Is told what happens meanwhile.
     pub news: &'a mut dyn FnMut(News<'_>),
 }
@@ -156,9 +159,9 @@ impl<'a> Session<'a> {
         Self { setup, state }
     }
 
-    /// What has happened so far.
-    pub fn state(&self) -> &SessionState {
-        &self.state
+    /// The case as it stands, for another one to go on from; `None` if the target cannot be copied.
+    pub fn save(&self) -> Option<(Box<dyn Target>, SessionState)> {
+        Some((self.setup.target.fork()?, self.state.clone()))
     }
 
     /// The target itself.
@@ -348,7 +351,7 @@ impl<'a> Session<'a> {
                     }
                 }
                 Poll::Missing => {
-                    if self.advance(until)? == Advance::Deadline {
+                    if self.await_output(until)? == Advance::Deadline {
                         return Err(self.not_seen(port, search.pattern(), from, patience));
                     }
                 }
@@ -385,7 +388,7 @@ impl<'a> Session<'a> {
                 self.excuse(port, text_start, text_end);
                 return Ok(time);
             }
-            if self.advance(until)? == Advance::Deadline {
+            if self.await_output(until)? == Advance::Deadline {
                 let from = self.transcript(port).cursor();
                 let pattern = Pattern::Text(text.to_owned());
                 return Err(self.not_seen(port, &pattern, from, patience));
@@ -536,6 +539,11 @@ impl<'a> Session<'a> {
             if self.setup.cancelled.load(Ordering::Relaxed) {
                 return Err(StepError::Interrupted);
             }
+            if let Some((end, span)) = self.setup.wall_limit
+                && Instant::now() >= end
+            {
+                return Err(StepError::WallLimit(span));
+            }
             let now = self.now();
             if let Some(alarm) = &self.state.alarm
                 && now >= alarm.time + DUMP
@@ -549,6 +557,7 @@ impl<'a> Session<'a> {
                 let what = format!("the case's time of {} is over", self.setup.timeout);
                 let failure = Failure {
                     seen: self.tail(Port::Console),
+                    standing: self.standing(),
                     help: Some("give the scenario a longer `timeout:` if that is right".into()),
                     ..Failure::new(what)
                 };
@@ -577,6 +586,28 @@ impl<'a> Session<'a> {
                 return Ok(advance);
             }
         }
+    }
+
+    /// Lets time pass for output that somebody waits for: as [`Session::advance`], but a guest that
+    /// can never do anything again has missed the deadline at once.
+    ///
+    /// # Errors
+    /// As for [`Session::advance`].
+    pub fn await_output(&mut self, until: DeviceTime) -> Result<Advance, StepError> {
+        match self.state.alarm {
+            // A dying guest has time to finish its dump.
+            None if self.is_dead() => Ok(Advance::Deadline),
+            _ => self.advance(until),
+        }
+    }
+
+    fn is_dead(&self) -> bool {
+        self.setup.target.is_dead()
+    }
+
+    /// Where the cores stand, in words.
+    pub fn standing(&self) -> Vec<String> {
+        self.setup.target.standing().iter().map(ToString::to_string).collect()
     }
 
     /// Ends the case: an alarm that nothing has expected counts now, and the last lines are told.
@@ -694,9 +725,13 @@ impl<'a> Session<'a> {
         patience: Patience,
     ) -> StepError {
         let what = match patience {
+            _ if self.is_dead() => {
+                format!("{pattern} cannot come: the guest can do nothing any more")
+            }
             Patience::Within(span) => format!("{pattern} did not come within {span}"),
             Patience::Case => format!("{pattern} did not come in the time of the case"),
         };
+        let standing = self.standing();
         let seen = self.tail(port);
         let transcript = self.transcript(port);
         let wanted = match pattern {
@@ -719,7 +754,8 @@ impl<'a> Session<'a> {
         };
         let silent = transcript.text().is_empty();
         let help = silent.then(|| format!("{port} has not said anything at all"));
-        StepError::failed(Failure { seen, nearest, already_seen, help, ..Failure::new(what) })
+        let failure = Failure { seen, nearest, already_seen, standing, help, ..Failure::new(what) };
+        StepError::failed(failure)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Running steps against a scripted target, for tests.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
@@ -9,7 +10,7 @@ use super::execute::{Surroundings, execute};
 use super::failure::Failure;
 use super::firmware::{FetchNews, FirmwareSource, FirmwareTrouble, FlashImage};
 use super::plan::Plan;
-use super::verdict::{Skips, Verdict};
+use super::verdict::{Skips, Tally, Verdict};
 use crate::scenario::fault::Fault;
 use crate::scenario::parser::{FilePlace, parse};
 use crate::snapshots::SnapshotPolicy;
@@ -109,27 +110,69 @@ pub(crate) fn events(
     environment: &[(&str, &str)],
     emit: &mut dyn FnMut(Event),
 ) -> Option<Vec<Fault>> {
-    let folder = project.join("scenarios");
-    std::fs::create_dir_all(&folder).expect("a writable folder");
-    std::fs::write(project.join("hello.py"), "print('hello')\n").expect("a writable folder");
-    let path = folder.join("test.yaml");
-    let cases = match parse(text, FilePlace { path: &path, project }) {
-        Ok(parsed) => parsed.cases,
-        Err(faults) => return Some(faults.faults),
-    };
-    let environment: BTreeMap<_, _> =
-        environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    let around = Surroundings {
-        targets,
-        firmware: &FakeFirmware,
-        snapshots: SnapshotPolicy::from_environment(&environment, false).expect("a known word"),
-        environment,
-        seed: 1,
-        retries: 0,
-        fail_fast: false,
-        skips: Skips::Allow,
-        cancelled: &AtomicBool::new(false),
-    };
-    execute(&Plan::new(cases, targets), &around, emit);
-    None
+    Bench::new(targets).environment(environment).run(project, &[("test", text)], emit).err()
+}
+
+/// How scenarios are run.
+pub(crate) struct Bench<'a> {
+    pub(crate) around: Surroundings<'a>,
+    pub(crate) forks: bool,
+}
+
+static NOT_CANCELLED: AtomicBool = AtomicBool::new(false);
+
+impl<'a> Bench<'a> {
+    /// One case at a time, each doing all of its steps.
+    pub(crate) fn new(targets: &'a dyn TargetSource) -> Self {
+        let around = Surroundings {
+            targets,
+            firmware: &FakeFirmware,
+            snapshots: policy(&BTreeMap::new()),
+            environment: BTreeMap::new(),
+            seed: 1,
+            jobs: NonZeroUsize::MIN,
+            retries: 0,
+            fail_fast: false,
+            skips: Skips::Allow,
+            wall_limit: None,
+            hold: None,
+            cancelled: &NOT_CANCELLED,
+        };
+        Self { around, forks: false }
+    }
+
+    pub(crate) fn environment(mut self, variables: &[(&str, &str)]) -> Self {
+        let variables = variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        self.around.environment = variables.collect();
+        self.around.snapshots = policy(&self.around.environment);
+        self
+    }
+
+    /// Runs scenarios, given as the stem of the file and its text; the faults of the first that is
+    /// invalid.
+    pub(crate) fn run(
+        &self,
+        project: &Path,
+        scenarios: &[(&str, &str)],
+        emit: &mut dyn FnMut(Event),
+    ) -> Result<Tally, Vec<Fault>> {
+        let folder = project.join("scenarios");
+        std::fs::create_dir_all(&folder).expect("a writable folder");
+        std::fs::write(project.join("hello.py"), "print('hello')\n").expect("a writable folder");
+        let mut cases = Vec::new();
+        for (stem, text) in scenarios {
+            let path = folder.join(format!("{stem}.yaml"));
+            match parse(text, FilePlace { path: &path, project }) {
+                Ok(parsed) => cases.extend(parsed.cases),
+                Err(faults) => return Err(faults.faults),
+            }
+        }
+        let plan = Plan::new(cases, self.around.targets);
+        let plan = if self.forks { plan.forking() } else { plan };
+        Ok(execute(&plan, &self.around, emit))
+    }
+}
+
+fn policy(environment: &BTreeMap<String, String>) -> SnapshotPolicy {
+    SnapshotPolicy::from_environment(environment, false).expect("a known word")
 }

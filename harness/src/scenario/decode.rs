@@ -114,7 +114,14 @@ pub struct PerMillion(pub u32);
 impl Decode for Span {
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         let like = "a duration such as 250ms";
-        quantity(node, decoder, like, "units are ns, us, ms, s, min, h", &["ms", "s"], units::duration)
+        quantity(
+            node,
+            decoder,
+            like,
+            "units are ns, us, ms, s, min, h",
+            &["ms", "s"],
+            units::duration,
+        )
     }
 }
 

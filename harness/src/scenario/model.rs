@@ -46,6 +46,8 @@ pub struct StepEntry {
     pub span: Range<usize>,
     /// The step.
     pub step: AnyStep,
+    /// Its name and fields without their places: equal for steps that do the same.
+    pub canonical: String,
 }
 
 impl StepEntry {
@@ -95,6 +97,11 @@ impl Case {
     /// The text of a step as its author wrote it, without the indentation.
     pub fn yaml_of(&self, entry: &StepEntry) -> &str {
         self.source.text.get(entry.span.clone()).unwrap_or_default().trim_end()
+    }
+
+    /// The pins that its steps want to see from the beginning.
+    pub fn pins(&self) -> BTreeSet<u8> {
+        self.steps.iter().flat_map(|entry| entry.step.facts().pins).collect()
     }
 
     /// The environment variables that its texts refer to.

@@ -104,6 +104,41 @@ impl Node {
         }
     }
 
+    /// The value without its place and its way of writing: equal for values that mean the same.
+    pub fn canonical(&self) -> String {
+        let mut out = String::new();
+        self.write_canonical(&mut out);
+        out
+    }
+
+    fn write_canonical(&self, out: &mut String) {
+        match &self.value {
+            Value::Scalar { text, plain } => {
+                // `1` and `'1'` may mean different things.
+                out.push(if *plain { '=' } else { '\'' });
+                out.push_str(&text.escape_default().to_string());
+            }
+            Value::List(items) => {
+                out.push('[');
+                for item in items {
+                    item.write_canonical(out);
+                    out.push(',');
+                }
+                out.push(']');
+            }
+            Value::Map(entries) => {
+                out.push('{');
+                for (key, value) in entries {
+                    key.write_canonical(out);
+                    out.push(':');
+                    value.write_canonical(out);
+                    out.push(',');
+                }
+                out.push('}');
+            }
+        }
+    }
+
     /// The value of a key, if this is a mapping that has it.
     pub fn get(&self, key: &str) -> Option<&Node> {
         match &self.value {

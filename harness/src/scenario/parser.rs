@@ -297,7 +297,10 @@ fn step(item: &Node, decoder: &mut Decoder) -> Option<StepEntry> {
     };
     let Some(name) = key.as_text() else { return decoder.wrong(key, "the name of a step") };
     match AnyStep::decode(name, value, decoder) {
-        Some(step) => Some(StepEntry { label, span: item.span.clone(), step: step? }),
+        Some(step) => {
+            let canonical = format!("{name}:{}", value.canonical());
+            Some(StepEntry { label, span: item.span.clone(), step: step?, canonical })
+        }
         None => {
             decoder.fault(unknown_step(name, key));
             None

@@ -44,7 +44,7 @@ pub trait Served: Target {
 pub type Remark<'a> = &'a mut dyn FnMut(String);
 
 /// Keeps changed flash contents.
-pub type Keep<'a> = &'a mut dyn FnMut(&[u8]) -> Result<(), String>;
+pub type Keep<'a> = &'a mut (dyn FnMut(&[u8]) -> Result<(), String> + Send);
 
 /// What joins a machine with its doors.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ pub struct Wiring {
 ///
 /// # Errors
 /// Trouble with the target, after which the flash has been kept all the same.
-pub fn run<T: Served, C: Clock>(
+pub fn run<T: Served + ?Sized, C: Clock>(
     target: &mut T,
     mut wiring: Wiring,
     mut pacer: Pacer<C>,
@@ -104,7 +104,7 @@ pub fn run<T: Served, C: Clock>(
 }
 
 /// Gives the board what clients have sent, as far as its serial lines have room.
-fn feed<T: Served>(
+fn feed<T: Served + ?Sized>(
     target: &mut T,
     input: &mut Receiver<Input>,
     held: &mut Option<Input>,
@@ -129,7 +129,10 @@ fn feed<T: Served>(
     }
 }
 
-fn slice<T: Served>(target: &mut T, rings: &[(Port, Arc<Ring>)]) -> Result<(), TargetError> {
+fn slice<T: Served + ?Sized>(
+    target: &mut T,
+    rings: &[(Port, Arc<Ring>)],
+) -> Result<(), TargetError> {
     let end = target.now() + SLICE;
     let mut said: Vec<(Port, Vec<u8>)> = Vec::new();
     let outcome = loop {
@@ -155,7 +158,7 @@ fn slice<T: Served>(target: &mut T, rings: &[(Port, Arc<Ring>)]) -> Result<(), T
     outcome
 }
 
-fn save<T: Served>(target: &mut T, keep: Keep<'_>, remark: Remark<'_>) {
+fn save<T: Served + ?Sized>(target: &mut T, keep: Keep<'_>, remark: Remark<'_>) {
     if let Some(flash) = target.changed_flash()
         && let Err(trouble) = keep(&flash)
     {

@@ -133,6 +133,9 @@ pub struct Facts<'s> {
     pub image: Option<(&'s ImageRef, Range<usize>)>,
     /// Files of the project that it reads, with their places.
     pub files: Vec<(&'s str, Range<usize>)>,
+    /// Whether it does something outside of the target, such as writing a file or asking a person,
+    /// or has more than the case's own target: no other case can profit from that.
+    pub touches_host: bool,
     /// Pins whose edges it wants, from the beginning of the case on.
     pub pins: Vec<u8>,
     /// Parts of the board that it names: buttons, and `esp` for the chip with its pins.

@@ -39,7 +39,12 @@ impl Step for ReadFlash {
     }
 
     fn facts(&self) -> Facts<'_> {
-        Facts { needs: &[Capability::Flash], needs_power: true, ..Facts::default() }
+        Facts {
+            needs: &[Capability::Flash],
+            needs_power: true,
+            touches_host: true,
+            ..Facts::default()
+        }
     }
 
     fn summary(&self) -> String {

@@ -117,6 +117,7 @@ impl Step for Snapshot {
             },
             uses_marks: marks.map(|place| (place.mark.as_str(), place.span.clone())).collect(),
             snapshot: Some((&self.name, self.span.clone())),
+            touches_host: true,
             ..Facts::default()
         }
     }

@@ -6,17 +6,18 @@
 
 use esp32_emulator::board::parts::nor_flash::{self, PowerCut, Share};
 use esp32_emulator::board::{Board, BootMode as Jumper, Edge, Options, Outcome, Profile};
+use esp32_emulator::peripherals::CoreId;
 use esp32_emulator::peripherals::gpio::PINS;
 use esp32_emulator::rom::symbols::symbol_name;
 use esp32_emulator::soc::access_log::{Access, Direction, Fidelity};
-use esp32_emulator::soc::{Halt, RomChoice};
+use esp32_emulator::soc::{Doing, Halt, RomChoice};
 use esp32_emulator::time::{Duration, Instant};
 
 use super::adapter::Adapter;
 use super::{
-    BootMode, Button, Capabilities, Capability, Disturbance, FlashOperation, Level, MachineReport,
-    Port, Power, Progress, Target, TargetError, TargetEvent, TargetRequest, TargetSource,
-    UnmodelledAccess,
+    BootMode, Button, Capabilities, Capability, Core, Disturbance, FlashOperation, Level,
+    MachineReport, Port, Power, Progress, Target, TargetError, TargetEvent, TargetRequest,
+    TargetSource, UnmodelledAccess,
 };
 use crate::serve::machine::Served;
 use crate::time::DeviceTime;
@@ -41,8 +42,10 @@ impl TargetSource for EmulatorSource {
     }
 
     fn capabilities(&self) -> Capabilities {
-        use Capability::{Faults, Flash, Pins, Power, Reset, Serial, Strap, VirtualTime};
-        [Faults, Flash, Pins, Power, Reset, Serial, Strap, VirtualTime].into()
+        use Capability::{
+            Faults, Flash, Pins, Power, Reset, SaveState, Serial, Strap, VirtualTime,
+        };
+        [Faults, Flash, Pins, Power, Reset, SaveState, Serial, Strap, VirtualTime].into()
     }
 
     fn parts(&self, board: &str) -> Vec<String> {
@@ -380,7 +383,7 @@ impl Target for Emulated {
         MachineReport {
             time: self.now(),
             event_hash: Some(format!("{:016x}", self.board.event_hash())),
-            instructions: Some(self.board.instructions()),
+            host_instructions: Some(self.board.instructions()),
             unmodelled: accesses
                 .iter()
                 .filter(|access| access.fidelity == Fidelity::Unmodelled)
@@ -390,6 +393,43 @@ impl Target for Emulated {
             notes: self.notes(),
             ..MachineReport::default()
         }
+    }
+
+    fn fork(&self) -> Option<Box<dyn Target>> {
+        Some(Box::new(self.clone()))
+    }
+
+    fn standing(&self) -> Vec<Core> {
+        if !self.board.is_powered() {
+            return Vec::new();
+        }
+        let chip = self.board.chip();
+        let core = |name, id| {
+            let standing = chip.standing(id);
+            Core {
+                name,
+                pc: standing.pc,
+                symbol: symbol_name(standing.pc).map(|(name, behind)| match behind {
+                    0 => format!("ROM: {name}"),
+                    _ => format!("ROM: {name}+{behind:#x}"),
+                }),
+                doing: match standing.doing {
+                    Doing::Executing => "executes",
+                    Doing::Waiting => "waits for an interrupt",
+                    Doing::Stopped => "is held",
+                    Doing::Sleeping => "sleeps",
+                },
+            }
+        };
+        vec![core("PRO_CPU", CoreId::Pro), core("APP_CPU", CoreId::App)]
+    }
+
+    fn is_dead(&self) -> bool {
+        self.board.is_dead()
+    }
+
+    fn served(self: Box<Self>) -> Option<Box<dyn Served>> {
+        Some(self)
     }
 }
 

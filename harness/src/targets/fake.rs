@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use super::{
-    BootMode, Button, Capabilities, Capability, Disturbance, Level, MachineReport, Port, Power,
-    Progress, Target, TargetError, TargetEvent, TargetRequest, TargetSource,
+    BootMode, Button, Capabilities, Capability, Core, Disturbance, Level, MachineReport, Port,
+    Power, Progress, Target, TargetError, TargetEvent, TargetRequest, TargetSource,
 };
 use crate::time::{DeviceTime, Span};
 
@@ -78,6 +78,7 @@ pub struct FakeTarget {
     echo: bool,
     log: Log,
     report: MachineReport,
+    standing: Vec<Core>,
 }
 
 impl FakeTarget {
@@ -101,6 +102,12 @@ impl FakeTarget {
     /// The same, ending with this report.
     pub fn reporting(mut self, report: MachineReport) -> Self {
         self.report = report;
+        self
+    }
+
+    /// The same, its guest dead with the cores like this when the script has nothing more to say.
+    pub fn dying_with(mut self, standing: Vec<Core>) -> Self {
+        self.standing = standing;
         self
     }
 
@@ -289,6 +296,18 @@ impl Target for FakeTarget {
     fn finish(&mut self) -> MachineReport {
         MachineReport { time: self.now, ..self.report.clone() }
     }
+
+    fn fork(&self) -> Option<Box<dyn Target>> {
+        Some(Box::new(self.clone()))
+    }
+
+    fn standing(&self) -> Vec<Core> {
+        self.standing.clone()
+    }
+
+    fn is_dead(&self) -> bool {
+        !self.standing.is_empty() && self.pending.is_empty()
+    }
 }
 
 /// A source that gives the same scripted target each time.
@@ -305,8 +324,11 @@ pub struct FakeSource {
 impl FakeSource {
     /// A source of copies of `target` that can do everything.
     pub fn new(target: FakeTarget) -> Self {
-        use Capability::{Faults, Flash, Pins, Power, Reset, Serial, Strap, VirtualTime};
-        let capabilities = [Faults, Flash, Pins, Power, Reset, Serial, Strap, VirtualTime].into();
+        use Capability::{
+            Faults, Flash, Pins, Power, Reset, SaveState, Serial, Strap, VirtualTime,
+        };
+        let capabilities =
+            [Faults, Flash, Pins, Power, Reset, SaveState, Serial, Strap, VirtualTime].into();
         Self { target, capabilities, requests: Arc::default() }
     }
 }

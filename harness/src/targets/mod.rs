@@ -6,6 +6,7 @@
 mod adapter;
 pub mod emulated;
 pub mod fake;
+mod standing;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -13,6 +14,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+pub use standing::Core;
+
+use crate::serve::machine::Served;
 use crate::time::DeviceTime;
 
 /// Something a target can do.
@@ -35,6 +39,8 @@ pub enum Capability {
     Faults,
     /// Time passes as fast as the host allows, the same in every run.
     VirtualTime,
+    /// Be copied in the middle of a case, so that another one goes on from there.
+    SaveState,
 }
 
 impl fmt::Display for Capability {
@@ -48,6 +54,7 @@ impl fmt::Display for Capability {
             Self::Pins => "pins",
             Self::Faults => "faults",
             Self::VirtualTime => "virtual-time",
+            Self::SaveState => "save-state",
         })
     }
 }
@@ -311,8 +318,8 @@ pub struct MachineReport {
     pub time: DeviceTime,
     /// Hash over every guest-visible event, where the target has one.
     pub event_hash: Option<String>,
-    /// Instructions executed, where the target counts them.
-    pub instructions: Option<u64>,
+    /// Instructions that the host executed, where the target counts them: skipped loops are none.
+    pub host_instructions: Option<u64>,
     /// Accesses without a model.
     pub unmodelled: Vec<UnmodelledAccess>,
     /// Registers that only store what was written, by device, with the number of accesses.
@@ -449,6 +456,26 @@ pub trait Target: Send {
 
     /// What the target says about itself; called once, when the case is over.
     fn finish(&mut self) -> MachineReport;
+
+    /// A copy that goes on from here independently; `None` without [`Capability::SaveState`].
+    fn fork(&self) -> Option<Box<dyn Target>> {
+        None
+    }
+
+    /// Where the cores stand; empty if the target cannot see that.
+    fn standing(&self) -> Vec<Core> {
+        Vec::new()
+    }
+
+    /// Whether the guest is known to do nothing any more until somebody outside acts.
+    fn is_dead(&self) -> bool {
+        false
+    }
+
+    /// The target for outside tools, if it can be held open for them.
+    fn served(self: Box<Self>) -> Option<Box<dyn Served>> {
+        None
+    }
 }
 
 /// A piece of flash contents.
@@ -472,7 +499,7 @@ pub struct TargetRequest {
 }
 
 /// Where targets come from: one per case.
-pub trait TargetSource {
+pub trait TargetSource: Sync {
     /// The name a person gives to choose it, such as `emulator`.
     fn name(&self) -> &str;
 

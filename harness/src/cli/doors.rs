@@ -1,0 +1,149 @@
+//! A board that is held open for outside tools: for `serve`, and for what `run --hold` keeps.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::mpsc;
+
+use super::targets::NoTarget;
+use super::terminal::Terminal;
+use crate::exit_code::ExitCode;
+use crate::serve::doors::{Door, Line, open_tcp};
+use crate::serve::machine::{self, Keep, Served, Wiring};
+use crate::serve::pacer::{Pacer, WallClock};
+use crate::serve::ring::Ring;
+use crate::targets::{Port, TargetError};
+
+/// Pieces that clients may have sent ahead of the board's serial line.
+const QUEUE: usize = 64;
+
+/// A door as a person writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum DoorSpec {
+    Tcp(SocketAddr),
+    Pty(Option<PathBuf>),
+}
+
+impl FromStr for DoorSpec {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            None if text == "pty" => Ok(Self::Pty(None)),
+            Some(("pty", link)) if !link.is_empty() => Ok(Self::Pty(Some(link.into()))),
+            Some(("tcp", address)) => {
+                let address = address.replace("localhost:", "127.0.0.1:");
+                let address = address.parse();
+                address.map(Self::Tcp).map_err(|_| "write tcp:127.0.0.1:PORT".to_owned())
+            }
+            _ => Err("doors are tcp:HOST:PORT, pty and pty:LINK".to_owned()),
+        }
+    }
+}
+
+/// What is done with a board before it runs.
+pub(super) type Start<'a, T> = &'a mut (dyn FnMut(&mut T) -> Result<(), TargetError> + Send);
+
+/// Opens doors to a board's console, tells each in a line on stdout and then `ready`, and lets the
+/// board run at wall time until `stop` is set.
+///
+/// # Errors
+/// When a door cannot be opened, or the board cannot go on.
+pub(super) fn keep_open<T: Served + ?Sized>(
+    terminal: &Terminal,
+    board: &mut T,
+    specs: &[DoorSpec],
+    stop: &Arc<AtomicBool>,
+    start: Start<'_, T>,
+    keep: Keep<'_>,
+) -> Result<(), NoTarget> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(bench)?;
+    let (input, from_clients) = mpsc::channel(QUEUE);
+    let (remarks, mut said) = mpsc::unbounded_channel();
+    let mut rings = Vec::new();
+    let mut doors = Vec::new();
+    for spec in specs {
+        let door = runtime
+            .block_on(open(spec))
+            .map_err(|error| bench(format!("cannot open a door: {error}")))?;
+        terminal.say(format_args!("serial {}", door.address()));
+        let ring = Arc::new(Ring::default());
+        rings.push((Port::Console, ring.clone()));
+        let line =
+            Line { port: Port::Console, ring, input: input.clone(), remarks: remarks.clone() };
+        doors.push((door, line));
+    }
+    terminal.say("ready");
+    let wiring = Wiring { input: from_clients, rings, stop: stop.clone() };
+    std::thread::scope(|scope| {
+        let machine =
+            std::thread::Builder::new().name("machine".to_owned()).spawn_scoped(scope, || {
+                let mut remark = |text: String| {
+                    let _ = remarks.send(text);
+                };
+                let outcome = start(board).and_then(|()| {
+                    let pacer = Pacer::new(WallClock::default(), board.now());
+                    machine::run(board, wiring, pacer, keep, &mut remark)
+                });
+                // The doors have no other way to know.
+                stop.store(true, Ordering::Relaxed);
+                remark("the board has stopped".to_owned());
+                outcome
+            });
+        let machine = match machine {
+            Ok(machine) => machine,
+            Err(error) => return Err(bench(error)),
+        };
+        runtime.block_on(async {
+            let open = tokio::task::LocalSet::new();
+            for (door, line) in doors {
+                open.spawn_local(door.serve(line));
+            }
+            open.run_until(async {
+                while let Some(remark) = said.recv().await {
+                    terminal.tell(remark);
+                    if stop.load(Ordering::Relaxed) {
+                        return;
+                    }
+                }
+            })
+            .await;
+        });
+        machine.join().map_err(|_| bench("the machine's thread panicked"))?.map_err(bench)
+    })
+}
+
+async fn open(spec: &DoorSpec) -> std::io::Result<Door> {
+    match spec {
+        DoorSpec::Tcp(address) => open_tcp(*address).await,
+        #[cfg(unix)]
+        DoorSpec::Pty(link) => crate::serve::pty::Pty::open(link.as_deref()).map(Door::Pty),
+        #[cfg(not(unix))]
+        DoorSpec::Pty(_) => Err(std::io::ErrorKind::Unsupported.into()),
+    }
+}
+
+/// Trouble of the bench.
+pub(super) fn bench(error: impl ToString) -> NoTarget {
+    NoTarget { message: error.to_string(), code: ExitCode::Bench }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doors_are_read_as_written() {
+        assert_eq!("pty".parse(), Ok(DoorSpec::Pty(None)));
+        assert_eq!("pty:/tmp/esp".parse(), Ok(DoorSpec::Pty(Some("/tmp/esp".into()))));
+        let any = DoorSpec::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)));
+        assert_eq!("tcp:localhost:0".parse(), Ok(any));
+        for wrong in ["tcp", "tcp:5555", "udp:127.0.0.1:1", "pty:"] {
+            assert!(wrong.parse::<DoorSpec>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! One attempt at one case: a target, the steps, what they end with.
+//!
+//! ```text
+//! target, or a copy of another case's ─▶ step, step, … ─▶ alarms left? ─▶ machine report ─▶ verdict
+//! ```
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::events::{Event, Reason};
+use super::evidence::{Evidence, UnityTest};
+use super::execute::{Surroundings, millis};
+use super::failure::{Failure, StepError};
+use super::firmware::{FirmwareTrouble, FlashImage};
+use super::schedule::Saved;
+use super::session::{News, Session, SessionState, Setup};
+use super::verdict::Verdict;
+use crate::scenario::model::{Case, Dialect, StepEntry, Unmodelled};
+use crate::scenario::values::{Secrets, Values};
+use crate::snapshots::SnapshotFolder;
+use crate::targets::{MachineReport, Target, TargetRequest};
+use crate::time::DeviceTime;
+use crate::transcript::{Transcript, printable};
+
+/// How an attempt ended.
+pub(super) struct CaseEnd {
+    pub(super) verdict: Verdict,
+    pub(super) reason: Option<Reason>,
+    pub(super) machine: Option<MachineReport>,
+    pub(super) transcript_hash: Option<String>,
+    /// The target as the last step left it.
+    pub(super) target: Option<Box<dyn Target>>,
+}
+
+impl CaseEnd {
+    /// An end before anything began.
+    pub(super) fn without_machine(verdict: Verdict, reason: Reason) -> Self {
+        Self { verdict, reason: Some(reason), machine: None, transcript_hash: None, target: None }
+    }
+}
+
+/// One attempt at one case.
+pub(super) struct Attempt<'r> {
+    /// Its number in the plan.
+    pub(super) number: usize,
+    pub(super) case: &'r Case,
+    pub(super) secrets: &'r Secrets,
+    pub(super) around: &'r Surroundings<'r>,
+    /// The scenario's firmware, if it names one.
+    pub(super) firmware: Result<Option<Arc<FlashImage>>, FirmwareTrouble>,
+    /// What to go on from instead of the beginning.
+    pub(super) saved: Option<Saved>,
+    /// After how many steps the case is saved for others, in ascending order.
+    pub(super) places: Vec<usize>,
+    /// Takes what is saved.
+    pub(super) pass: &'r dyn Fn(usize, Option<Saved>),
+    /// Is told what happens.
+    pub(super) emit: &'r mut dyn FnMut(Event),
+}
+
+/// Tells events, and remembers them for cases that go on from here.
+struct Teller<'e> {
+    emit: &'e mut dyn FnMut(Event),
+    told: Option<Vec<Event>>,
+}
+
+impl Teller<'_> {
+    fn tell(&mut self, event: Event) {
+        if let Some(told) = &mut self.told {
+            told.push(event.clone());
+        }
+        (self.emit)(event);
+    }
+}
+
+impl Attempt<'_> {
+    pub(super) fn run(mut self) -> CaseEnd {
+        let firmware = match std::mem::replace(&mut self.firmware, Ok(None)) {
+            Ok(firmware) => firmware,
+            Err(error) => return self.broken(&StepError::Firmware(error)),
+        };
+        let (number, case, secrets) = (self.number, self.case, self.secrets);
+        let saved = self.saved.take();
+        let (mut target, state, told) = match saved {
+            Some(Saved { target, state, events }) => (target, Some(state), events),
+            None => match self.open(firmware.as_deref()) {
+                Ok(target) => (target, None, Vec::new()),
+                Err(error) => return self.broken(&error),
+            },
+        };
+        let state = state.unwrap_or_else(|| {
+            let values = Values::new(self.around.environment.clone());
+            SessionState::new(target.now(), case.timeout, case.never.clone(), values)
+        });
+        let told_steps = told.iter().filter(|it| matches!(it, Event::StepFinished { .. })).count();
+        let places = std::mem::take(&mut self.places);
+        let remembers = (!places.is_empty()).then(Vec::new);
+        let teller = RefCell::new(Teller { emit: &mut *self.emit, told: remembers });
+        for event in told {
+            teller.borrow_mut().tell(as_own(event, number, case, secrets));
+        }
+
+        let step = Cell::new(0);
+        let mut news = |news: News<'_>| match news {
+            News::Progress { what, progress } => teller.borrow_mut().tell(Event::StepProgress {
+                case: number,
+                step: step.get(),
+                what,
+                done: progress.done,
+                total: progress.total,
+            }),
+            News::Line { port, time, text } => teller.borrow_mut().tell(Event::Serial {
+                case: number,
+                port,
+                time,
+                text: printable(&secrets.redact(text)),
+            }),
+            News::Time(_) | News::Pin { .. } => {}
+        };
+        let setup = Setup {
+            target: &mut *target,
+            dialect: case.dialect,
+            timeout: case.timeout,
+            secrets: secrets.clone(),
+            firmware,
+            project: case.project.clone(),
+            snapshots: SnapshotFolder::beside(
+                &case.path,
+                &case.project,
+                self.around.snapshots.clone(),
+            ),
+            cancelled: self.around.cancelled,
+            wall_limit: self.around.wall_limit.map(|span| (Instant::now() + span, span)),
+            news: &mut news,
+        };
+        let mut session = Session::new(setup, state);
+
+        let mut outcome = Ok(());
+        for gpio in case.pins() {
+            outcome = outcome.and(session.observe_pin(gpio).map_err(|error| (None, error)));
+        }
+        let steps = if outcome.is_ok() { &case.steps[..] } else { &[] };
+        for (index, entry) in steps.iter().enumerate().skip(told_steps) {
+            step.set(index);
+            let start = Instant::now();
+            let time = session.now();
+            teller.borrow_mut().tell(step_started(number, case, secrets, index, time));
+            let result = play(&mut session, case, index, entry);
+            let (verdict, evidence) = match &result {
+                Ok(evidence) => (Verdict::Passed, Some(redact_evidence(evidence, secrets))),
+                Err(error) => (verdict_of(error), None),
+            };
+            teller.borrow_mut().tell(Event::StepFinished {
+                case: number,
+                step: index,
+                verdict,
+                time: session.now(),
+                evidence,
+                wall_ms: millis(start),
+            });
+            if let Err(error) = result {
+                outcome = Err((Some(index), error));
+                break;
+            }
+            if places.contains(&(index + 1)) {
+                let mut teller = teller.borrow_mut();
+                let events = match places.last() == Some(&(index + 1)) {
+                    true => teller.told.take(),
+                    false => teller.told.clone(),
+                };
+                let saved = session.save().map(|(target, state)| Saved {
+                    target,
+                    state,
+                    events: events.unwrap_or_default(),
+                });
+                (self.pass)(index + 1, saved);
+            }
+        }
+        let last = session.end();
+        if outcome.is_ok() {
+            outcome = last.map_err(|error| (None, error));
+        }
+        let hash = transcript_hash(session.transcripts());
+        drop(session);
+        let machine = target.finish();
+        if outcome.is_ok() && case.unmodelled == Unmodelled::Deny && !machine.unmodelled.is_empty()
+        {
+            outcome = Err((None, unmodelled(&machine)));
+        }
+        let (verdict, reason) = match outcome {
+            Ok(()) => (Verdict::Passed, None),
+            Err((step, error)) => (verdict_of(&error), Some(self.reason(step, &error))),
+        };
+        CaseEnd {
+            verdict,
+            reason,
+            machine: Some(machine),
+            transcript_hash: Some(hash),
+            target: Some(target),
+        }
+    }
+
+    fn open(&self, firmware: Option<&FlashImage>) -> Result<Box<dyn Target>, StepError> {
+        let writes_flash = self.case.steps.iter().any(|entry| entry.step.facts().writes_flash);
+        let request = TargetRequest {
+            board: self.case.board.text.clone(),
+            seed: self.around.seed,
+            flash: match firmware {
+                Some(image) if !writes_flash => image.segments.clone(),
+                _ => Vec::new(),
+            },
+        };
+        Ok(self.around.targets.open(&request)?)
+    }
+
+    fn broken(&self, error: &StepError) -> CaseEnd {
+        CaseEnd::without_machine(verdict_of(error), self.reason(None, error))
+    }
+
+    fn reason(&self, step: Option<usize>, error: &StepError) -> Reason {
+        let failure = match error {
+            StepError::Failed(failure) => (**failure).clone(),
+            other => Failure::new(other.to_string()),
+        };
+        let failure = redact_failure(failure, self.secrets);
+        match step.and_then(|index| Some((index, self.case.steps.get(index)?))) {
+            Some((step, entry)) => Reason::Step {
+                step,
+                yaml: self.secrets.redact(self.case.yaml_of(entry)),
+                place: self.case.source.place(entry.span.start),
+                failure,
+            },
+            None => Reason::Case { failure },
+        }
+    }
+}
+
+/// The beginning of a step, told.
+fn step_started(
+    number: usize,
+    case: &Case,
+    secrets: &Secrets,
+    step: usize,
+    time: DeviceTime,
+) -> Event {
+    let entry = &case.steps[step];
+    Event::StepStarted {
+        case: number,
+        step,
+        summary: secrets.redact(&entry.title()),
+        place: case.source.place(entry.span.start),
+        time,
+    }
+}
+
+/// What another case has told, as this one would have: the steps do the same, but they stand
+/// elsewhere and may be labelled differently.
+fn as_own(event: Event, number: usize, case: &Case, secrets: &Secrets) -> Event {
+    match event {
+        Event::StepStarted { step, time, .. } => step_started(number, case, secrets, step, time),
+        Event::StepFinished { step, verdict, time, evidence, .. } => {
+            Event::StepFinished { case: number, step, verdict, time, evidence, wall_ms: 0 }
+        }
+        other => other.of_case(number),
+    }
+}
+
+fn play(
+    session: &mut Session<'_>,
+    case: &Case,
+    index: usize,
+    entry: &StepEntry,
+) -> Result<Evidence, StepError> {
+    let facts = entry.step.facts();
+    // Wokwi's simulations are switched on when they start.
+    if facts.needs_power || case.dialect == Dialect::Wokwi {
+        session.power_for_first_step()?;
+    }
+    let upcoming = match facts.expects {
+        Some(_) => None,
+        None => case.steps[index + 1..].iter().find_map(|entry| entry.step.facts().expects),
+    };
+    // A pattern whose values are not all known yet simply does not look ahead.
+    let upcoming =
+        upcoming.and_then(|(port, pattern)| Some((port, pattern.pattern(session.values()).ok()?)));
+    session.look_ahead(upcoming);
+    entry.step.run(session)
+}
+
+fn verdict_of(error: &StepError) -> Verdict {
+    match error {
+        StepError::Failed(_) => Verdict::Failed,
+        StepError::Interrupted => Verdict::Interrupted,
+        _ => Verdict::Error,
+    }
+}
+
+fn unmodelled(machine: &MachineReport) -> StepError {
+    let seen = machine.unmodelled.iter().map(ToString::to_string).collect();
+    StepError::failed(Failure {
+        seen,
+        help: Some("the scenario says `unmodelled: deny`".to_owned()),
+        ..Failure::new("the firmware touched what the emulator does not model")
+    })
+}
+
+fn redact_failure(mut failure: Failure, secrets: &Secrets) -> Failure {
+    let redact = |text: &mut String| *text = printable(&secrets.redact(text));
+    redact(&mut failure.what);
+    failure.seen.iter_mut().for_each(redact);
+    for text in [&mut failure.expected, &mut failure.diff, &mut failure.help].into_iter().flatten()
+    {
+        redact(text);
+    }
+    for sighting in [&mut failure.nearest, &mut failure.already_seen].into_iter().flatten() {
+        redact(&mut sighting.line);
+    }
+    failure
+}
+
+fn redact_evidence(evidence: &Evidence, secrets: &Secrets) -> Evidence {
+    let redact = |text: &str| printable(&secrets.redact(text));
+    match evidence.clone() {
+        Evidence::Line { line, time } => Evidence::Line { line: redact(&line), time },
+        Evidence::Seen { text, time } => Evidence::Seen { text: secrets.redact(&text), time },
+        Evidence::Answer { code, answer } => {
+            Evidence::Answer { code: secrets.redact(&code), answer: redact(&answer) }
+        }
+        Evidence::Note { text } => Evidence::Note { text: secrets.redact(&text) },
+        Evidence::Unity { tests } => Evidence::Unity {
+            tests: tests
+                .into_iter()
+                .map(|test| UnityTest {
+                    name: redact(&test.name),
+                    message: redact(&test.message),
+                    ..test
+                })
+                .collect(),
+        },
+        other @ (Evidence::Done | Evidence::Snapshot { .. }) => other,
+    }
+}
+
+/// FNV-1a over port, time and bytes of everything said: equal runs have equal hashes.
+fn transcript_hash<'t>(
+    transcripts: impl Iterator<Item = (crate::targets::Port, &'t Transcript)>,
+) -> String {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut take = |bytes: &[u8]| {
+        for byte in bytes {
+            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    };
+    for (port, transcript) in transcripts {
+        take(port.to_string().as_bytes());
+        for (length, time) in transcript.deliveries() {
+            take(&(*length as u64).to_le_bytes());
+            take(&time.nanos().to_le_bytes());
+        }
+        take(transcript.raw());
+    }
+    format!("{hash:016x}")
+}
