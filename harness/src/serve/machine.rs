@@ -165,3 +165,273 @@ fn save<T: Served + ?Sized>(target: &mut T, keep: Keep<'_>, remark: Remark<'_>) 
         remark(trouble);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use tokio::sync::mpsc::channel;
+
+    use super::*;
+    use crate::serve::pacer::WallClock;
+    use crate::targets::fake::{Cue, FakeTarget, Reply};
+    use crate::targets::{BootMode, Button, MachineReport, Power, Progress};
+    use crate::time::DeviceTime;
+
+    /// A wall clock that moves when somebody sleeps or works.
+    #[derive(Debug, Clone, Default)]
+    struct FakeClock(Arc<Mutex<Duration>>);
+
+    impl FakeClock {
+        fn pass(&self, span: Duration) {
+            *self.0.lock().expect("one thread") += span;
+        }
+    }
+
+    impl Clock for FakeClock {
+        fn now(&self) -> Duration {
+            *self.0.lock().expect("one thread")
+        }
+
+        fn sleep(&self, span: Duration) {
+            self.pass(span);
+        }
+    }
+
+    /// A board that is told to stop at a device time, on a host with such a clock.
+    struct Bench {
+        target: FakeTarget,
+        clock: FakeClock,
+        stop: Arc<AtomicBool>,
+        end: DeviceTime,
+        /// Wall time that the host needs for a slice that begins then.
+        cost: fn(DeviceTime) -> Duration,
+        /// Device and wall time at the start of each slice.
+        starts: Vec<(DeviceTime, Duration)>,
+        under_way: usize,
+        flash: Option<Vec<u8>>,
+        broken: bool,
+    }
+
+    /// What came of it.
+    struct Outcome {
+        result: Result<(), TargetError>,
+        kept: Vec<(Duration, Vec<u8>)>,
+        remarks: Vec<String>,
+    }
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    fn device(ms: u64) -> DeviceTime {
+        DeviceTime::ZERO + Span::from_millis(ms)
+    }
+
+    impl Bench {
+        fn until(end: u64) -> Self {
+            let mut target = FakeTarget::new([]);
+            target.power(Power::On).expect("a fake has power");
+            Self {
+                target,
+                clock: FakeClock::default(),
+                stop: Arc::default(),
+                end: device(end),
+                cost: |_| Duration::ZERO,
+                starts: Vec::new(),
+                under_way: 0,
+                flash: None,
+                broken: false,
+            }
+        }
+
+        fn serve(&mut self, ring: Arc<Ring>, input: Receiver<Input>) -> Outcome {
+            let rings = vec![(Port::Console, ring)];
+            let wiring = Wiring { input, rings, stop: self.stop.clone() };
+            let clock = self.clock.clone();
+            let pacer = Pacer::new(clock.clone(), self.now());
+            let (mut kept, mut remarks) = (Vec::new(), Vec::new());
+            let mut keep = |flash: &[u8]| {
+                kept.push((clock.now(), flash.to_vec()));
+                Ok(())
+            };
+            let result = run(self, wiring, pacer, &mut keep, &mut |text| remarks.push(text));
+            Outcome { result, kept, remarks }
+        }
+
+        fn serve_alone(&mut self) -> Outcome {
+            self.serve(Arc::default(), channel(1).1)
+        }
+    }
+
+    impl Target for Bench {
+        fn now(&self) -> DeviceTime {
+            self.target.now()
+        }
+        fn power(&mut self, power: Power) -> Result<(), TargetError> {
+            self.target.power(power)
+        }
+        fn is_powered(&self) -> bool {
+            self.target.is_powered()
+        }
+        fn boot_mode(&mut self, mode: BootMode) -> Result<(), TargetError> {
+            self.target.boot_mode(mode)
+        }
+        fn press(&mut self, button: Button) -> Result<(), TargetError> {
+            self.target.press(button)
+        }
+        fn release(&mut self, button: Button) -> Result<(), TargetError> {
+            self.target.release(button)
+        }
+        fn erase_flash(&mut self, news: &mut dyn FnMut(Progress)) -> Result<(), TargetError> {
+            self.target.erase_flash(news)
+        }
+        fn write_flash(
+            &mut self,
+            offset: u32,
+            bytes: &[u8],
+            news: &mut dyn FnMut(Progress),
+        ) -> Result<(), TargetError> {
+            self.target.write_flash(offset, bytes, news)
+        }
+        fn send(&mut self, port: Port, bytes: &[u8]) -> Result<(), TargetError> {
+            if !self.is_powered() {
+                return Err(TargetError::NoPower("receive serial bytes"));
+            }
+            self.under_way += bytes.len();
+            self.target.send(port, bytes)
+        }
+        fn run_until(&mut self, deadline: DeviceTime) -> Result<Vec<TargetEvent>, TargetError> {
+            if self.broken {
+                return Err(TargetError::Stopped("it broke".to_owned()));
+            }
+            let now = self.now();
+            if self.starts.last().is_none_or(|(start, _)| *start < now) {
+                self.starts.push((now, self.clock.now()));
+                self.clock.pass((self.cost)(now));
+                // A line at about 115 200 baud.
+                self.under_way = self.under_way.saturating_sub(12);
+            }
+            let events = self.target.run_until(deadline)?;
+            if self.now() >= self.end {
+                self.stop.store(true, Ordering::Relaxed);
+            }
+            Ok(events)
+        }
+        fn finish(&mut self) -> MachineReport {
+            self.target.finish()
+        }
+    }
+
+    impl Served for Bench {
+        fn under_way(&mut self, _port: Port) -> usize {
+            self.under_way
+        }
+        fn changed_flash(&mut self) -> Option<Vec<u8>> {
+            self.flash.clone()
+        }
+    }
+
+    #[test]
+    fn device_time_passes_in_slices_of_a_millisecond_and_never_ahead_of_wall_time() {
+        let mut bench = Bench::until(100);
+        bench.cost = |now| ms(if now == device(50) { 9 } else { 0 });
+        let outcome = bench.serve_alone();
+        assert_eq!(outcome.result, Ok(()));
+        assert_eq!(bench.starts.len(), 100);
+        for (n, (start, wall)) in (0..).zip(&bench.starts) {
+            assert_eq!(*start, device(n));
+            // The slice from 50 on took 9 ms; up to 59 there is no waiting.
+            let expected = if (51..59).contains(&n) { 59 } else { n };
+            assert_eq!(*wall, ms(expected), "slice {n}");
+        }
+        assert_eq!(bench.clock.now(), ms(100));
+        assert!(outcome.remarks.is_empty(), "{:?}", outcome.remarks);
+    }
+
+    #[test]
+    fn a_host_that_is_too_slow_is_remarked_on_now_and_then() {
+        let mut bench = Bench::until(200);
+        bench.cost = |_| ms(101);
+        let outcome = bench.serve_alone();
+        // Each slice loses 100 ms. The first is told, and in these 20.2 s one more.
+        let told: Vec<&str> = outcome.remarks.iter().map(String::as_str).collect();
+        let remark = |lost| format!("the host is too slow: {lost} ms of wall time lost so far");
+        assert_eq!(told, [remark(100), remark(10_100)]);
+        assert_eq!(bench.clock.now(), ms(200 * 101), "no attempt to catch up");
+    }
+
+    #[test]
+    fn what_clients_send_takes_effect_at_the_start_of_a_slice() {
+        let mut bench = Bench::until(5);
+        let replies = [Reply::on(Cue::Sent(b"x".to_vec())).say(Span::from_micros(300), "answer")];
+        bench.target = FakeTarget::new(replies);
+        bench.target.power(Power::On).expect("a fake has power");
+        let (ring, (client, input)) = (Arc::<Ring>::default(), channel(4));
+        let bytes = b"x".to_vec();
+        client.try_send(Input { port: Port::Console, bytes }).expect("there is room");
+        let outcome = bench.serve(ring.clone(), input);
+        assert_eq!(outcome.result, Ok(()));
+        let log = bench.target.log();
+        let log = log.lock().expect("one thread");
+        assert_eq!(log[1..], [format!("{} console < x", DeviceTime::ZERO)]);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        assert_eq!(runtime.block_on(ring.take()), (b"answer".to_vec(), 0));
+    }
+
+    #[test]
+    fn clients_wait_while_the_line_is_full() {
+        let mut bench = Bench::until(100);
+        let (client, input) = channel(64);
+        for n in 0..40_u8 {
+            let bytes = vec![n; 40];
+            client.try_send(Input { port: Port::Console, bytes }).expect("there is room");
+        }
+        bench.serve(Arc::default(), input);
+        let log = bench.target.log();
+        let log = log.lock().expect("one thread");
+        let sent: Vec<&String> = log.iter().filter(|line| line.contains('<')).collect();
+        let at_once = sent.iter().filter(|line| line.starts_with(&device(0).to_string())).count();
+        assert_eq!(at_once, 13, "as many as begin below 512 bytes, in pieces of 40");
+        assert_eq!(sent.len(), 40, "1600 bytes have room in 100 ms");
+    }
+
+    #[test]
+    fn what_is_sent_to_a_board_without_power_is_lost_and_nobody_waits() {
+        let mut bench = Bench::until(3);
+        bench.target.power(Power::Off).expect("a fake has power");
+        bench.under_way = 100_000;
+        let (client, input) = channel(4);
+        client
+            .try_send(Input { port: Port::Console, bytes: b"lost".to_vec() })
+            .expect("there is room");
+        let outcome = bench.serve(Arc::default(), input);
+        assert_eq!(outcome.result, Ok(()));
+        assert!(client.is_closed() && client.capacity() == client.max_capacity());
+    }
+
+    #[test]
+    fn changed_flash_is_kept_every_two_seconds_and_at_the_end_even_a_bad_one() {
+        let mut bench = Bench::until(5_000);
+        bench.flash = Some(b"flash".to_vec());
+        let outcome = bench.serve_alone();
+        let at: Vec<_> = outcome.kept.iter().map(|(at, _)| at.as_millis()).collect();
+        assert_eq!(at, [2_000, 4_000, 5_000]);
+        bench.broken = true;
+        bench.stop.store(false, Ordering::Relaxed);
+        let outcome = bench.serve_alone();
+        assert_eq!(outcome.result, Err(TargetError::Stopped("it broke".to_owned())));
+        assert_eq!(outcome.kept.len(), 1);
+    }
+
+    #[test]
+    fn on_the_clock_of_the_host_device_time_takes_no_less_than_itself() {
+        let mut bench = Bench::until(30);
+        let clock = WallClock::default();
+        let before = clock.now();
+        let wiring = Wiring { input: channel(1).1, rings: Vec::new(), stop: bench.stop.clone() };
+        let pacer = Pacer::new(clock, bench.now());
+        run(&mut bench, wiring, pacer, &mut |_| Ok(()), &mut |_| {}).expect("nothing breaks");
+        assert!(clock.now() - before >= ms(30));
+    }
+}
