@@ -446,6 +446,7 @@ pub fn recognise(bytes: &[u8]) -> Option<Chip> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::mutations::Mutations;
 
     fn two_segments() -> Vec<u8> {
         let header = Header::new(0x4008_0400, FlashSettings::DIO_40MHZ_4MB);
@@ -529,6 +530,50 @@ mod tests {
         let settings = FlashSettings { mode: 0, size: 4, frequency: 15 };
         let changed = with_flash_settings(&two_segments(), settings).unwrap();
         assert_eq!(EspImage::parse(&changed).unwrap().header.flash, settings);
+    }
+
+    /// The image with its checksum and hash made right, if it gets as far as these.
+    fn repaired(mut bytes: Vec<u8>) -> Vec<u8> {
+        loop {
+            match EspImage::parse(&bytes) {
+                Err(ImageError::Checksum { offset, computed, .. }) => bytes[offset] = computed,
+                Err(ImageError::Hash { offset }) => {
+                    let hash = Sha256::digest(&bytes[..offset]);
+                    bytes[offset..offset + HASH_LEN].copy_from_slice(&hash);
+                }
+                _ => return bytes,
+            }
+        }
+    }
+
+    #[test]
+    fn a_damaged_image_never_panics_and_one_that_is_accepted_is_sound() {
+        let good = two_segments();
+        let mut mutations = Mutations::of(&good);
+        let (mut accepted, mut refused) = (0, 0);
+        for _ in 0..20_000 {
+            let bytes = repaired(mutations.next());
+            let _ = recognise(&bytes);
+            let Ok(image) = EspImage::parse(&bytes) else {
+                refused += 1;
+                continue;
+            };
+            accepted += 1;
+            assert!(image.length <= bytes.len());
+            assert_eq!(image.segments.len(), usize::from(image.header.segment_count));
+            let mut end = HEADER_LEN;
+            for segment in &image.segments {
+                assert_eq!(segment.offset, end + SEGMENT_HEADER_LEN);
+                assert_eq!(segment.data(&bytes).len(), segment.length);
+                end = segment.offset + segment.length;
+            }
+            assert!(end < image.length);
+            let _ = (image.is_flash_mapped(), image.has_app_description(&bytes));
+            let settings = FlashSettings { mode: 0, size: 4, frequency: 15 };
+            let changed = with_flash_settings(&bytes, settings).unwrap();
+            assert_eq!(EspImage::parse(&changed).unwrap().segments, image.segments);
+        }
+        assert!(accepted > 500 && refused > 5_000, "{accepted} accepted, {refused} refused");
     }
 
     #[test]

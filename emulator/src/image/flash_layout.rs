@@ -184,6 +184,7 @@ fn check_apps(bytes: &[u8], start: u32, table: &PartitionTable) -> Result<(), La
 #[cfg(test)]
 mod tests {
     use super::super::esp_image::{FlashSettings, Header, encode};
+    use super::super::mutations::Mutations;
     use super::*;
 
     fn image(address: u32) -> Vec<u8> {
@@ -261,6 +262,16 @@ mod tests {
             FlashLayout::detect(cut),
             Err(LayoutError::Image { source: ImageError::Truncated { .. }, .. })
         ));
+    }
+
+    #[test]
+    fn damaged_files_of_every_kind_never_panic() {
+        for good in [merged(), merged()[0x1000..].to_vec(), app(), bootloader()] {
+            let mut mutations = Mutations::of(&good);
+            for _ in 0..500 {
+                let _ = FlashLayout::detect(&mutations.next());
+            }
+        }
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub mod flash_layout;
 pub mod partition_table;
 
 mod bytes;
+#[cfg(test)]
+mod mutations;
 
 pub use chip::Chip;
 pub use elf::{ElfError, ElfFile};

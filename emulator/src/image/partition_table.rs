@@ -257,6 +257,7 @@ impl PartitionTable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::mutations::Mutations;
 
     #[test]
     fn the_default_table_is_read_back_and_grows_with_the_application() {
@@ -289,6 +290,36 @@ mod tests {
             PartitionTable::parse(&table.to_bytes()),
             Err(PartitionTableError::Alignment { alignment: 0x1_0000, .. })
         ));
+    }
+
+    #[test]
+    fn a_damaged_table_never_panics_and_one_that_is_accepted_is_sound() {
+        let good = PartitionTable::single_app(0x18_1234).to_bytes();
+        let mut mutations = Mutations::of(&good[..0x80]);
+        let (mut accepted, mut refused) = (0, 0);
+        for _ in 0..20_000 {
+            let mut bytes = mutations.next();
+            bytes.resize(bytes.len().max(TABLE_LEN), 0xff);
+            if let Err(PartitionTableError::Md5 { offset }) = PartitionTable::parse(&bytes) {
+                let digest = Md5::digest(&bytes[..offset]);
+                bytes[offset + 16..offset + ROW_LEN].copy_from_slice(&digest);
+            }
+            let Ok(table) = PartitionTable::parse(&bytes) else {
+                refused += 1;
+                continue;
+            };
+            accepted += 1;
+            for (n, one) in table.partitions.iter().enumerate() {
+                assert!(one.offset.checked_add(one.size).is_some());
+                for other in &table.partitions[n + 1..] {
+                    let apart = one.end() <= other.offset || other.end() <= one.offset;
+                    assert!(apart || one.size == 0 || other.size == 0, "{one:?}, {other:?}");
+                }
+            }
+            let _ = table.first_app();
+            assert!(table.to_bytes().len() >= TABLE_LEN);
+        }
+        assert!(accepted > 500 && refused > 5_000, "{accepted} accepted, {refused} refused");
     }
 
     #[test]

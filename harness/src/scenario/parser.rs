@@ -326,6 +326,7 @@ fn unknown_step(name: &str, key: &Node) -> Fault {
 mod tests {
     use super::*;
     use miette::{GraphicalReportHandler, GraphicalTheme};
+    use proptest::prelude::*;
 
     fn parsed(text: &str) -> Result<ParsedFile, FileFaults> {
         parse(text, FilePlace { path: Path::new("scenarios/x.yaml"), project: Path::new(".") })
@@ -425,7 +426,72 @@ steps: [{log: '{{n}}'}, {dely: 1s}]
         assert_eq!(parsed(text).unwrap_err().faults.len(), 1);
     }
 
-    proptest::proptest! {
+    /// Every kind of key, value and step that the first committed scenario and this list have.
+    const RIGHT: &str = concat!(
+        include_str!("../../../scenarios/first-steps.yaml"),
+        "
+  - log: 'Bäume: {{trees}} {{env.KEY}}'
+  - expect-no-serial: {text: panic, for: 10ms}
+  - put-file: {from: a.py, to: boot.py, template: true}
+  - mark: here
+  - power: off
+  - delay: 1h
+parameters: {trees: [1, two, \"drei\"]}
+never: [Guru]
+unmodelled: allow
+"
+    );
+
+    /// What can happen to a text.
+    #[derive(Debug, Clone)]
+    enum Damage {
+        Cut(usize, usize),
+        Insert(usize, String),
+        Line(usize, usize),
+        Indent(usize, usize),
+    }
+
+    fn damage() -> impl Strategy<Value = Damage> {
+        let anywhere = 0..RIGHT.len();
+        prop_oneof![
+            (anywhere.clone(), 1..40_usize).prop_map(|(at, n)| Damage::Cut(at, n)),
+            (anywhere, "[-\\[\\]{}:,#&*!|>'\"%@`a-z0-9 \n\té]{1,6}")
+                .prop_map(|(at, text)| Damage::Insert(at, text)),
+            (0..90_usize, 0..90_usize).prop_map(|(from, to)| Damage::Line(from, to)),
+            (0..90_usize, 0..9_usize).prop_map(|(line, by)| Damage::Indent(line, by)),
+        ]
+    }
+
+    impl Damage {
+        fn done_to(&self, text: &str) -> String {
+            let before = |at: usize| text.floor_char_boundary(at.min(text.len()));
+            let mut lines: Vec<&str> = text.lines().collect();
+            match self {
+                Self::Cut(at, n) => text[..before(*at)].to_owned() + &text[before(at + n)..],
+                Self::Insert(at, new) => {
+                    text[..before(*at)].to_owned() + new + &text[before(*at)..]
+                }
+                Self::Line(from, to) => {
+                    let moved = lines[from % lines.len()];
+                    lines.insert(to % lines.len(), moved);
+                    lines.join("\n")
+                }
+                Self::Indent(line, by) => {
+                    let line = line % lines.len();
+                    let indented = format!("{:by$}{}", "", lines[line].trim_start());
+                    lines[line] = &indented;
+                    lines.join("\n")
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_damaged_here_was_right() {
+        parsed(RIGHT).unwrap_or_else(|faults| panic!("{}", shown(&faults)));
+    }
+
+    proptest! {
         #[test]
         fn no_scenario_makes_the_parser_panic(
             tail in "[-a-z {}\\[\\]:'\"0-9,&*|\n]{0,60}",
@@ -433,6 +499,20 @@ steps: [{log: '{{n}}'}, {dely: 1s}]
         ) {
             let text = format!("name: x\nversion: 1\nsteps:\n- {step}: {tail}\n");
             if let Err(faults) = parsed(&text) {
+                shown(&faults);
+            }
+        }
+
+        #[test]
+        fn no_damage_to_a_right_scenario_makes_the_parser_panic(
+            damages in proptest::collection::vec(damage(), 1..6),
+        ) {
+            let mut text = RIGHT.to_owned();
+            for it in damages {
+                text = it.done_to(&text);
+            }
+            if let Err(faults) = parsed(&text) {
+                prop_assert!(!faults.faults.is_empty());
                 shown(&faults);
             }
         }
