@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use esp32_emulator::image::esp_image::{FlashSettings, Header, encode};
 use tempfile::TempDir;
 
 /// What the program left behind.
@@ -191,23 +192,38 @@ sources = [{ from = \"file\", path = \"not-here.bin\" }]
     assert!(done.out.contains("nowhere.bin") && done.out.contains("00000000"), "{done:?}");
 }
 
+/// A whole image: a program in RAM and one constant.
+fn whole_image() -> Vec<u8> {
+    let header = Header::new(0x4008_0400, FlashSettings::DIO_40MHZ_4MB);
+    encode(header, &[(0x4008_0400, vec![0x3d; 64]), (0x3ffb_0000, vec![1, 2, 3, 4])])
+}
+
+fn changed(at: usize, byte: u8) -> Vec<u8> {
+    let mut image = whole_image();
+    image[at] = byte;
+    image
+}
+
 #[test]
 fn firmware_that_is_none_is_refused_before_anything_is_flashed() {
-    // An image header as ESP-IDF writes it: magic, segments, SPI mode and size, entry, then the
-    // extended header with the chip's id at byte 12.
-    let header = |chip: u8| {
-        let mut image = vec![0xe9, 1, 2, 0x20, 0, 0, 8, 0x40, 0xee, 0, 0, 0, chip];
-        image.resize(24, 0);
-        image
-    };
+    let whole = whole_image();
+    // The last 32 bytes are the hash, the one before them is the checksum.
+    let checksum = whole.len() - 33;
+    // Header of 8 bytes, then the first segment for that chip's RAM.
     let esp8266 = [0xe9, 1, 0, 0, 0, 0, 0x10, 0x40, 0, 0, 0x10, 0x40, 4, 0, 0, 0, 1, 2, 3, 4];
-    for (what, bytes) in [
-        ("empty", Vec::new()),
-        ("garbage", b"this is no firmware at all".repeat(100)),
-        ("truncated", header(0)),
-        ("an ESP32-S3's", header(9)),
-        ("an ESP8266's", esp8266.to_vec()),
-        ("oversized", vec![0xff; (16 << 20) + 1]),
+    for (what, bytes, said) in [
+        ("empty", Vec::new(), "the file is empty"),
+        ("garbage", b"this is no firmware at all".repeat(100), "not a flash image"),
+        ("cut in the header", whole[..20].to_vec(), "truncated"),
+        ("cut in a segment", whole[..60].to_vec(), "truncated"),
+        ("cut in the hash", whole[..whole.len() - 1].to_vec(), "truncated"),
+        ("oversized", vec![0xff; (16 << 20) + 1], "more than the 16 MiB"),
+        ("an ESP32-S3's", changed(12, 9), "for the ESP32-S3, not for the ESP32"),
+        ("an ESP8266's", esp8266.to_vec(), "for the ESP8266, not for the ESP32"),
+        ("one with 200 segments", changed(1, 200), "corrupt header: 200 segments"),
+        ("one that loads nowhere", changed(27, 0x99), "0x99080400"),
+        ("one with a wrong checksum", changed(checksum, whole[checksum] ^ 1), "checksum"),
+        ("one with a wrong hash", changed(checksum + 1, !whole[checksum + 1]), "SHA-256 differs"),
     ] {
         let text = format!("firmware: image.bin\n{BLANK}");
         let project = Project::new(&[("blank.yaml", &text)]);
@@ -215,8 +231,61 @@ fn firmware_that_is_none_is_refused_before_anything_is_flashed() {
         let done = project.run(&["run", "-q", "blank.yaml"]);
         assert_eq!(done.code, Some(3), "{what}: {done:?}");
         assert!(done.out.starts_with("error blank"), "{what}: {done:?}");
-        assert!(done.out.contains("image.bin"), "{what}: {done:?}");
+        assert!(done.out.contains("image.bin") && done.out.contains(said), "{what}: {done:?}");
+        let done = project.run(&["serve", "--firmware", "image.bin", "--flash", "board.bin"]);
+        assert_eq!(done.code, Some(3), "{what}: {done:?}");
+        assert!(done.err.contains("image.bin") && done.err.contains(said), "{what}: {done:?}");
+        for output in [&done.out, &done.err] {
+            assert!(!output.contains("panicked"), "{what}: {done:?}");
+        }
+        let expected = ["bench.toml", "blank.yaml", "board.bin.lock", "image.bin"];
+        assert_eq!(project.files("."), expected, "{what}: nothing is left behind");
     }
+}
+
+#[test]
+fn the_image_that_these_are_made_of_is_flashed() {
+    let text = format!("firmware: image.bin\n{BLANK}")
+        .replace("invalid header: 0xffffffff", "load:0x3ffb0000,len:4");
+    let project = Project::new(&[("whole.yaml", &text)]);
+    std::fs::write(project.path().join("image.bin"), whole_image()).expect("a writable folder");
+    let done = project.run(&["run", "whole.yaml"]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+}
+
+#[test]
+fn what_cannot_be_used_has_an_error_of_its_kind_and_leaves_nothing_behind() {
+    let missing = format!("firmware: no-such-image.bin\n{BLANK}");
+    let project = Project::new(&[("missing.yaml", &missing), ("not.yaml", "{name: [")]);
+    std::fs::write(project.path().join("short.bin"), [0xff; 100]).expect("a writable folder");
+    std::fs::write(project.path().join("binary.yaml"), [0xff, 0xfe, 0]).expect("a writable folder");
+    std::fs::create_dir(project.path().join("folder")).expect("a writable folder");
+    let before = project.files(".");
+    for (arguments, code, said) in [
+        // What the scenario or the command line says wrongly.
+        (&["run", "missing.yaml"][..], 2, "missing.yaml:1:11"),
+        (&["run", "not.yaml"], 2, "not.yaml"),
+        (&["run", "binary.yaml"], 2, "binary.yaml"),
+        (&["run", "absent.yaml"], 2, "absent.yaml"),
+        (&["serve", "--firmware", "absent.bin"], 2, "absent.bin"),
+        (&["serve", "--board", "esp32-devkid"], 2, "esp32-devkid"),
+        (&["serve", "--rom", "absent.rom"], 2, "absent.rom"),
+        (&["serve", "--serial", "udp:1"], 2, "doors are"),
+        // What is broken around it.
+        (&["serve", "--flash", "short.bin"], 3, "short.bin has 100 bytes"),
+        (&["serve", "--flash", "absent/board.bin"], 3, "absent/board.bin.lock"),
+        (&["serve", "--flash", "folder"], 3, "folder"),
+    ] {
+        let done = project.run(arguments);
+        assert_eq!(done.code, Some(code), "{arguments:?}: {done:?}");
+        assert!(done.err.contains(said), "{arguments:?}: {said} in {done:?}");
+        assert!(!done.err.contains("panicked") && !done.out.contains("panicked"), "{done:?}");
+    }
+    let mut after = project.files(".");
+    after.retain(|name| !name.ends_with(".lock"));
+    assert_eq!(after, before);
+    let short = std::fs::read(project.path().join("short.bin")).expect("it is still there");
+    assert_eq!(short, [0xff; 100]);
 }
 
 #[test]
@@ -333,6 +402,9 @@ fn a_served_board_speaks_through_its_door_and_owns_its_flash_file() {
 
     interrupt(&child);
     assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    let files = project.files(".");
+    let ours = ["bench.toml", "board.bin", "board.bin.lock"];
+    assert!(files.iter().all(|name| ours.contains(&name.as_str())), "{files:?}");
 }
 
 #[cfg(unix)]
