@@ -12,6 +12,8 @@
 //! | [`snapshots`] | reviewed files that observations are compared with |
 //! | [`reports`] | consumers of the events; never decide |
 //! | [`serve`], [`flash_file`] | a board that keeps running for outside tools |
+//! | [`recording`] | a session at a console becomes a scenario |
+//! | [`hil`] | scenarios as ordinary tests |
 //! | [`cli`] | arguments, files, terminal |
 
 pub mod cli;
@@ -19,6 +21,8 @@ pub mod exit_code;
 mod files;
 pub mod firmware;
 pub mod flash_file;
+pub mod hil;
+pub mod recording;
 pub mod reports;
 pub mod runner;
 pub mod scenario;

@@ -111,12 +111,14 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
     Ok(())
 }
 
-enum Unreadable {
+/// Why there are no cases in a file.
+pub(crate) enum Unreadable {
     File(io::Error),
     Faults(FileFaults),
 }
 
-fn read(
+/// Reads and checks a scenario file: its cases, and warnings.
+pub(crate) fn read(
     path: &Path,
     boards: &[String],
 ) -> Result<(Vec<Arc<Case>>, Option<FileFaults>), Unreadable> {

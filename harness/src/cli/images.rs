@@ -8,7 +8,7 @@ use crate::targets::Segment;
 
 /// The firmware of the scenario's project, by name or path.
 #[derive(Debug)]
-pub(super) struct ProjectFirmware;
+pub(crate) struct ProjectFirmware;
 
 /// A resolver for what scenarios of `project` say: their paths stay inside.
 pub(super) fn resolver(project: &Path) -> Result<Resolver, FirmwareError> {

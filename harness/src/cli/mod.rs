@@ -6,11 +6,15 @@ mod doors;
 mod files;
 mod firmware;
 mod images;
+mod init;
 mod list;
 mod planning;
+mod record;
+mod redact;
 mod review;
 mod run;
 mod serve;
+mod show;
 mod targets;
 mod terminal;
 
@@ -20,6 +24,9 @@ use std::ffi::OsString;
 use clap::{Parser, Subcommand};
 
 use crate::exit_code::ExitCode;
+pub(crate) use files::{Unreadable, read as read_scenario};
+pub(crate) use images::ProjectFirmware;
+pub(crate) use targets::Machine;
 use terminal::Terminal;
 
 /// Test ESP32 firmware as a person would: flash it, press reset, watch what it says.
@@ -38,6 +45,7 @@ Examples:
   benchrig run scenarios/first-steps.yaml     flash MicroPython and talk to it
   benchrig run --filter wifi --keep-going     every scenario whose name has `wifi`
   benchrig check                              find the mistakes without running
+  benchrig init                               a first scenario, to change
   benchrig review                             accept or reject what changed
 
 Exit codes:
@@ -60,7 +68,11 @@ enum Verb {
     Run(run::Run),
     Check(check::Check),
     List(list::List),
+    Show(show::Show),
+    Init(init::Init),
+    Record(record::Record),
     Review(review::Review),
+    Redact(redact::Redact),
     Firmware(firmware::Firmware),
     Serve(serve::Serve),
     Bench(bench::Bench),
@@ -84,7 +96,11 @@ pub fn main(
         Verb::Run(verb) => verb.run(&terminal),
         Verb::Check(verb) => verb.run(&terminal),
         Verb::List(verb) => verb.run(&terminal),
+        Verb::Show(verb) => verb.run(&terminal),
+        Verb::Init(verb) => verb.run(&terminal),
+        Verb::Record(verb) => verb.run(&terminal),
         Verb::Review(verb) => verb.run(&terminal),
+        Verb::Redact(verb) => verb.run(&terminal),
         Verb::Firmware(verb) => verb.run(&terminal),
         Verb::Serve(verb) => verb.run(&terminal),
         Verb::Bench(verb) => verb.run(&terminal),

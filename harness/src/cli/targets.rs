@@ -10,7 +10,7 @@ use crate::targets::emulated::EmulatorSource;
 
 /// What to run on.
 #[derive(Debug, clap::Args)]
-pub(super) struct Machine {
+pub(crate) struct Machine {
     /// What to run on
     #[arg(long, value_name = "NAME", env = "BENCHRIG_TARGET", default_value = "emulator")]
     target: String,
@@ -23,14 +23,19 @@ pub(super) struct Machine {
 
 /// Why there is no target.
 #[derive(Debug)]
-pub(super) struct NoTarget {
-    pub(super) message: String,
-    pub(super) code: ExitCode,
+pub(crate) struct NoTarget {
+    pub(crate) message: String,
+    pub(crate) code: ExitCode,
 }
 
 impl Machine {
+    /// The target of that name.
+    pub(crate) fn named(name: &str) -> Self {
+        Self { target: name.to_owned(), rom: Vec::new() }
+    }
+
     /// Where targets come from.
-    pub(super) fn source(&self) -> Result<Box<dyn TargetSource>, NoTarget> {
+    pub(crate) fn source(&self) -> Result<Box<dyn TargetSource>, NoTarget> {
         match self.target.as_str() {
             "emulator" => Ok(Box::new(EmulatorSource { rom: rom(&self.rom)? })),
             other => Err(NoTarget {

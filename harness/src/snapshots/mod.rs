@@ -4,9 +4,10 @@
 //! review` and `benchrig review` work on the same files.
 
 mod policy;
+pub mod propose;
 pub mod redact;
 pub mod review;
 mod store;
 
 pub use policy::{SnapshotPolicy, UnknownUpdate, WhenNew, is_ci};
-pub use store::{Comparison, SnapshotFolder};
+pub use store::{Comparison, SnapshotFolder, text_of};

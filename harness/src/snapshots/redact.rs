@@ -80,6 +80,18 @@ impl Redaction {
         })
     }
 
+    /// What an expression matches, or its first group if it has one, becomes `replacement`.
+    ///
+    /// # Errors
+    /// When the expression is invalid or too large.
+    pub fn regex(source: &str, replacement: &str) -> Result<Self, regex::Error> {
+        let patterns = match Pattern::regex(source)? {
+            Pattern::Regex(regex) => vec![regex],
+            Pattern::Text(_) => Vec::new(),
+        };
+        Ok(Self { patterns, replacement: replacement.to_owned() })
+    }
+
     /// The names of all rules.
     pub fn names() -> impl Iterator<Item = &'static str> {
         RULES.iter().map(|(name, _)| *name)
@@ -98,11 +110,8 @@ impl Decode for Redaction {
         let source = fields.required::<String>("regex", decoder);
         let replacement = fields.or("as", "[redacted]".to_owned(), decoder);
         fields.finish(UnknownKeys::Deny, decoder);
-        match Pattern::regex(&source?) {
-            Ok(Pattern::Regex(regex)) => {
-                Some(Self { patterns: vec![regex], replacement: replacement? })
-            }
-            Ok(Pattern::Text(_)) => None,
+        match Self::regex(&source?, &replacement?) {
+            Ok(redaction) => Some(redaction),
             Err(error) => {
                 decoder.bad(at.unwrap_or_default(), format!("the expression is wrong: {error}"))
             }

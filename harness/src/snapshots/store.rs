@@ -134,6 +134,14 @@ pub(super) fn load(path: &Path) -> io::Result<Option<TextSnapshotContents>> {
     }
 }
 
+/// The contents of a snapshot file; `None` when there is none.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn text_of(path: &Path) -> io::Result<Option<String>> {
+    Ok(load(path)?.map(|contents| contents.to_string()))
+}
+
 /// A difference as a person reads it.
 pub(super) fn unified(old: &str, new: &str) -> String {
     TextDiff::from_lines(&with_end(old), &with_end(new))
