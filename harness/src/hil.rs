@@ -66,7 +66,7 @@ pub fn run_file_with(path: &Path, environment: BTreeMap<String, String>) -> Resu
                 faults.reports().iter().map(|report| format!("{report:?}")).collect()
             }
         })?;
-    let plan = Plan::new(cases, &targets.capabilities());
+    let plan = Plan::new(cases, &*targets);
     let plan = match targets.capabilities().contains(&Capability::SaveState) {
         true => plan.forking(),
         false => plan,

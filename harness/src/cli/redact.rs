@@ -114,7 +114,7 @@ impl Redact {
                 hold: None,
                 cancelled,
             };
-            let plan = Plan::new([Arc::new(moved)], &targets.capabilities());
+            let plan = Plan::new([Arc::new(moved)], &*targets);
             let mut ended = None;
             execute(&plan, &around, &mut |event| {
                 if let Event::CaseFinished { verdict, .. } = event {

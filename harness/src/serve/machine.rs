@@ -324,6 +324,10 @@ mod tests {
     }
 
     impl Served for Bench {
+        fn notes(&self) -> Vec<String> {
+            Vec::new()
+        }
+
         fn under_way(&mut self, _port: Port) -> usize {
             self.under_way
         }

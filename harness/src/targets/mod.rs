@@ -265,6 +265,9 @@ pub enum TargetError {
         /// Size of the chip.
         size: u64,
     },
+    /// The target lacks a capability; a plan finds that out before anything starts.
+    #[error("the target cannot {0}")]
+    Cannot(&'static str),
     /// A range to be erased does not begin or end with a sector.
     #[error("{length:#x} bytes at {offset:#x} are not whole sectors of {sector:#x} bytes")]
     NotInSectors {
@@ -332,6 +335,8 @@ pub struct MachineReport {
 
 /// What a case runs against.
 ///
+/// What belongs to a [`Capability`] that a target does not list it need not implement.
+///
 /// Time is the target's own. Nothing happens between calls of [`Target::run_until`] on a target
 /// with virtual time; on others the world goes on and its events queue up.
 pub trait Target: Send {
@@ -386,13 +391,17 @@ pub trait Target: Send {
     ///
     /// # Errors
     /// Trouble with the target, or a range that is not made of sectors of the chip.
-    fn erase_region(&mut self, offset: u32, length: u32) -> Result<(), TargetError>;
+    fn erase_region(&mut self, _offset: u32, _length: u32) -> Result<(), TargetError> {
+        Err(TargetError::Cannot("erase a part of the flash"))
+    }
 
     /// Reads flash; the chip must be waiting for a download.
     ///
     /// # Errors
     /// Trouble with the target, or a range beyond the chip.
-    fn read_flash(&mut self, offset: u32, length: u32) -> Result<Vec<u8>, TargetError>;
+    fn read_flash(&mut self, _offset: u32, _length: u32) -> Result<Vec<u8>, TargetError> {
+        Err(TargetError::Cannot("read the flash"))
+    }
 
     /// Changes flash bytes from outside, whatever the chip is doing: a fault, not a way to flash.
     ///
@@ -400,46 +409,60 @@ pub trait Target: Send {
     /// A range beyond the chip.
     fn corrupt_flash(
         &mut self,
-        offset: u32,
-        length: u32,
-        change: &mut dyn FnMut(&mut [u8]),
-    ) -> Result<(), TargetError>;
+        _offset: u32,
+        _length: u32,
+        _change: &mut dyn FnMut(&mut [u8]),
+    ) -> Result<(), TargetError> {
+        Err(TargetError::Cannot("damage the flash"))
+    }
 
     /// Sets the speed of the adapter on a port, in baud; 115200 to begin with.
     ///
     /// # Errors
     /// Trouble with the target, or no such port.
-    fn set_baud(&mut self, port: Port, baud: u32) -> Result<(), TargetError>;
+    fn set_baud(&mut self, _port: Port, _baud: u32) -> Result<(), TargetError> {
+        Err(TargetError::Cannot("change the speed of a port"))
+    }
 
     /// Holds a serial line low for longer than a frame.
     ///
     /// # Errors
     /// Trouble with the target, or no such port.
-    fn send_break(&mut self, port: Port) -> Result<(), TargetError>;
+    fn send_break(&mut self, _port: Port) -> Result<(), TargetError> {
+        Err(TargetError::Cannot("send a break"))
+    }
 
     /// The level of a pin now.
     ///
     /// # Errors
     /// Trouble with the target, or no such pin.
-    fn pin(&mut self, gpio: u8) -> Result<Level, TargetError>;
+    fn pin(&mut self, _gpio: u8) -> Result<Level, TargetError> {
+        Err(TargetError::Cannot("see pins"))
+    }
 
     /// Puts a level on a pin from outside, or lets go of it with `None`.
     ///
     /// # Errors
     /// Trouble with the target, or no such pin.
-    fn drive_pin(&mut self, gpio: u8, level: Option<Level>) -> Result<(), TargetError>;
+    fn drive_pin(&mut self, _gpio: u8, _level: Option<Level>) -> Result<(), TargetError> {
+        Err(TargetError::Cannot("drive pins"))
+    }
 
     /// From now on changes of a pin are events.
     ///
     /// # Errors
     /// Trouble with the target, or no such pin.
-    fn observe_pin(&mut self, gpio: u8) -> Result<(), TargetError>;
+    fn observe_pin(&mut self, _gpio: u8) -> Result<(), TargetError> {
+        Err(TargetError::Cannot("see pins"))
+    }
 
     /// Lets something go wrong.
     ///
     /// # Errors
     /// Trouble with the target, or it cannot do that.
-    fn disturb(&mut self, disturbance: Disturbance) -> Result<(), TargetError>;
+    fn disturb(&mut self, _disturbance: Disturbance) -> Result<(), TargetError> {
+        Err(TargetError::Cannot("let things go wrong"))
+    }
 
     /// Queues bytes for a port; they take their time on the wire.
     ///
