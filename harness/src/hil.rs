@@ -1,12 +1,10 @@
 //! Scenarios as ordinary tests, in this repository and in that of a firmware.
 //!
-//! ```no_run
-//! # mod in_a_test_file {
+//! ```text
 //! #[rstest::rstest]
 //! fn scenario(#[files("tests/scenarios/**/*.yaml")] path: std::path::PathBuf) {
 //!     benchrig::hil::run_file(path);
 //! }
-//! # }
 //! ```
 //!
 //! One test per file, its cases reported inside. The environment decides what a person would with

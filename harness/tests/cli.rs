@@ -182,6 +182,12 @@ sources = [{ from = \"file\", path = \"not-here.bin\" }]
         (&["firmware", "path", "unheard-of"], 2),
         (&["firmware", "list"], 0),
         (&["list", "blank.yaml"], 0),
+        (&["show", "blank.yaml"], 0),
+        (&["show", "blank.yaml", "--filter", "no-such-case"], 4),
+        (&["run", "blank.yaml", "--shard", "3/2"], 2),
+        (&["run", "blank.yaml", "--jobs", "0"], 2),
+        (&["run", "blank.yaml", "--wall-limit", "5"], 2),
+        (&["record", "blank.yaml"], 2),
         (&["check", "blank.yaml"], 0),
         (&["--version"], 0),
     ] {
@@ -365,6 +371,179 @@ steps:
     child.stdout.take().expect("a pipe").read_to_string(&mut out).expect("text");
     assert_eq!(child.wait().expect("it ends").code(), Some(130));
     assert!(out.contains("interrupted ever") && out.contains("1 interrupted"), "{out}");
+}
+
+/// Waits for a line with this text.
+#[cfg(unix)]
+fn await_line(lines: &mut impl Iterator<Item = std::io::Result<String>>, text: &str) -> String {
+    let line = lines.map_while(Result::ok).find(|line| line.contains(text));
+    line.unwrap_or_else(|| panic!("no line with {text:?}"))
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_reports_what_ran_and_begins_nothing_more() {
+    let ever = "\
+name: For ever
+version: 1
+timeout: 1000h
+steps:
+  - boot-mode: download
+  - expect-serial: {text: never, within: 999h}
+";
+    let project = Project::new(&[("a.yaml", BLANK), ("b.yaml", ever), ("c.yaml", BLANK)]);
+    let mut child = project
+        .command(&["run", "--jobs", "1", "a.yaml", "b.yaml", "c.yaml"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+    await_line(&mut lines, "boot-mode download");
+    interrupt(&child);
+    let mut out = String::new();
+    child.stdout.take().expect("a pipe").read_to_string(&mut out).expect("text");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    assert!(out.contains("passed a ") && out.contains("interrupted b "), "{out}");
+    assert!(out.contains("1 passed, 1 interrupted") && !out.contains(" c "), "{out}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_second_ctrl_c_ends_a_program_that_cannot_end_by_itself() {
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+    use std::io::Write;
+
+    // A pipe that is full and that nobody reads: the first event waits for ever.
+    let (reader, mut writer) = std::io::pipe().expect("a pipe");
+    fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).expect("a pipe");
+    while writer.write(&[b' '; 4096]).is_ok() {}
+    while writer.write(b" ").is_ok() {}
+    fcntl(&writer, FcntlArg::F_SETFL(OFlag::empty())).expect("a pipe");
+    let project = Project::new(&[("blank.yaml", BLANK)]);
+    let mut child = project
+        .command(&["run", "-q", "--json", "blank.yaml"])
+        .stdout(Stdio::from(writer))
+        .spawn()
+        .expect("the program starts");
+    let status = format!("/proc/{}/status", child.id());
+    let catches = || {
+        let status = std::fs::read_to_string(&status).expect("a running process");
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        let caught = u64::from_str_radix(caught.expect("a mask").trim(), 16).expect("a mask");
+        caught & 1 << (2 - 1) != 0 // SIGINT
+    };
+    while !catches() {
+        std::thread::yield_now();
+    }
+    // Signals that come close together may be taken as one.
+    let code = loop {
+        interrupt(&child);
+        if let Some(status) = child.try_wait().expect("a child") {
+            break status.code();
+        }
+    };
+    assert_eq!(code, Some(130));
+    drop(reader);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_failed_cases_machine_is_held_open_with_a_door() {
+    let text = BLANK.replace("0xffffffff'", "0xeeeeeeee'");
+    let project = Project::new(&[("blank.yaml", &text), ("never.yaml", BLANK)]);
+    let mut child = project
+        .command(&["run", "--jobs", "1", "--hold", "blank.yaml", "never.yaml"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let report = await_line(&mut lines, "in ");
+    assert!(report.starts_with("failed blank"), "{report}");
+    let ran = await_line(&mut lines, "1 failed");
+    assert!(!ran.contains("passed"), "no other case begins: {ran}");
+    let door = await_line(&mut lines, "serial tcp:");
+    await_line(&mut lines, "ready");
+    let address = door.strip_prefix("serial tcp:").expect("a door");
+    let mut client = TcpStream::connect(address).expect("the door is open");
+    client.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+    // The ROM goes on complaining about the blank flash.
+    let mut piece = [0; 16];
+    assert!(client.read(&mut piece).expect("the board goes on") > 0);
+    interrupt(&child);
+    assert_eq!(child.wait().expect("it ends").code(), Some(1), "the run's own verdict");
+}
+
+#[test]
+fn cases_that_begin_alike_are_shown_with_what_they_go_on_from() {
+    let text = format!("parameters: {{n: [1, 2]}}\n{BLANK}  - log: '{{{{n}}}}'\n");
+    let project = Project::new(&[("two.yaml", &text)]);
+    let done = project.run(&["show", "two.yaml"]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    for needed in [
+        "two[n=2]: A blank board",
+        "goes on from two[n=1] after its step 1",
+        "=  1  two.yaml:5:5  expect-serial",
+        "   2  two.yaml:6:5  log \"2\"",
+        "2 cases on emulator, 0 of them skipped, 1 going on",
+    ] {
+        assert!(done.out.contains(needed), "{needed} in {done:?}");
+    }
+    let done = project.run(&["show", "--no-fork", "two.yaml"]);
+    assert!(!done.out.contains("goes on from"), "{done:?}");
+}
+
+#[test]
+fn every_shard_runs_its_part_and_together_they_run_all() {
+    let text = format!("parameters: {{n: [1, 2, 3]}}\n{BLANK}  - log: '{{{{n}}}}'\n");
+    let project = Project::new(&[("three.yaml", &text)]);
+    let passed = |shard: &str| {
+        let done = project.run(&["run", "-q", "--shard", shard, "three.yaml"]);
+        assert_eq!(done.code, Some(0), "{done:?}");
+        done.out.lines().filter(|line| line.starts_with("passed")).count()
+    };
+    assert_eq!((passed("1/2"), passed("2/2")), (1, 2));
+}
+
+#[test]
+fn init_writes_a_scenario_that_is_right_and_never_overwrites() {
+    let project = Project::new(&[]);
+    let done = project.run(&["init", "new"]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let check = project.run(&["check", "new/scenarios"]);
+    assert_eq!(check.code, Some(0), "{check:?}");
+    let scenario = project.path().join("new/scenarios/first.yaml");
+    std::fs::write(&scenario, "mine").expect("a writable folder");
+    let done = project.run(&["init", "new"]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert!(done.out.contains("left as it is"), "{done:?}");
+    assert_eq!(std::fs::read_to_string(&scenario).expect("readable"), "mine");
+}
+
+#[test]
+fn a_recorded_session_is_a_scenario_that_passes() {
+    let project = Project::new(&[]);
+    let output = project
+        .command(&["record", "scenarios/mine.yaml"])
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program starts");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("invalid header"));
+    let text = std::fs::read_to_string(project.path().join("scenarios/mine.yaml"));
+    assert!(text.is_ok_and(|text| text.contains("expect-serial: \"invalid header")));
+    let done = project.run(&["run", "-q"]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+}
+
+#[test]
+fn redact_finds_nothing_where_nothing_varies_and_changes_no_snapshot() {
+    let text = format!("{BLANK}  - snapshot: {{of: serial, name: boot}}\n");
+    let project = Project::new(&[("scenarios/blank.yaml", &text)]);
+    let done = project.run(&["redact", "--runs", "2"]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert!(done.out.contains("snapshot `boot`: the same in 2 runs"), "{done:?}");
+    assert_eq!(project.files("scenarios"), ["blank.yaml"]);
 }
 
 #[cfg(unix)]

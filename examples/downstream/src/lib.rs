@@ -1,0 +1,1 @@
+//! The tools of a firmware repository would be here; its scenarios are in `tests/`.

@@ -1,0 +1,6 @@
+//! The scenarios of this repository, each a test.
+
+#[rstest::rstest]
+fn scenario(#[files("tests/scenarios/**/*.yaml")] path: std::path::PathBuf) {
+    benchrig::hil::run_file(path);
+}
