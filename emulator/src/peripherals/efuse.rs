@@ -96,10 +96,11 @@ pub enum Package {
     PicoV3_02 = 6,
 }
 
-/// Frequency of the RC_FAST oscillator as the factory measured it (BLOCK0 word 4, bits 7:0): a value
-/// that `espefuse.py summary` shows of ordinary chips. The mask ROM takes it to tell a crystal of
-/// 40 MHz from one of 26 MHz; without it, it takes ours for the latter.
-const CK8M_FREQ: u32 = 52;
+/// Frequency of the RC_FAST oscillator, as the factory measures it, in units of 100 kHz (BLOCK0
+/// word 4, bits 7:0). The mask ROM tells a crystal of 40 MHz from one of 26 MHz by it: it multiplies
+/// it with the crystal's cycles in 256 of the oscillator, which the timer group measures all the time
+/// from reset on (seen by following a real ROM image). Without it, the ROM takes ours for 26 MHz.
+const CK8M_FREQ: u32 = 85;
 
 /// What the factory has burnt.
 #[derive(Debug, Clone, PartialEq, Eq)]
