@@ -3,13 +3,17 @@
 //!
 //! *Source*: ESP32 Technical Reference Manual, chapters "Reset and Clock", "Low-Power Management"
 //! and "Watchdog Timers"; fields and reset values from ESP-IDF `soc/rtc_cntl_reg.h` and
-//! `soc/rtc_cntl_struct.h`; sequences from `rtc_sleep.c` and `rtc_time.c`.
+//! `soc/rtc_cntl_struct.h`; sequences from `rtc_sleep.c` and `rtc_time.c`. That SCK_DCAP lowers the
+//! frequency of the slow oscillator: `soc/rtc.h`, `slow_clk_dcap`. Its frequency before software has
+//! set it: serial logs with times that users have published of boards with an erased or wrong image,
+//! whose RTC watchdog resets them every 0.33 to 0.40 s, the time of 128000 counts (and never the one
+//! of TIMG0, which takes 0.65 s).
 //!
 //! *Modelled*: software resets and CPU stalls; time latch, valid at the next slow clock edge; wake
 //! alarm and main timer interrupt (ALARM_EN gates the interrupt only: ESP-IDF sleeps until a time
 //! without setting it); deep sleep (DG_WRAP_PD_EN) and light sleep, their rejection when
 //! a wake source is already active, wake causes; EXT0/EXT1 pad comparison; reset causes; clock
-//! selection; retention registers; RTC watchdog with flash-boot mode and pause in sleep; brown-out.
+//! selection; the slow oscillator's adjustment, 350 to 150 kHz; retention registers; RTC watchdog with flash-boot mode and pause in sleep; brown-out.
 //! All of it belongs to the RTC domain: see [`ResetKind`]. That a digital reset ends CPU stalls is
 //! assumed, because a stalled PRO_CPU could not boot otherwise.
 //!
@@ -47,6 +51,7 @@ mod reg {
     pub(super) const SLP_REJECT_CONF: u32 = 0x64;
     pub(super) const CLK_CONF: u32 = 0x70;
     pub(super) const SDIO_CONF: u32 = 0x74;
+    pub(super) const REG: u32 = 0x7c;
     pub(super) const DIG_PWC: u32 = 0x84;
     pub(super) const WDTCONFIG0: u32 = 0x8c;
     pub(super) const WDTCONFIG1: u32 = 0x90;
@@ -124,6 +129,8 @@ const DG_WRAP_PD_EN: u32 = 1 << 31;
 const DIG_PWC_RESET: u32 = 0x0015_5550;
 const CLK_CONF_RESET: u32 = 0x2210;
 const SDIO_CONF_RESET: u32 = 0x02a0_0000;
+/// SCK_DCAP is 0: the slow oscillator is fast.
+const REG_RESET: u32 = 0xa900_2400;
 const REG1P8_READY: u32 = 1 << 24;
 const EXT_WAKEUP1_STATUS_CLR: u32 = 1 << 18;
 const RTC_PADS: u32 = 0x3_ffff;
@@ -190,7 +197,7 @@ pub enum SocClock {
 /// The clock of the RTC timer and the RTC watchdog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SlowClock {
-    /// Internal oscillator, 150 kHz.
+    /// Internal oscillator, 150 kHz when it is adjusted.
     Rc150k,
     /// External crystal, 32.768 kHz.
     Xtal32k,
@@ -286,6 +293,7 @@ pub struct RtcCntl {
     reject_conf: u32,
     clk_conf: u32,
     sdio_conf: u32,
+    reg: u32,
     dig_pwc: u32,
     brown_out: u32,
     supply_low: bool,
@@ -341,6 +349,7 @@ impl RtcCntl {
             reject_conf: 0,
             clk_conf: CLK_CONF_RESET,
             sdio_conf: SDIO_CONF_RESET,
+            reg: REG_RESET,
             dig_pwc: DIG_PWC_RESET,
             brown_out: brown_out::RESET,
             supply_low: false,
@@ -408,6 +417,17 @@ impl RtcCntl {
             1 => SlowClock::Xtal32k,
             2 => SlowClock::Rc8mD256,
             _ => SlowClock::Rc150k,
+        }
+    }
+
+    /// Its frequency. The period of the RC oscillator grows with its capacitance.
+    pub fn slow_frequency(&self) -> Hertz {
+        match self.slow_clk() {
+            SlowClock::Rc150k => {
+                let capacitance = u64::from(self.reg >> 14 & 0xff);
+                Hertz::new(1_050_000 * 255) / (3 * 255 + 4 * capacitance)
+            }
+            other => other.frequency(),
         }
     }
 
@@ -696,7 +716,6 @@ impl Peripheral for RtcCntl {
         stores(0x5c, 0x5c),                                     // EXT_XTL_CONF
         stores(0x68, 0x6c),                                     // CPU_PERIOD_CONF, SDIO_ACT_CONF
         stores(0x78, 0x78),                                     // BIAS_CONF
-        Stores { first: 0x7c, last: 0x7c, reset: 0xa900_2400 }, // REG
         Stores { first: 0x80, last: 0x80, reset: 0x0001_2925 }, // PWC
         Stores { first: 0x88, last: 0x88, reset: 0xaaaa_5000 }, // DIG_ISO
         stores(0xa8, 0xa8),                                     // TEST_MUX
@@ -727,6 +746,7 @@ impl Peripheral for RtcCntl {
             reg::SLP_REJECT_CONF => self.reject_conf,
             reg::CLK_CONF => self.clk_conf,
             reg::SDIO_CONF => self.sdio_conf | REG1P8_READY,
+            reg::REG => self.reg,
             reg::DIG_PWC => self.dig_pwc,
             reg::WDTCONFIG0 => self.wdt_config0,
             reg::WDTCONFIG1..=reg::WDTCONFIG4 => {
@@ -789,6 +809,12 @@ impl Peripheral for RtcCntl {
                 self.clk_conf = value;
             }
             reg::SDIO_CONF => self.sdio_conf = value & !REG1P8_READY,
+            reg::REG => {
+                if value != self.reg {
+                    self.requests.push_back(RtcRequest::ClocksChanged);
+                }
+                self.reg = value;
+            }
             reg::DIG_PWC => self.dig_pwc = value,
             reg::WDTCONFIG0..=reg::WDTWPROTECT => self.write_watchdog(offset, value, cx.now),
             reg::SW_CPU_STALL => {
@@ -888,6 +914,22 @@ mod tests {
         }
         assert_eq!(rtc.soc_clk(), SocClock::Xtal);
         assert_eq!(rtc.slow_clk(), SlowClock::Rc150k);
+    }
+
+    #[test]
+    fn the_slow_oscillator_slows_down_as_it_is_adjusted() {
+        let mut rtc = RtcCntl::new();
+        let adjusted = |rtc: &mut RtcCntl, capacitance: u32| {
+            write(rtc, reg::REG, REG_RESET | capacitance << 14, 0);
+            assert_eq!(rtc.take_request(), Some(RtcRequest::ClocksChanged));
+            rtc.slow_frequency().hz()
+        };
+        assert_eq!(rtc.slow_frequency().hz(), 350_000);
+        assert_eq!(adjusted(&mut rtc, 255), 150_000);
+        assert_eq!(adjusted(&mut rtc, 128), 209_671);
+        assert_eq!(read(&mut rtc, reg::REG, 0), REG_RESET | 128 << 14);
+        write(&mut rtc, reg::CLK_CONF, 1 << 30, 0);
+        assert_eq!(rtc.slow_frequency(), SlowClock::Xtal32k.frequency());
     }
 
     #[test]

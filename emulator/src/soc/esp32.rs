@@ -669,7 +669,7 @@ impl Esp32 {
             devices.apb_ctrl.divided(rtc.rc8m()),
         );
         clocks.xtal = self.xtal;
-        clocks.rtc_slow = rtc.slow_clk().frequency();
+        clocks.rtc_slow = rtc.slow_frequency();
         clocks.ref_tick = devices.apb_ctrl.ref_tick(source, clocks.apb);
         self.system.devices.apb_ctrl.take_clocks_changed();
         if clocks != self.system.clocks {

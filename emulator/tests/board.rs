@@ -1,0 +1,197 @@
+//! What a board says that has nothing right to start, and what is on it.
+
+mod common;
+
+use common::application;
+use esp32_emulator::board::{Board, BootMode, Options, Outcome, Profile};
+use esp32_emulator::peripherals::CoreId;
+use esp32_emulator::time::{Duration, Instant};
+
+fn board(name: &str) -> Board {
+    Board::new(Profile::named(name).expect("a known board"), &Options::default())
+}
+
+/// A board with this file at 0x1000 of its flash.
+fn board_with(name: &str, file: &[u8]) -> Board {
+    let mut board = board(name);
+    board.flash_mut().load(0x1000, file).expect("the file fits");
+    board
+}
+
+/// The lines that the board prints, with the instants of their first bytes.
+fn lines(board: &mut Board, span: Duration) -> Vec<(Instant, String)> {
+    let deadline = board.now() + span;
+    let mut lines: Vec<(Instant, String)> = Vec::new();
+    let mut open = false;
+    loop {
+        match board.run_until(deadline) {
+            Outcome::Deadline => return lines,
+            Outcome::Serial => {}
+            other => panic!("{other:?}"),
+        }
+        while let Some(it) = board.take_serial() {
+            if !open {
+                lines.push((it.at, String::new()));
+            }
+            open = it.byte != b'\n';
+            let line = lines.last_mut().expect("there is one");
+            line.1.extend(Some(char::from(it.byte)).filter(|it| !"\r\n".contains(*it)));
+        }
+    }
+}
+
+/// The same without times and empty lines.
+fn text(board: &mut Board, span: Duration) -> Vec<String> {
+    lines(board, span).into_iter().map(|(_, line)| line).filter(|it| !it.is_empty()).collect()
+}
+
+/// Splits what a board says at its resets.
+fn boots(lines: &[String]) -> Vec<&[String]> {
+    let starts = |line: &String| line.starts_with("ets ");
+    let at: Vec<_> = (0..lines.len()).filter(|&n| starts(&lines[n])).chain([lines.len()]).collect();
+    at.windows(2).map(|pair| &lines[pair[0]..pair[1]]).collect()
+}
+
+/// An application that has come to the loop at its end.
+fn image() -> Vec<u8> {
+    let (flash, _) = application(0x4008_0400, ".align 4\nstart: entry a1, 32\ndone: j done");
+    let mut image = vec![0; 0x100];
+    flash.read(0x1000, &mut image).expect("inside the chip");
+    image
+}
+
+#[test]
+fn an_erased_board_says_so_until_the_rtc_watchdog_resets_it_and_again() {
+    let mut board = board("esp32-devkit");
+    board.power_on();
+    let said = lines(&mut board, Duration::from_secs(4));
+    let (times, said): (Vec<_>, Vec<_>) =
+        said.into_iter().filter(|(_, line)| !line.is_empty()).unzip();
+    let boots = boots(&said);
+    assert!(boots.len() >= 10, "{said:?}");
+    for (n, boot) in boots[..boots.len() - 1].iter().enumerate() {
+        let cause = if n == 0 { "0x1 (POWERON_RESET)" } else { "0x10 (RTCWDT_RTC_RESET)" };
+        assert_eq!(boot[0], "ets Jul 29 2019 12:21:46");
+        assert_eq!(boot[1], format!("rst:{cause},boot:0x13 (SPI_FAST_FLASH_BOOT)"));
+        // As in published logs of boards with the same ROM: seven or eight lines, then the reset
+        // cuts off the next one or comes in a pause.
+        let whole = boot[2..].iter().filter(|it| *it == "invalid header: 0xffffffff").count();
+        assert!((7..=8).contains(&whole) && boot.len() <= whole + 3, "{boot:?}");
+    }
+    let starts: Vec<_> = (0..said.len()).filter(|&n| said[n].starts_with("ets ")).collect();
+    for pair in starts.windows(2) {
+        let period = (times[pair[1]] - times[pair[0]]).as_millis();
+        assert!((330..=400).contains(&period), "{period} ms");
+    }
+}
+
+#[test]
+fn the_header_that_is_not_one_is_told_as_it_is() {
+    let mut board = board_with("esp32-devkit", &[0x12, 0x34, 0x56, 0x78]);
+    board.power_on();
+    let said = text(&mut board, Duration::from_millis(100));
+    assert_eq!(said[2], "invalid header: 0x78563412");
+}
+
+#[test]
+fn the_first_silicons_rom_gives_up_in_its_own_words_and_is_reset_all_the_same() {
+    let mut board = board("esp32-cam");
+    board.power_on();
+    let said = text(&mut board, Duration::from_secs(1));
+    let boots = boots(&said);
+    let told = ["flash read err, 1000", "ets_main.c 371 "];
+    assert_eq!(boots[0][0], "ets Jun  8 2016 00:22:57");
+    assert_eq!(boots[0][2..], told);
+    assert!(boots[1][1].starts_with("rst:0x10 (RTCWDT_RTC_RESET)"), "{boots:?}");
+    assert_eq!(boots[1][2..], told);
+}
+
+#[test]
+fn a_whole_image_is_started_and_a_wrong_checksum_is_told_and_not_started() {
+    let good = image();
+    let checksum = good.iter().rposition(|&it| it != 0xff).expect("not blank");
+    let mut bad = good.clone();
+    bad[checksum] ^= 0x5a;
+    let told = format!("csum err:0x{:02x}!=0x{:02x}", good[checksum], bad[checksum]);
+    for (name, file, last) in [
+        ("esp32-devkit", &good, &["entry 0x40080400"][..]),
+        ("esp32-cam", &good, &["entry 0x40080400"]),
+        (
+            "esp32-devkit",
+            &bad,
+            &[&told, "Falling back to built-in command interpreter.", "OK", ">"],
+        ),
+        ("esp32-cam", &bad, &[&told, "ets_main.c 371 "]),
+    ] {
+        let mut board = board_with(name, file);
+        board.power_on();
+        let said = text(&mut board, Duration::from_millis(100));
+        let load = said.iter().position(|it| it.starts_with("load:0x40080400")).expect("a load");
+        assert_eq!(said[load + 1..], *last, "{name}");
+        // Whatever it was, nobody fed the watchdog.
+        let said = text(&mut board, Duration::from_millis(400));
+        assert!(said.iter().any(|it| it.starts_with("rst:0x10 (RTCWDT_RTC_RESET)")), "{said:?}");
+    }
+}
+
+#[test]
+fn a_board_that_waits_for_a_download_is_not_reset() {
+    let mut board = board("esp32-devkit");
+    board.set_boot_mode(BootMode::Download);
+    board.power_on();
+    let said = text(&mut board, Duration::from_secs(5));
+    assert_eq!(boots(&said).len(), 1);
+    assert_eq!(
+        said[1..],
+        [
+            "rst:0x1 (POWERON_RESET),boot:0x3 (DOWNLOAD_BOOT(UART0/UART1/SDIO_REI_REO_V2))",
+            "waiting for download"
+        ]
+    );
+}
+
+#[test]
+fn only_the_camera_board_has_psram() {
+    // Maps PSRAM's first page for PRO_CPU, turns the cache on and writes; a fault ends in the ROM.
+    let source = "
+        .literal dport, 0x3ff00000
+        .literal mmu, 0x3ff11200
+        .literal psram, 0x3f800000
+        .literal results, 0x3ffb0000
+        .literal pattern, 0x600df00d
+        .literal key, 0x50d83aa1
+        .literal rtc, 0x3ff48000
+        .literal timg, 0x3ff5f000
+        start:
+            entry a1, 32
+            l32r a2, key
+            movi a4, 0
+            l32r a3, rtc; s32i a2, a3, 0xa4; s32i a4, a3, 0x8c
+            l32r a3, timg; s32i a2, a3, 0x64; s32i a4, a3, 0x48
+            l32r a6, results
+            movi a5, 1; s32i a5, a6, 0
+            l32r a3, dport
+            movi a5, 0; s32i a5, a3, 0x44
+            movi a5, 8; s32i a5, a3, 0x40
+            l32r a3, mmu
+            s32i a4, a3, 0
+            l32r a3, psram
+            l32r a5, pattern
+            s32i a5, a3, 0
+            l32i a5, a3, 0
+            s32i a5, a6, 4
+        done:
+            j done
+    ";
+    let (flash, _) = application(0x4008_0400, source);
+    let mut file = vec![0; 0x1000];
+    flash.read(0x1000, &mut file).expect("inside the chip");
+    for (name, expected) in [("esp32-devkit", 0), ("esp32-cam", 0x600d_f00d)] {
+        let mut board = board_with(name, &file);
+        board.power_on();
+        lines(&mut board, Duration::from_millis(100));
+        let results = [0x3ffb_0000, 0x3ffb_0004].map(|it| common::word(board.chip(), it));
+        assert_eq!(results, [1, expected], "{name}: {:#x}", board.chip().cpu(CoreId::Pro).pc);
+        assert_eq!(board.profile().psram.is_some(), expected != 0);
+    }
+}
