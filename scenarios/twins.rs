@@ -57,6 +57,27 @@ const TWINS: &[Twin] = &[
         bad: "machine.freq(40000000) or {{frequency}}\"",
         fails: "machine.freq",
     },
+    // Wiring: the supply does not sag.
+    Twin {
+        scenario: "brownout",
+        good: "  - brownout\n",
+        bad: "  - delay: 10ms\n",
+        fails: "Brownout detector",
+    },
+    // Wiring: the wire is on the neighbour of the pin.
+    Twin {
+        scenario: "pins",
+        good: "set-pin: {pin: 18, level: low}",
+        bad: "set-pin: {pin: 19, level: low}",
+        fails: "p.value()",
+    },
+    // Firmware that does not close its file before the power fails.
+    Twin {
+        scenario: "power-cut",
+        good: "code: \"f.close()\"",
+        bad: "code: \"None\"",
+        fails: "open('kept').read()",
+    },
 ];
 
 /// The program, so that it finds the cache and nothing of this repository.
@@ -148,7 +169,9 @@ fn files(folder: &Path) -> BTreeSet<PathBuf> {
 }
 
 #[rstest]
-fn a_broken_twin_fails_at_the_step_that_must_notice(#[values(0, 1, 2, 3, 4)] number: usize) {
+fn a_broken_twin_fails_at_the_step_that_must_notice(
+    #[values(0, 1, 2, 3, 4, 5, 6, 7)] number: usize,
+) {
     let Twin { scenario, good, bad, fails } = &TWINS[number];
     let text = std::fs::read_to_string(file_of(scenario)).expect("the scenario");
     assert!(text.contains(good), "{scenario} has no `{good}`");
@@ -172,7 +195,7 @@ fn every_committed_scenario_has_a_broken_twin_and_every_twin_is_run() {
     let committed: BTreeSet<_> = scenarios().iter().filter_map(stem).collect();
     let twins: BTreeSet<_> = TWINS.iter().map(|twin| twin.scenario.to_owned()).collect();
     assert_eq!(committed, twins);
-    assert_eq!(TWINS.len(), 5, "the test above counts them");
+    assert_eq!(TWINS.len(), 8, "the test above counts them");
 }
 
 #[test]
