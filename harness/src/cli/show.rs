@@ -3,6 +3,7 @@
 use super::planning::Planning;
 use super::terminal::Terminal;
 use crate::exit_code::ExitCode;
+use crate::runner::events::Reason;
 use crate::runner::plan::{Plan, PlannedCase};
 
 /// Show what would run, without running it
@@ -24,7 +25,7 @@ impl Show {
         for planned in &plan.cases {
             show(terminal, &plan, planned);
         }
-        let skipped = plan.cases.iter().filter(|it| !it.missing.is_empty()).count();
+        let skipped = plan.cases.iter().filter(|it| it.lacks().is_some()).count();
         let forks = plan.cases.iter().filter(|it| it.fork.is_some()).count();
         terminal.say(format_args!(
             "{} cases on {}, {skipped} of them skipped, {forks} going on from another's machine",
@@ -43,9 +44,15 @@ fn show(terminal: &Terminal, plan: &Plan, planned: &PlannedCase) {
         "  board {}, firmware {firmware}, at most {} of device time",
         case.board.text, case.timeout
     ));
-    if !planned.missing.is_empty() {
-        let missing: Vec<_> = planned.missing.iter().map(ToString::to_string).collect();
-        terminal.say(format_args!("  skipped: the target cannot do: {}", missing.join(", ")));
+    match planned.lacks() {
+        Some(Reason::MissingCapabilities { missing }) => {
+            let missing: Vec<_> = missing.iter().map(ToString::to_string).collect();
+            terminal.say(format_args!("  skipped: the target cannot do: {}", missing.join(", ")));
+        }
+        Some(Reason::MissingParts { parts }) => {
+            terminal.say(format_args!("  skipped: the board has no: {}", parts.join(", ")));
+        }
+        _ => {}
     }
     let shared = planned.fork.map_or(0, |fork| fork.steps);
     if let Some(fork) = planned.fork {

@@ -82,10 +82,10 @@ impl Attempt<'_> {
         };
         let (number, case, secrets) = (self.number, self.case, self.secrets);
         let saved = self.saved.take();
-        let (mut target, state, told) = match saved {
-            Some(Saved { target, state, events }) => (target, Some(state), events),
+        let (done, mut target, state, told) = match saved {
+            Some(Saved { steps, target, state, events }) => (steps, target, Some(state), events),
             None => match self.open(firmware.as_deref()) {
-                Ok(target) => (target, None, Vec::new()),
+                Ok(target) => (0, target, None, Vec::new()),
                 Err(error) => return self.broken(&error),
             },
         };
@@ -93,7 +93,6 @@ impl Attempt<'_> {
             let values = Values::new(self.around.environment.clone());
             SessionState::new(target.now(), case.timeout, case.never.clone(), values)
         });
-        let told_steps = told.iter().filter(|it| matches!(it, Event::StepFinished { .. })).count();
         let places = std::mem::take(&mut self.places);
         let remembers = (!places.is_empty()).then(Vec::new);
         let teller = RefCell::new(Teller { emit: &mut *self.emit, told: remembers });
@@ -141,7 +140,7 @@ impl Attempt<'_> {
             outcome = outcome.and(session.observe_pin(gpio).map_err(|error| (None, error)));
         }
         let steps = if outcome.is_ok() { &case.steps[..] } else { &[] };
-        for (index, entry) in steps.iter().enumerate().skip(told_steps) {
+        for (index, entry) in steps.iter().enumerate().skip(done) {
             step.set(index);
             let start = Instant::now();
             let time = session.now();
@@ -170,6 +169,7 @@ impl Attempt<'_> {
                     false => teller.told.clone(),
                 };
                 let saved = session.save().map(|(target, state)| Saved {
+                    steps: index + 1,
                     target,
                     state,
                     events: events.unwrap_or_default(),

@@ -12,6 +12,8 @@ use crate::targets::Target;
 
 /// A case in the middle: all that another one needs to go on from there.
 pub(super) struct Saved {
+    /// How many steps have been done.
+    pub(super) steps: usize,
     /// The machine.
     pub(super) target: Box<dyn Target>,
     /// What the steps saw and left behind.
@@ -23,7 +25,8 @@ pub(super) struct Saved {
 impl Saved {
     fn copy(&self) -> Option<Self> {
         let target = self.target.fork()?;
-        Some(Self { target, state: self.state.clone(), events: self.events.clone() })
+        let (state, events) = (self.state.clone(), self.events.clone());
+        Some(Self { steps: self.steps, target, state, events })
     }
 }
 

@@ -172,9 +172,9 @@ fn continuation_indented(text: &str, from: usize, prompt: &str) -> bool {
 }
 
 fn failed(session: &mut Session<'_>, port: Port, what: String) -> StepError {
-    let seen = session.tail(port);
+    let (seen, standing) = (session.tail(port), session.standing());
     let help = Some("the board must be at the `>>> ` prompt of MicroPython".to_owned());
-    StepError::failed(Failure { seen, help, ..Failure::new(what) })
+    StepError::failed(Failure { seen, standing, help, ..Failure::new(what) })
 }
 
 /// Raw mode, from Ctrl-A to Ctrl-B. Its traffic has no text.
