@@ -3,7 +3,7 @@
 //! *Source*: ISO C and POSIX for semantics; `reent.h` of newlib 2.2 for the structure (the random
 //! state's pointer is at offset 56, the state 16 bytes behind it); newlib's documented generator.
 //! *Modelled*: all functions listed.
-//! *Not modelled*: `_getenv_r`, `setlocale` other than "C".
+//! *Not modelled*: `setlocale` other than "C".
 
 use crate::rom::call::{Call, Outcome, Stop};
 use crate::rom::coroutine::{Coroutine, Syscall, begin, coroutine};

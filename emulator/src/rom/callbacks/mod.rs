@@ -1,6 +1,7 @@
 //! The ROM functions that call back into firmware, one file per subject.
 
 mod allocation;
+mod calendar;
 mod print;
 mod sort;
 mod stdio;
@@ -13,4 +14,4 @@ pub(super) use print::CHANNELS;
 
 /// All tables.
 pub(super) const TABLES: &[&[Coroutine]] =
-    &[allocation::TABLE, print::TABLE, sort::TABLE, stdio::TABLE, veneers::TABLE];
+    &[allocation::TABLE, calendar::TABLE, print::TABLE, sort::TABLE, stdio::TABLE, veneers::TABLE];

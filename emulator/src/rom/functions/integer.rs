@@ -1,4 +1,5 @@
-//! Integer arithmetic of libgcc: 64-bit division and shifts, bit counting, byte order.
+//! Integer arithmetic of libgcc: 64-bit division and shifts, bit counting, byte order; and the one
+//! helper of that kind that the Wi-Fi driver calls.
 //!
 //! *Source*: GCC internals manual, "Routines for integer arithmetic".
 //! *Modelled*: all of `esp32.rom.libgcc.ld` but the overflow-trapping set. A division by zero
@@ -14,6 +15,7 @@ pub(in crate::rom) const TABLE: &[Entry] = &[
     entry(0x4000_2ed0, "__popcountsi2", &[popcountsi2]),
     entry(0x4000_2ef8, "__popcountdi2", &[popcountdi2]),
     entry(0x4000_2f3c, "__paritysi2", &[paritysi2]),
+    entry(0x4000_ab7c, "roundup2", &[roundup2]),
     entry(0x4000_c7b0, "__mulsi3", &[mulsi3]),
     entry(0x4000_c7b8, "__divsi3", &[divsi3]),
     entry(0x4000_c7c0, "__modsi3", &[modsi3]),
@@ -80,6 +82,12 @@ fn popcountdi2(call: &mut Call<'_>) -> Result<Outcome, Stop> {
 fn paritysi2(call: &mut Call<'_>) -> Result<Outcome, Stop> {
     let value = call.get(0).count_ones() & 1;
     word(call, value)
+}
+
+/// `unsigned roundup2(unsigned value, unsigned step)`: up to a multiple of a power of two.
+fn roundup2(call: &mut Call<'_>) -> Result<Outcome, Stop> {
+    let (value, step) = (call.get(0), call.get(1));
+    word(call, value.wrapping_add(step).wrapping_sub(1) & step.wrapping_neg())
 }
 
 /// `int __mulsi3(int a, int b)`
@@ -272,6 +280,14 @@ fn bswapdi2(call: &mut Call<'_>) -> Result<Outcome, Stop> {
 #[cfg(test)]
 mod tests {
     use crate::rom::fake::{DRAM, FakeGuest, Random};
+
+    #[test]
+    fn sizes_are_rounded_up_to_powers_of_two() {
+        let mut guest = FakeGuest::new(64);
+        let rounded = [(0, 4), (1, 4), (4, 4), (1501, 16)]
+            .map(|(value, step)| guest.call("roundup2", &[value, step]));
+        assert_eq!(rounded, [0, 4, 4, 1504]);
+    }
 
     #[test]
     fn long_arithmetic_agrees_with_the_host() {

@@ -2,6 +2,7 @@
 
 pub(super) mod bluetooth;
 mod cache;
+pub(super) mod calendar;
 mod checksum;
 pub(super) mod clock;
 mod crypto;
@@ -28,6 +29,7 @@ pub(super) use phy::TABLE_ORDER as PHY_TABLE_ORDER;
 pub(super) const TABLES: &[&[Entry]] = &[
     bluetooth::TABLE,
     cache::TABLE,
+    calendar::TABLE,
     checksum::TABLE,
     clock::TABLE,
     crypto::TABLE,
