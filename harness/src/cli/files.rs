@@ -124,7 +124,9 @@ pub(crate) fn read(
 ) -> Result<(Vec<Arc<Case>>, Option<FileFaults>), Unreadable> {
     let text = std::fs::read_to_string(path).map_err(Unreadable::File)?;
     let project = project_of(path);
-    let parsed = parse(&text, FilePlace { path, project: &project }).map_err(Unreadable::Faults)?;
+    let files = |file: &str| std::fs::read_to_string(project.join(file));
+    let parsed =
+        parse(&text, FilePlace { path, project: &project }, &files).map_err(Unreadable::Faults)?;
     let firmware = |spec: &str| images::check(&project, spec);
     let around =
         Surroundings { boards, exists: &|file| project.join(file).is_file(), firmware: &firmware };

@@ -1,6 +1,7 @@
 //! From arguments to a plan, for the commands that run it or show it.
 
 use super::files::Selection;
+use super::operator::TerminalOperator;
 use super::targets::Machine;
 use super::terminal::Terminal;
 use crate::exit_code::ExitCode;
@@ -48,6 +49,9 @@ impl Planning {
             return Err(ExitCode::Usage);
         }
         let mut plan = Plan::new(loaded.cases, &*targets);
+        if TerminalOperator::present().is_some() {
+            plan = plan.attended();
+        }
         if let Some(shard) = self.shard {
             plan = plan.shard(shard);
         }

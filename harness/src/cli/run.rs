@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::doors::{DoorSpec, keep_open};
 use super::images::ProjectFirmware;
+use super::operator::TerminalOperator;
 use super::planning::Planning;
 use super::terminal::Terminal;
 use crate::exit_code::ExitCode;
@@ -17,6 +18,7 @@ use crate::reports::in_order::InOrder;
 use crate::reports::json::JsonLines;
 use crate::runner::execute::{Surroundings, default_jobs, execute};
 use crate::runner::hold::{Held, Hold};
+use crate::runner::operator::Operator;
 use crate::runner::verdict::Skips;
 use crate::scenario::units;
 use crate::snapshots::SnapshotPolicy;
@@ -105,6 +107,7 @@ impl Run {
         let mut reports = self.reports(terminal);
         let skips = if self.no_skip { Skips::Fail } else { Skips::Allow };
         let hold = Hold::default();
+        let operator = TerminalOperator::present();
         let around = Surroundings {
             targets: &*targets,
             firmware: &ProjectFirmware,
@@ -117,6 +120,7 @@ impl Run {
             skips,
             wall_limit: (!self.wall_limit.is_zero()).then_some(self.wall_limit),
             hold: self.hold.as_ref().map(|_| &hold),
+            operator: operator.as_ref().map(|operator| operator as &dyn Operator),
             cancelled: &cancelled,
         };
         let tally = execute(&plan, &around, &mut |event| {

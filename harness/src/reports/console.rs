@@ -167,7 +167,7 @@ impl<P: Write, S: Write> Console<P, S> {
             let _ = writeln!(out, "  {:8} {what}", ink.good.apply_to(verb));
         }
         if let Some(why) = why {
-            out += &reason(why, &case.file, ink);
+            out += &reason(why, ink);
             if matches!(verdict, Verdict::Failed | Verdict::Error) {
                 let again = format!(
                     "benchrig run {} --filter '{}' --seed {}",

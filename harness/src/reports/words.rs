@@ -65,12 +65,13 @@ pub(super) fn proof(evidence: &Evidence) -> Option<(&'static str, String)> {
         }
         Evidence::Snapshot { .. } => ("matched", evidence.words()),
         Evidence::Unity { .. } => ("tested", evidence.words()),
+        Evidence::Measured { .. } => ("measured", evidence.words()),
         Evidence::Done | Evidence::Seen { .. } | Evidence::Note { .. } => return None,
     })
 }
 
 /// Why a case did not simply pass.
-pub(super) fn reason(reason: &Reason, file: &str, palette: &Palette) -> String {
+pub(super) fn reason(reason: &Reason, palette: &Palette) -> String {
     let mut out = String::new();
     match reason {
         Reason::MissingCapabilities { missing } => {
@@ -81,9 +82,11 @@ pub(super) fn reason(reason: &Reason, file: &str, palette: &Palette) -> String {
             let _ = writeln!(out, "  the board has no: {}", parts.join(", "));
         }
         Reason::Case { failure } => failure_words(&mut out, failure, palette),
-        Reason::Step { step, yaml, place, failure } => {
+        Reason::Step { step, file, place, yaml, during, failure } => {
             let at = format!("{file}:{place}");
-            let _ = writeln!(out, "  at step {} ({})", step + 1, palette.faint.apply_to(at));
+            let during: String = during.iter().map(|what| format!(", {what}")).collect();
+            let at = palette.faint.apply_to(at);
+            let _ = writeln!(out, "  at step {}{during} ({at})", step + 1);
             for (n, line) in yaml.lines().enumerate() {
                 let bullet = if n == 0 { "- " } else { "" };
                 let _ = writeln!(out, "    {}{line}", palette.strong.apply_to(bullet));

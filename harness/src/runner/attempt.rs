@@ -11,12 +11,13 @@ use std::time::Instant;
 use super::events::{Event, Reason};
 use super::evidence::{Evidence, UnityTest};
 use super::execute::{Surroundings, millis};
-use super::failure::{Failure, StepError};
+use super::failure::{Failure, StepError, StepPlace};
 use super::firmware::{FirmwareTrouble, FlashImage};
+use super::play::play;
 use super::schedule::Saved;
 use super::session::{News, Session, SessionState, Setup};
 use super::verdict::Verdict;
-use crate::scenario::model::{Case, Dialect, StepEntry, Unmodelled};
+use crate::scenario::model::{Case, Unmodelled};
 use crate::scenario::values::{Secrets, Values};
 use crate::snapshots::SnapshotFolder;
 use crate::targets::{MachineReport, Target, TargetRequest};
@@ -129,6 +130,7 @@ impl Attempt<'_> {
                 &case.project,
                 self.around.snapshots.clone(),
             ),
+            operator: self.around.operator,
             cancelled: self.around.cancelled,
             wall_limit: self.around.wall_limit.map(|span| (Instant::now() + span, span)),
             news: &mut news,
@@ -145,7 +147,7 @@ impl Attempt<'_> {
             let start = Instant::now();
             let time = session.now();
             teller.borrow_mut().tell(step_started(number, case, secrets, index, time));
-            let result = play(&mut session, case, index, entry);
+            let result = play(&mut session, entry, &case.steps[index + 1..]);
             let (verdict, evidence) = match &result {
                 Ok(evidence) => (Verdict::Passed, Some(redact_evidence(evidence, secrets))),
                 Err(error) => (verdict_of(error), None),
@@ -202,7 +204,7 @@ impl Attempt<'_> {
     }
 
     fn open(&self, firmware: Option<&FlashImage>) -> Result<Box<dyn Target>, StepError> {
-        let writes_flash = self.case.steps.iter().any(|entry| entry.step.facts().writes_flash);
+        let writes_flash = self.case.writes_flash();
         let request = TargetRequest {
             board: self.case.board.text.clone(),
             seed: self.around.seed,
@@ -219,20 +221,19 @@ impl Attempt<'_> {
     }
 
     fn reason(&self, step: Option<usize>, error: &StepError) -> Reason {
-        let failure = match error {
+        let failure = match error.root() {
             StepError::Failed(failure) => (**failure).clone(),
             other => Failure::new(other.to_string()),
         };
         let failure = redact_failure(failure, self.secrets);
-        match step.and_then(|index| Some((index, self.case.steps.get(index)?))) {
-            Some((step, entry)) => Reason::Step {
-                step,
-                yaml: self.secrets.redact(self.case.yaml_of(entry)),
-                place: self.case.source.place(entry.span.start),
-                failure,
-            },
-            None => Reason::Case { failure },
-        }
+        let entry = step.and_then(|index| Some((index, self.case.steps.get(index)?)));
+        let Some((step, entry)) = entry else { return Reason::Case { failure } };
+        let (at, during) = match error {
+            StepError::Inside(inside) => (inside.at.clone(), inside.during.clone()),
+            _ => (StepPlace::from(entry), Vec::new()),
+        };
+        let StepPlace { file, place, yaml } = at;
+        Reason::Step { step, file, place, yaml: self.secrets.redact(&yaml), during, failure }
     }
 }
 
@@ -249,7 +250,8 @@ fn step_started(
         case: number,
         step,
         summary: secrets.redact(&entry.title()),
-        place: case.source.place(entry.span.start),
+        file: entry.source.name.clone(),
+        place: entry.place(),
         time,
     }
 }
@@ -266,30 +268,8 @@ fn as_own(event: Event, number: usize, case: &Case, secrets: &Secrets) -> Event 
     }
 }
 
-fn play(
-    session: &mut Session<'_>,
-    case: &Case,
-    index: usize,
-    entry: &StepEntry,
-) -> Result<Evidence, StepError> {
-    let facts = entry.step.facts();
-    // Wokwi's simulations are switched on when they start.
-    if facts.needs_power || case.dialect == Dialect::Wokwi {
-        session.power_for_first_step()?;
-    }
-    let upcoming = match facts.expects {
-        Some(_) => None,
-        None => case.steps[index + 1..].iter().find_map(|entry| entry.step.facts().expects),
-    };
-    // A pattern whose values are not all known yet simply does not look ahead.
-    let upcoming =
-        upcoming.and_then(|(port, pattern)| Some((port, pattern.pattern(session.values()).ok()?)));
-    session.look_ahead(upcoming);
-    entry.step.run(session)
-}
-
 fn verdict_of(error: &StepError) -> Verdict {
-    match error {
+    match error.root() {
         StepError::Failed(_) => Verdict::Failed,
         StepError::Interrupted => Verdict::Interrupted,
         _ => Verdict::Error,
@@ -338,7 +318,7 @@ fn redact_evidence(evidence: &Evidence, secrets: &Secrets) -> Evidence {
                 })
                 .collect(),
         },
-        other @ (Evidence::Done | Evidence::Snapshot { .. }) => other,
+        other @ (Evidence::Done | Evidence::Snapshot { .. } | Evidence::Measured { .. }) => other,
     }
 }
 

@@ -71,6 +71,8 @@ pub enum Event {
         step: usize,
         /// What it does, in a few words.
         summary: String,
+        /// The file that it stands in: the scenario, or one that it includes.
+        file: String,
         /// Where it stands.
         place: Place,
         /// Device time.
@@ -207,10 +209,14 @@ pub enum Reason {
     Step {
         /// Its number, from 0.
         step: usize,
-        /// What it is, as written in the scenario.
-        yaml: String,
-        /// Where it stands.
+        /// The file that it stands in, or the step inside of it that failed.
+        file: String,
+        /// Where that stands.
         place: Place,
+        /// What it is, as written there.
+        yaml: String,
+        /// What a step inside of it was part of, the innermost first, as in `pass 3 of 10`.
+        during: Vec<String>,
         /// What happened.
         failure: Failure,
     },

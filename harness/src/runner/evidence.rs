@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::time::DeviceTime;
+use super::statistics::Statistics;
+use crate::time::{DeviceTime, Span};
 
 /// What a step that went right leaves behind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -48,6 +49,15 @@ pub enum Evidence {
     Unity {
         /// In the order they ran.
         tests: Vec<UnityTest>,
+    },
+    /// Something was measured several times.
+    Measured {
+        /// What the scenario calls it.
+        name: String,
+        /// What the samples come to.
+        statistics: Statistics,
+        /// The samples in nanoseconds, in the order they were taken.
+        samples: Vec<Span>,
     },
     /// A remark.
     Note {
@@ -106,6 +116,9 @@ impl Evidence {
                 format!("{name}: {lines} lines, {outcome}")
             }
             Self::Unity { tests } => format!("{} tests", tests.len()),
+            Self::Measured { name, statistics, samples } => {
+                format!("{name}: {statistics} ({} times)", samples.len())
+            }
             Self::Note { text } => first(text),
         }
     }

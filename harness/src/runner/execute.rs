@@ -18,6 +18,7 @@ use super::attempt::{Attempt, CaseEnd};
 use super::events::{Event, HostFork};
 use super::firmware::{FetchNews, FirmwareSource, FirmwareTrouble, FlashImage};
 use super::hold::Hold;
+use super::operator::Operator;
 use super::plan::Plan;
 use super::schedule::{Schedule, Turn};
 use super::verdict::{Skips, Tally, Verdict};
@@ -54,6 +55,8 @@ pub struct Surroundings<'a> {
     pub wall_limit: Option<Duration>,
     /// Keeps the machine of the first case that fails, after which no further one begins.
     pub hold: Option<&'a Hold>,
+    /// Who can be asked to do something, if anybody is there.
+    pub operator: Option<&'a dyn Operator>,
     /// Set when the person wants the run to end.
     pub cancelled: &'a AtomicBool,
 }

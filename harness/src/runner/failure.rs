@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::firmware::FirmwareTrouble;
+use crate::scenario::fault::Place;
+use crate::scenario::model::StepEntry;
 use crate::scenario::values::ValueError;
 use crate::targets::TargetError;
 use crate::time::DeviceTime;
@@ -76,12 +78,74 @@ pub enum StepError {
     /// The case took too long for the person who waits, whatever device time says: *error*.
     #[error("the case has taken more than {} s of wall time", .0.as_secs())]
     WallLimit(Duration),
+    /// The person at the bench does not answer: *error*.
+    #[error("the operator cannot be asked: {0}")]
+    Operator(String),
     /// The person ended the run.
     #[error("interrupted")]
     Interrupted,
+    /// A step inside of this one ended so.
+    #[error("{}", .0.error)]
+    Inside(Box<Inside>),
+}
+
+/// How a step inside of another one ended.
+#[derive(Debug)]
+pub struct Inside {
+    /// Which step.
+    pub at: StepPlace,
+    /// What it was part of, the innermost first, as in `pass 3 of 10`.
+    pub during: Vec<String>,
+    /// How it ended; never [`StepError::Inside`].
+    pub error: StepError,
+}
+
+/// A step as its author finds it again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StepPlace {
+    /// The file that it stands in.
+    pub file: String,
+    /// Where it begins.
+    pub place: Place,
+    /// What is written there.
+    pub yaml: String,
+}
+
+impl From<&StepEntry> for StepPlace {
+    fn from(entry: &StepEntry) -> Self {
+        Self {
+            file: entry.source.name.clone(),
+            place: entry.place(),
+            yaml: entry.yaml().to_owned(),
+        }
+    }
 }
 
 impl StepError {
+    /// The same, as the end of the step `entry` inside of another one.
+    pub fn at(self, entry: &StepEntry) -> Self {
+        match self {
+            Self::Inside(_) => self,
+            error => Self::Inside(Box::new(Inside { at: entry.into(), during: Vec::new(), error })),
+        }
+    }
+
+    /// The same, with what the step was part of.
+    pub fn during(mut self, what: impl Into<String>) -> Self {
+        if let Self::Inside(inside) = &mut self {
+            inside.during.push(what.into());
+        }
+        self
+    }
+
+    /// What really happened, wherever it was.
+    pub fn root(&self) -> &Self {
+        match self {
+            Self::Inside(inside) => &inside.error,
+            error => error,
+        }
+    }
+
     /// A failure.
     pub fn failed(failure: Failure) -> Self {
         Self::Failed(Box::new(failure))

@@ -7,10 +7,12 @@
 //! | [`execute`] | runs the plan, several cases at a time |
 //! | `schedule`, `attempt` | who runs what when; one attempt at one case |
 //! | [`hold`] | the machine of a failed case, for a person to look at |
+//! | [`play`] | plays a step, and the steps inside of it |
 //! | [`session`] | what a step sees of a running case |
 //! | [`guard`] | watches for panics, watchdog resets and `never:` texts |
+//! | [`operator`] | the person at the bench |
 //! | [`events`] | everything that is told to the outside |
-//! | [`evidence`], [`failure`], [`verdict`] | what steps and cases end with |
+//! | [`evidence`], [`statistics`], [`failure`], [`verdict`] | what steps and cases end with |
 //!
 //! The runner emits events and never prints; reports read events and never decide.
 
@@ -22,11 +24,14 @@ pub mod failure;
 pub mod firmware;
 pub mod guard;
 pub mod hold;
+pub mod operator;
 pub mod pins;
 pub mod plan;
+pub mod play;
 pub mod prefix;
 mod schedule;
 pub mod session;
+pub mod statistics;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod verdict;

@@ -57,7 +57,8 @@ impl Plan {
         let capabilities = targets.capabilities();
         let planned = |case: Arc<Case>| {
             let parts = targets.parts(&case.board.text);
-            let facts = || case.steps.iter().map(|entry| entry.step.facts());
+            let steps = case.all_steps();
+            let facts = || steps.iter().map(|entry| entry.step.facts());
             let needs: BTreeSet<_> = facts().flat_map(|facts| facts.needs).copied().collect();
             let named: BTreeSet<_> = facts().flat_map(|facts| facts.parts).collect();
             let missing = needs.difference(&capabilities).copied().collect();
@@ -66,6 +67,14 @@ impl Plan {
             PlannedCase { case, missing, missing_parts, fork: None }
         };
         Self { cases: cases.into_iter().map(planned).collect() }
+    }
+
+    /// The same with a person at the bench, who can be asked.
+    pub fn attended(mut self) -> Self {
+        for planned in &mut self.cases {
+            planned.missing.retain(|capability| *capability != Capability::Operator);
+        }
+        self
     }
 
     /// The same, with cases that go on from one another's machines where they begin alike. The
@@ -122,7 +131,10 @@ mod tests {
         );
         let place = FilePlace { path: Path::new("x.yaml"), project: Path::new(".") };
         let source = FakeSource::new(FakeTarget::new([]));
-        let plan = Plan::new(parse(&text, place).unwrap().cases, &source);
+        let plan = Plan::new(
+            parse(&text, place, &|_| Err(std::io::ErrorKind::NotFound.into())).unwrap().cases,
+            &source,
+        );
         let names = |plan: &Plan| -> Vec<String> {
             plan.cases.iter().map(|planned| planned.case.name.clone()).collect()
         };

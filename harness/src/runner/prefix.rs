@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-use crate::scenario::model::{Case, Dialect};
+use crate::scenario::model::{Case, Dialect, StepEntry, with_inner};
 use crate::targets::Capability;
 
 /// Where a case goes on from.
@@ -49,33 +49,40 @@ pub fn forks(cases: &[Option<&Case>]) -> Vec<Option<Fork>> {
 fn beginnings(case: &Case) -> Vec<(usize, Key)> {
     let mut key: Key = Sha256::digest(surroundings(case)).into();
     let mut powered = case.dialect == Dialect::Wokwi;
-    let mut all = Vec::new();
+    let mut beginnings = Vec::new();
     for (index, entry) in case.steps.iter().enumerate() {
-        let facts = entry.step.facts();
-        if facts.touches_host {
+        let all = with_inner(std::slice::from_ref(entry));
+        if all.iter().any(|entry| entry.step.facts().touches_host) {
             break;
         }
-        let ahead = match facts.expects {
+        let expects = |entry: &StepEntry| {
+            with_inner(std::slice::from_ref(entry))
+                .iter()
+                .any(|entry| entry.step.facts().expects.is_some())
+        };
+        let ahead = match entry.step.facts().expects {
             Some(_) => None,
-            None => case.steps[index + 1..].iter().find(|it| it.step.facts().expects.is_some()),
+            None => case.steps[index + 1..].iter().find(|entry| expects(entry)),
         };
         let ahead = ahead.map_or("", |entry| entry.canonical.as_str());
         let mut digest = Sha256::new_with_prefix(key);
         // The canonical text has no line ends.
         digest.update(format!("{}\n{ahead}\n", entry.canonical));
         key = digest.finalize().into();
-        powered |= facts.needs_power || facts.needs.contains(&Capability::Power);
+        powered |= all.iter().any(|entry| {
+            let facts = entry.step.facts();
+            facts.needs_power || facts.needs.contains(&Capability::Power)
+        });
         if powered {
-            all.push((index + 1, key));
+            beginnings.push((index + 1, key));
         }
     }
-    all
+    beginnings
 }
 
 /// What the first step of a case finds.
 fn surroundings(case: &Case) -> String {
     let never: Vec<_> = case.never.iter().map(ToString::to_string).collect();
-    let writes_flash = case.steps.iter().any(|entry| entry.step.facts().writes_flash);
     format!(
         "{:?}",
         (
@@ -85,7 +92,7 @@ fn surroundings(case: &Case) -> String {
             case.dialect,
             case.timeout,
             never,
-            writes_flash,
+            case.writes_flash(),
             case.pins(),
             // What is a secret is redacted from the first event on.
             case.environment_names(),
@@ -104,7 +111,10 @@ mod tests {
     fn case(head: &str, steps: &str) -> Arc<Case> {
         let text = format!("name: x\nversion: 1\n{head}steps:\n{steps}\n");
         let place = FilePlace { path: Path::new("x.yaml"), project: Path::new(".") };
-        parse(&text, place).expect("a valid scenario").cases.remove(0)
+        parse(&text, place, &|_| Err(std::io::ErrorKind::NotFound.into()))
+            .expect("a valid scenario")
+            .cases
+            .remove(0)
     }
 
     /// How many steps the second case shares with the first.

@@ -18,6 +18,7 @@ use super::evidence::Evidence;
 use super::failure::{Failure, Sighting, StepError};
 use super::firmware::FlashImage;
 use super::guard::{Alarm, Guard};
+use super::operator::{Answer, Operator, Question};
 use super::pins::{PinEdge, Pins, Pulse};
 use crate::scenario::model::Dialect;
 use crate::scenario::values::{Secrets, Template, Values};
@@ -90,6 +91,8 @@ pub struct Setup<'a> {
     pub project: PathBuf,
     /// Where snapshots are.
     pub snapshots: SnapshotFolder,
+    /// Who can be asked to do something, if anybody is there.
+    pub operator: Option<&'a dyn Operator>,
     /// Set when the person wants the run to end.
     pub cancelled: &'a AtomicBool,
     /// The wall time at which the case ends, and how long it then has taken.
@@ -263,6 +266,17 @@ impl<'a> Session<'a> {
         self.state.marks.get(mark).map(|moment| moment.time)
     }
 
+    /// Asks the person at the bench.
+    ///
+    /// # Errors
+    /// When nobody is there, or does not answer.
+    pub fn ask(&mut self, text: &str, question: Question) -> Result<Answer, StepError> {
+        let Some(operator) = self.setup.operator else {
+            return Err(StepError::Operator("nobody is there to be asked".to_owned()));
+        };
+        operator.ask(text, question).map_err(|error| StepError::Operator(error.to_string()))
+    }
+
     /// Tells how far a long operation is.
     pub fn progress(&mut self, what: &'static str, progress: Progress) {
         (self.setup.news)(News::Progress { what, progress });
@@ -314,6 +328,11 @@ impl<'a> Session<'a> {
     /// nothing.
     pub fn look_ahead(&mut self, upcoming: Option<(Port, Pattern)>) {
         self.state.upcoming = upcoming;
+    }
+
+    /// What it was told of the next expectation.
+    pub fn upcoming(&self) -> Option<&(Port, Pattern)> {
+        self.state.upcoming.as_ref()
     }
 
     /// Lets a span of device time pass.

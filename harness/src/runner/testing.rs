@@ -9,6 +9,7 @@ use super::events::{Event, Reason};
 use super::execute::{Surroundings, execute};
 use super::failure::Failure;
 use super::firmware::{FetchNews, FirmwareSource, FirmwareTrouble, FlashImage};
+use super::operator::{Answer, Operator, Question};
 use super::plan::Plan;
 use super::verdict::{Skips, Tally, Verdict};
 use crate::scenario::fault::Fault;
@@ -48,6 +49,15 @@ impl FirmwareSource for FakeFirmware {
             name: spec.to_owned(),
             segments: vec![segment(0x1000, b"boot"), segment(0x1_0000, b"the app")],
         })
+    }
+}
+
+/// Says no to what asks for a no, and yes to the rest.
+struct Obliging;
+
+impl Operator for Obliging {
+    fn ask(&self, text: &str, _question: Question) -> std::io::Result<Answer> {
+        Ok(if text.ends_with("no") { Answer::No } else { Answer::Yes })
     }
 }
 
@@ -136,6 +146,7 @@ impl<'a> Bench<'a> {
             skips: Skips::Allow,
             wall_limit: None,
             hold: None,
+            operator: Some(&Obliging),
             cancelled: &NOT_CANCELLED,
         };
         Self { around, forks: false }
@@ -162,7 +173,9 @@ impl<'a> Bench<'a> {
         let mut cases = Vec::new();
         for (stem, text) in scenarios {
             let path = folder.join(format!("{stem}.yaml"));
-            match parse(text, FilePlace { path: &path, project }) {
+            match parse(text, FilePlace { path: &path, project }, &|file| {
+                std::fs::read_to_string(project.join(file))
+            }) {
                 Ok(parsed) => cases.extend(parsed.cases),
                 Err(faults) => return Err(faults.faults),
             }

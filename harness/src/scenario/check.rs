@@ -4,24 +4,25 @@ use std::collections::BTreeMap;
 
 use super::decode::list;
 use super::fault::{Fault, FaultCode, nearest};
-use super::model::{Case, StepEntry};
+use super::model::{Case, StepEntry, with_inner};
 use crate::runner::session::confined;
 use crate::steps::ImageRef;
 
 /// Every fault of a list of steps. `has_firmware` says whether the scenario names one.
 pub fn steps(steps: &[StepEntry], has_firmware: bool) -> Vec<Fault> {
+    let steps = with_inner(steps);
     let mut faults = Vec::new();
-    names(steps, &mut faults);
-    marks(steps, &mut faults);
-    snapshots(steps, &mut faults);
-    images(steps, has_firmware, &mut faults);
+    names(&steps, &mut faults);
+    marks(&steps, &mut faults);
+    snapshots(&steps, &mut faults);
+    images(&steps, has_firmware, &mut faults);
     faults
 }
 
 /// Every `{{name}}` must have been given a value by an earlier step, or be `env.…`.
-fn names(steps: &[StepEntry], faults: &mut Vec<Fault>) {
+fn names(steps: &[&StepEntry], faults: &mut Vec<Fault>) {
     let mut known: Vec<&str> = Vec::new();
-    for facts in steps.iter().map(|entry| entry.step.facts()) {
+    for (entry, facts) in steps.iter().map(|entry| (entry, entry.step.facts())) {
         for template in facts.templates {
             for name in template.names() {
                 if name.starts_with("env.") || known.contains(&name) {
@@ -36,7 +37,7 @@ fn names(steps: &[StepEntry], faults: &mut Vec<Fault>) {
                 if let Some(near) = nearest(name, known.iter().copied()) {
                     fault = fault.label(format!("did you mean `{near}`?"));
                 }
-                faults.push(fault);
+                faults.push(fault.in_text(&entry.source));
             }
         }
         known.extend(facts.captures);
@@ -44,9 +45,9 @@ fn names(steps: &[StepEntry], faults: &mut Vec<Fault>) {
 }
 
 /// Marks are set once, and before they are used.
-fn marks(steps: &[StepEntry], faults: &mut Vec<Fault>) {
+fn marks(steps: &[&StepEntry], faults: &mut Vec<Fault>) {
     let mut known: Vec<&str> = Vec::new();
-    for facts in steps.iter().map(|entry| entry.step.facts()) {
+    for (entry, facts) in steps.iter().map(|entry| (entry, entry.step.facts())) {
         for (name, span) in facts.uses_marks {
             if known.contains(&name) {
                 continue;
@@ -56,12 +57,13 @@ fn marks(steps: &[StepEntry], faults: &mut Vec<Fault>) {
             if let Some(near) = nearest(name, known.iter().copied()) {
                 fault = fault.label(format!("did you mean `{near}`?"));
             }
-            faults.push(fault);
+            faults.push(fault.in_text(&entry.source));
         }
         if let Some((name, span)) = facts.mark {
             if known.contains(&name) {
                 let message = format!("the mark `{name}` is set twice");
-                faults.push(Fault::new(FaultCode::Contradiction, span, message));
+                let fault = Fault::new(FaultCode::Contradiction, span, message);
+                faults.push(fault.in_text(&entry.source));
             }
             known.push(name);
         }
@@ -69,34 +71,34 @@ fn marks(steps: &[StepEntry], faults: &mut Vec<Fault>) {
 }
 
 /// Two snapshots of one case cannot share a file.
-fn snapshots(steps: &[StepEntry], faults: &mut Vec<Fault>) {
+fn snapshots(steps: &[&StepEntry], faults: &mut Vec<Fault>) {
     let mut taken: BTreeMap<&str, ()> = BTreeMap::new();
-    for facts in steps.iter().map(|entry| entry.step.facts()) {
+    for (entry, facts) in steps.iter().map(|entry| (entry, entry.step.facts())) {
         if let Some((name, span)) = facts.snapshot
             && taken.insert(name, ()).is_some()
         {
             let message = format!("the snapshot `{name}` is taken twice");
-            faults.push(Fault::new(FaultCode::Contradiction, span, message));
+            let fault = Fault::new(FaultCode::Contradiction, span, message);
+            faults.push(fault.in_text(&entry.source));
         }
     }
 }
 
 /// What is flashed must be named, and lie inside the project.
-fn images(steps: &[StepEntry], has_firmware: bool, faults: &mut Vec<Fault>) {
-    for facts in steps.iter().map(|entry| entry.step.facts()) {
+fn images(steps: &[&StepEntry], has_firmware: bool, faults: &mut Vec<Fault>) {
+    for (entry, facts) in steps.iter().map(|entry| (entry, entry.step.facts())) {
         match facts.image {
             Some((ImageRef::Firmware, span)) if !has_firmware => {
                 let message = "the scenario names no `firmware`".to_owned();
                 let fault = Fault::new(FaultCode::Contradiction, span, message);
-                faults.push(fault.help("add `firmware:` at the top, or write a path here"));
+                let fault = fault.help("add `firmware:` at the top, or write a path here");
+                faults.push(fault.in_text(&entry.source));
             }
             Some((ImageRef::File(path), span)) => {
                 if let Err(reason) = confined(path) {
-                    faults.push(Fault::new(
-                        FaultCode::BadValue,
-                        span,
-                        format!("the path `{path}` {reason}"),
-                    ));
+                    let message = format!("the path `{path}` {reason}");
+                    let fault = Fault::new(FaultCode::BadValue, span, message);
+                    faults.push(fault.in_text(&entry.source));
                 }
             }
             _ => {}
@@ -132,11 +134,13 @@ pub fn surroundings(case: &Case, around: &Surroundings<'_>) -> Vec<Fault> {
     {
         faults.push(Fault::new(FaultCode::BadValue, firmware.span.clone(), reason));
     }
-    for (path, span) in case.steps.iter().flat_map(|entry| entry.step.facts().files) {
-        if !(around.exists)(path) {
-            let message = format!("there is no file `{path}`");
-            let fault = Fault::new(FaultCode::BadValue, span, message);
-            faults.push(fault.help("paths start at the root of the project"));
+    for entry in case.all_steps() {
+        for (path, span) in entry.step.facts().files {
+            if !(around.exists)(path) {
+                let message = format!("there is no file `{path}`");
+                let fault = Fault::new(FaultCode::BadValue, span, message).in_text(&entry.source);
+                faults.push(fault.help("paths start at the root of the project"));
+            }
         }
     }
     faults

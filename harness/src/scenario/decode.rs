@@ -5,31 +5,159 @@
 //! `None` always means that the fault is already recorded, so callers read all fields first and
 //! combine them with `?` last.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::ops::Range;
+use std::sync::Arc;
 
-use super::fault::{Fault, FaultCode, nearest};
-use super::model::Spanned;
+use super::fault::{Fault, FaultCode, SourceText, nearest};
+use super::model::{Dialect, Spanned};
 use super::node::{Node, Value};
 use super::units;
-use super::values::Template;
+use super::values::{Template, substitute};
 use crate::time::Span;
 
+/// Reads a text file of the project, for scenarios that refer to others.
+pub type Files<'f> = &'f dyn Fn(&str) -> io::Result<String>;
+
 /// Collects faults while a tree is read.
-#[derive(Debug, Default)]
-pub struct Decoder {
+pub struct Decoder<'f> {
     faults: Vec<Fault>,
-    literal_braces: bool,
+    dialect: Dialect,
+    files: Files<'f>,
+    /// The text that is being read.
+    source: Arc<SourceText>,
+    /// The included files that it stands in, outermost first.
+    including: Vec<String>,
+    /// What the parameters of the case are.
+    parameters: BTreeMap<String, String>,
+    used: BTreeSet<String>,
+    steps: usize,
+    /// The keys that were asked for, by what has them.
+    #[cfg(test)]
+    pub(crate) asked: BTreeMap<String, BTreeSet<&'static str>>,
 }
 
-impl Decoder {
-    /// A decoder for files in which `{{name}}` means nothing.
-    pub fn with_literal_braces() -> Self {
-        Self { literal_braces: true, ..Self::default() }
+impl<'f> Decoder<'f> {
+    /// A decoder for a tree of `source`.
+    pub fn new(source: Arc<SourceText>, files: Files<'f>) -> Self {
+        Self {
+            faults: Vec::new(),
+            dialect: Dialect::Benchrig,
+            files,
+            source,
+            including: Vec::new(),
+            parameters: BTreeMap::new(),
+            used: BTreeSet::new(),
+            steps: 0,
+            #[cfg(test)]
+            asked: BTreeMap::new(),
+        }
     }
 
-    /// Records a fault.
+    /// The same for a file in this language; in Wokwi's, `{{name}}` means nothing.
+    pub fn with_dialect(mut self, dialect: Dialect) -> Self {
+        self.dialect = dialect;
+        self
+    }
+
+    /// Which language the file is written in.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// The same for a case with these parameters, which other files may refer to too.
+    pub fn with_parameters(mut self, parameters: &BTreeMap<String, String>) -> Self {
+        self.parameters = parameters.clone();
+        self
+    }
+
+    /// The text that is being read.
+    pub fn source(&self) -> &Arc<SourceText> {
+        &self.source
+    }
+
+    /// Reads a file of the project.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn read(&self, path: &str) -> io::Result<String> {
+        (self.files)(path)
+    }
+
+    /// The included files that the text stands in, outermost first.
+    pub fn including(&self) -> &[String] {
+        &self.including
+    }
+
+    /// Reads a part of the scenario that stands in another file.
+    pub fn inside<T>(
+        &mut self,
+        file: String,
+        source: Arc<SourceText>,
+        read: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        let outer = std::mem::replace(&mut self.source, source);
+        self.including.push(file);
+        let value = read(self);
+        self.including.pop();
+        self.source = outer;
+        value
+    }
+
+    /// Writes the parameters of the case, and before them `more`, into a tree of another file; the
+    /// names of `more` that were used.
+    pub fn substitute(
+        &mut self,
+        tree: &mut Node,
+        more: &BTreeMap<String, String>,
+    ) -> BTreeSet<String> {
+        let mut values = self.parameters.clone();
+        values.extend(more.clone());
+        let (own, used): (BTreeSet<_>, _) =
+            substitute(tree, &values).into_iter().partition(|name| more.contains_key(name));
+        self.used.extend::<BTreeSet<_>>(used);
+        own
+    }
+
+    /// A file of the project as a template, with the parameters of the case in it; `span` is where
+    /// the scenario names it.
+    pub fn template_file(&mut self, path: &str, span: Range<usize>) -> Option<Template> {
+        let text = match self.read(path) {
+            Ok(text) => text,
+            // That it does not exist is said of every file that a step names.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Some(Template::literal("", span));
+            }
+            Err(error) => {
+                return self.bad(span, format!("`{path}` cannot be read as text: {error}"));
+            }
+        };
+        let mut node = Node { span, value: Value::Scalar { text, plain: false } };
+        self.substitute(&mut node, &BTreeMap::new());
+        let Value::Scalar { text, .. } = node.value else { return None };
+        Some(Template::parse(&text, node.span))
+    }
+
+    /// The parameters that other files have used.
+    pub fn used_parameters(&self) -> &BTreeSet<String> {
+        &self.used
+    }
+
+    /// How many steps have been read.
+    pub fn steps(&self) -> usize {
+        self.steps
+    }
+
+    /// Counts one more step; how many there are.
+    pub fn count_step(&mut self) -> usize {
+        self.steps += 1;
+        self.steps
+    }
+
+    /// Records a fault in the text that is being read.
     pub fn fault(&mut self, fault: Fault) {
-        self.faults.push(fault);
+        self.faults.push(fault.in_text(&self.source));
     }
 
     /// Records that `node` is not `expected` and gives `None`, to end a decoding function.
@@ -81,9 +209,9 @@ impl Decode for Spanned {
 impl Decode for Template {
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         let text = String::decode(node, decoder)?;
-        Some(match decoder.literal_braces {
-            true => Self::literal(&text, node.span.clone()),
-            false => Self::parse(&text, node.span.clone()),
+        Some(match decoder.dialect {
+            Dialect::Wokwi => Self::literal(&text, node.span.clone()),
+            Dialect::Benchrig => Self::parse(&text, node.span.clone()),
         })
     }
 }
@@ -293,6 +421,8 @@ impl<'n> Fields<'n> {
     /// Ends the reading: every key nobody asked for is a fault, and so is every missing one (unless
     /// it is there under a misspelt name, which is fault enough).
     pub fn finish(self, unknown: UnknownKeys, decoder: &mut Decoder) {
+        #[cfg(test)]
+        decoder.asked.entry(self.what.clone()).or_default().extend(self.asked.iter().copied());
         let mut misspelt = Vec::new();
         for (key, _) in self.entries {
             let Some(name) = key.as_text() else { continue };

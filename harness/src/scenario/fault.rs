@@ -71,12 +71,14 @@ pub struct Fault {
     pub label: Option<String>,
     /// What to write instead.
     pub help: Option<String>,
+    /// The text that `span` is in, if it is not the scenario's own: an included file.
+    pub source: Option<Arc<SourceText>>,
 }
 
 impl Fault {
     /// An error at `span`.
     pub fn new(code: FaultCode, span: Range<usize>, message: String) -> Self {
-        Self { code, weight: Weight::Error, span, message, label: None, help: None }
+        Self { code, weight: Weight::Error, span, message, label: None, help: None, source: None }
     }
 
     /// The same with words under the caret.
@@ -91,6 +93,12 @@ impl Fault {
         self
     }
 
+    /// The same in this text, unless its text is known already.
+    pub fn in_text(mut self, source: &Arc<SourceText>) -> Self {
+        self.source.get_or_insert_with(|| source.clone());
+        self
+    }
+
     /// The same as a warning.
     pub fn warning(mut self) -> Self {
         self.weight = Weight::Warning;
@@ -99,7 +107,7 @@ impl Fault {
 }
 
 /// The text of a scenario with the name to show for it.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct SourceText {
     /// The path as the user gave it.
     pub name: String,
@@ -134,7 +142,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// All faults of one file, in the order of their places.
+/// All faults of one file and of what it includes, in the order of their places.
 #[derive(Debug, Clone)]
 pub struct FileFaults {
     /// The text they point into.
@@ -144,10 +152,18 @@ pub struct FileFaults {
 }
 
 impl FileFaults {
-    /// Faults of one file, sorted by place, each said once.
+    /// Faults of one file, sorted by place, each said once; those in included files come last.
     pub fn new(source: Arc<SourceText>, mut faults: Vec<Fault>) -> Self {
+        for fault in &mut faults {
+            if fault.source.as_ref().is_some_and(|text| Arc::ptr_eq(text, &source)) {
+                fault.source = None;
+            }
+        }
         faults.sort_by(|a, b| {
-            let key = |f: &Fault| (f.span.start, f.code, f.message.clone());
+            let key = |f: &Fault| {
+                let file = f.source.as_ref().map(|source| source.name.clone());
+                (file, f.span.start, f.code, f.message.clone())
+            };
             key(a).cmp(&key(b))
         });
         faults.dedup();
@@ -161,9 +177,11 @@ impl FileFaults {
 
     /// One `miette` report per fault.
     pub fn reports(&self) -> Vec<miette::Report> {
-        let source = Arc::new(NamedSource::new(&self.source.name, self.source.text.clone()));
+        let named = |text: &SourceText| Arc::new(NamedSource::new(&text.name, text.text.clone()));
+        let own = named(&self.source);
         let report = |fault: &Fault| {
-            miette::Report::new(Located { fault: fault.clone(), source: source.clone() })
+            let source = fault.source.as_ref().map_or_else(|| own.clone(), |text| named(text));
+            miette::Report::new(Located { fault: fault.clone(), source })
         };
         self.faults.iter().map(report).collect()
     }

@@ -4,7 +4,8 @@
 //! text ─node─▶ tree with places ─parser─▶ typed scenario, one per combination of parameters ─check─▶ cases
 //! ```
 //!
-//! Nothing here does I/O; every fault is found before anything starts, all of them at once.
+//! Nothing here does I/O (the text of a file that a scenario includes is asked of the caller); every
+//! fault is found before anything starts, all of them at once.
 
 pub mod check;
 pub mod decode;
@@ -12,5 +13,6 @@ pub mod fault;
 pub mod model;
 pub mod node;
 pub mod parser;
+pub mod step_list;
 pub mod units;
 pub mod values;

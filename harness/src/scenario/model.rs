@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::fault::SourceText;
+use super::fault::{Place, SourceText};
 use crate::steps::AnyStep;
 use crate::time::Span;
 use crate::transcript::Pattern;
@@ -42,7 +42,9 @@ pub struct Spanned {
 pub struct StepEntry {
     /// The label that the author gave it.
     pub label: Option<String>,
-    /// Bytes of the source text.
+    /// The text it stands in: the scenario, or a file that it includes.
+    pub source: Arc<SourceText>,
+    /// Bytes of that text.
     pub span: Range<usize>,
     /// The step.
     pub step: AnyStep,
@@ -58,6 +60,29 @@ impl StepEntry {
             None => self.step.summary(),
         }
     }
+
+    /// Where it begins in its text.
+    pub fn place(&self) -> Place {
+        self.source.place(self.span.start)
+    }
+
+    /// What its author wrote, without the indentation.
+    pub fn yaml(&self) -> &str {
+        self.source.text.get(self.span.clone()).unwrap_or_default().trim_end()
+    }
+}
+
+/// Steps with all those inside of them, each before what is inside of it.
+pub fn with_inner(steps: &[StepEntry]) -> Vec<&StepEntry> {
+    fn walk<'s>(steps: &'s [StepEntry], all: &mut Vec<&'s StepEntry>) {
+        for entry in steps {
+            all.push(entry);
+            entry.step.facts().inner.iter().for_each(|steps| walk(steps, all));
+        }
+    }
+    let mut all = Vec::new();
+    walk(steps, &mut all);
+    all
 }
 
 /// A scenario with one combination of its parameters: the unit that passes or fails.
@@ -94,21 +119,27 @@ pub struct Case {
 }
 
 impl Case {
-    /// The text of a step as its author wrote it, without the indentation.
-    pub fn yaml_of(&self, entry: &StepEntry) -> &str {
-        self.source.text.get(entry.span.clone()).unwrap_or_default().trim_end()
+    /// Whether it starts with a blank flash because one of its steps writes it.
+    pub fn writes_flash(&self) -> bool {
+        self.all_steps().iter().any(|entry| entry.step.facts().writes_flash)
+    }
+
+    /// All steps, those inside of others too.
+    pub fn all_steps(&self) -> Vec<&StepEntry> {
+        with_inner(&self.steps)
     }
 
     /// The pins that its steps want to see from the beginning.
     pub fn pins(&self) -> BTreeSet<u8> {
-        self.steps.iter().flat_map(|entry| entry.step.facts().pins).collect()
+        self.all_steps().iter().flat_map(|entry| entry.step.facts().pins).collect()
     }
 
     /// The environment variables that its texts refer to.
     pub fn environment_names(&self) -> BTreeSet<String> {
-        let facts = self.steps.iter().map(|entry| entry.step.facts());
-        facts
-            .flat_map(|facts| facts.templates)
+        let steps = self.all_steps();
+        steps
+            .iter()
+            .flat_map(|entry| entry.step.facts().templates)
             .flat_map(|template| template.names())
             .filter_map(|name| name.strip_prefix("env."))
             .map(str::to_owned)

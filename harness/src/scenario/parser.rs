@@ -9,12 +9,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::check;
-use super::decode::{Decode, Decoder, Fields, UnknownKeys, list, word};
-use super::fault::{Fault, FaultCode, FileFaults, SourceText, nearest};
+use super::decode::{Decode, Decoder, Fields, Files, UnknownKeys, list, word};
+use super::fault::{Fault, FaultCode, FileFaults, SourceText};
 use super::model::{Case, Dialect, Spanned, StepEntry, Unmodelled};
 use super::node::{self, Node, Value};
-use super::values::substitute;
-use crate::steps::{AnyStep, WOKWI_STEPS};
+use super::step_list;
+use super::values::{Values, substitute};
+use crate::steps::WOKWI_STEPS;
+use crate::steps::serial_fields::TextPattern;
 use crate::time::Span;
 use crate::transcript::Pattern;
 
@@ -45,46 +47,46 @@ pub struct ParsedFile {
     pub warnings: Option<FileFaults>,
 }
 
-/// Reads the text of a scenario file and checks it.
+/// Reads the text of a scenario file, and through `files` what it refers to, and checks it.
 ///
 /// # Errors
 /// All faults of the file, if any of them is an error.
-pub fn parse(text: &str, place: FilePlace<'_>) -> Result<ParsedFile, FileFaults> {
+pub fn parse(text: &str, place: FilePlace<'_>, files: Files<'_>) -> Result<ParsedFile, FileFaults> {
     let name = place.path.display().to_string();
     let source = Arc::new(SourceText { name, text: text.to_owned() });
     let fail = |faults| FileFaults::new(source.clone(), faults);
 
     let root = node::parse(text).map_err(|fault| fail(vec![fault]))?;
     let dialect = dialect(&root);
-    let mut decoder = Decoder::default();
+    let mut decoder = Decoder::new(source.clone(), files);
     let parameters = read_parameters(&root, &mut decoder);
     let mut faults = decoder.into_faults();
     let mut cases = Vec::new();
     let mut used = BTreeSet::new();
-    for values in combinations(&parameters) {
+    for values in &parameters.combinations {
         let mut tree = root.clone();
         if let (Dialect::Benchrig, Value::Map(entries)) = (dialect, &mut tree.value) {
             for (key, value) in entries {
                 if key.as_text() != Some("parameters") {
-                    used.append(&mut substitute(value, &values));
+                    used.append(&mut substitute(value, values));
                 }
             }
         }
-        let mut decoder = match dialect {
-            Dialect::Benchrig => Decoder::default(),
-            Dialect::Wokwi => Decoder::with_literal_braces(),
-        };
-        let case = read_case(&tree, dialect, &source, place, &values, &mut decoder);
+        let mut decoder =
+            Decoder::new(source.clone(), files).with_dialect(dialect).with_parameters(values);
+        let case = read_case(&tree, dialect, &source, place, values, &mut decoder);
+        used.extend(decoder.used_parameters().iter().cloned());
         faults.append(&mut decoder.into_faults());
         if let Some(case) = case {
             cases.push(Arc::new(case));
         }
     }
-    for parameter in parameters.iter().filter(|parameter| !used.contains(&parameter.name)) {
-        let message = format!("nothing uses the parameter `{}`", parameter.name);
-        let fault = Fault::new(FaultCode::Unused, parameter.span.clone(), message);
-        faults
-            .push(fault.help(format!("write {{{{{}}}}} where its value belongs", parameter.name)));
+    for Spanned { text: name, span } in
+        parameters.names.iter().filter(|name| !used.contains(&name.text))
+    {
+        let message = format!("nothing uses the parameter `{name}`");
+        let fault = Fault::new(FaultCode::Unused, span.clone(), message);
+        faults.push(fault.help(format!("write {{{{{name}}}}} where its value belongs")));
     }
     if faults.is_empty() {
         return Ok(ParsedFile { cases, warnings: None });
@@ -93,55 +95,90 @@ pub fn parse(text: &str, place: FilePlace<'_>) -> Result<ParsedFile, FileFaults>
     if faults.has_errors() { Err(faults) } else { Ok(ParsedFile { cases, warnings: Some(faults) }) }
 }
 
-struct Parameter {
-    name: String,
-    span: std::ops::Range<usize>,
-    values: Vec<String>,
+/// What varies between the cases of a file.
+#[derive(Default)]
+struct Parameters {
+    /// Their names with their places.
+    names: Vec<Spanned>,
+    /// One set of values for each case.
+    combinations: Vec<BTreeMap<String, String>>,
 }
 
-fn read_parameters(root: &Node, decoder: &mut Decoder) -> Vec<Parameter> {
-    let Some(node) = root.get("parameters") else { return Vec::new() };
-    let Value::Map(entries) = &node.value else {
-        decoder.wrong::<()>(node, "names with lists of values");
-        return Vec::new();
+/// The parameters: names with lists of values, of which every combination is a case, or a list of
+/// the combinations themselves.
+fn read_parameters(root: &Node, decoder: &mut Decoder) -> Parameters {
+    let none = Parameters { names: Vec::new(), combinations: vec![BTreeMap::new()] };
+    let Some(node) = root.get("parameters") else { return none };
+    let parameters = match &node.value {
+        Value::Map(entries) => matrix(entries, decoder),
+        Value::List(items) if !items.is_empty() => explicit(items, decoder),
+        _ => decoder.wrong(node, "names with lists of values, or a list of combinations"),
     };
-    let mut parameters = Vec::new();
-    for (key, value) in entries {
-        let name = key.as_text().unwrap_or_default().to_owned();
-        if name.starts_with("env.") || name.contains("{{") {
-            decoder.bad::<()>(key.span.clone(), format!("`{name}` cannot be a parameter's name"));
-        }
-        match Vec::<String>::decode(value, decoder) {
-            Some(values) if values.is_empty() => {
-                decoder.bad::<()>(value.span.clone(), format!("`{name}` has no values"));
-            }
-            Some(values) => parameters.push(Parameter { name, span: key.span.clone(), values }),
-            None => {}
+    let Some(parameters) = parameters else { return none };
+    for name in &parameters.names {
+        if name.text.starts_with("env.") || name.text.contains("{{") {
+            let message = format!("`{}` cannot be a parameter's name", name.text);
+            decoder.bad::<()>(name.span.clone(), message);
         }
     }
-    let count = parameters.iter().map(|p| p.values.len()).try_fold(1, usize::checked_mul);
-    if count.is_none_or(|count| count > MAX_CASES) {
+    if parameters.combinations.len() > MAX_CASES {
         decoder.bad::<()>(node.span.clone(), format!("more than {MAX_CASES} combinations"));
-        return Vec::new();
+        return none;
     }
     parameters
 }
 
-/// Every combination, the last parameter varying fastest.
-fn combinations(parameters: &[Parameter]) -> Vec<BTreeMap<String, String>> {
+/// Every combination of the values, the last parameter varying fastest; one more than may be if
+/// there are too many.
+fn matrix(entries: &[(Node, Node)], decoder: &mut Decoder) -> Option<Parameters> {
+    let mut names = Vec::new();
     let mut all = vec![BTreeMap::new()];
-    for parameter in parameters {
+    let read: Vec<_> = entries
+        .iter()
+        .map(|(key, value)| {
+            let (name, values) = (Spanned::decode(key, decoder), Vec::decode(value, decoder)?);
+            match values.is_empty() {
+                true => decoder.wrong(value, "at least one value"),
+                false => Some((name?, values)),
+            }
+        })
+        .collect();
+    for (name, values) in read.into_iter().collect::<Option<Vec<(Spanned, Vec<String>)>>>()? {
         let with = |base: &BTreeMap<String, String>, value: &String| {
             let mut values = base.clone();
-            values.insert(parameter.name.clone(), value.clone());
+            values.insert(name.text.clone(), value.clone());
             values
         };
-        all = all
-            .iter()
-            .flat_map(|base| parameter.values.iter().map(move |value| with(base, value)))
-            .collect();
+        let more = all.iter().flat_map(|base| values.iter().map(move |value| with(base, value)));
+        all = more.take(MAX_CASES + 1).collect();
+        names.push(name);
     }
-    all
+    Some(Parameters { names, combinations: all })
+}
+
+/// Combinations as they are written: each gives a value to the same names.
+fn explicit(items: &[Node], decoder: &mut Decoder) -> Option<Parameters> {
+    let mut parameters = Parameters::default();
+    for item in items {
+        let Value::Map(entries) = &item.value else {
+            return decoder.wrong(item, "names with their values");
+        };
+        let mut values = BTreeMap::new();
+        for (key, value) in entries {
+            values.insert(String::decode(key, decoder)?, String::decode(value, decoder)?);
+            if parameters.combinations.is_empty() {
+                parameters.names.push(Spanned::decode(key, decoder)?);
+            }
+        }
+        if let Some(first) = parameters.combinations.first()
+            && !first.keys().eq(values.keys())
+        {
+            let names = list(first.keys().map(String::as_str));
+            return decoder.wrong(item, &format!("values of the same names as above ({names})"));
+        }
+        parameters.combinations.push(values);
+    }
+    Some(parameters)
 }
 
 fn read_case(
@@ -244,82 +281,29 @@ fn version(fields: &mut Fields<'_>, decoder: &mut Decoder) -> Option<()> {
 
 fn never(fields: &mut Fields<'_>, decoder: &mut Decoder) -> Option<Vec<Pattern>> {
     let Some(node) = fields.node("never") else { return Some(Vec::new()) };
-    let texts = Vec::<String>::decode(node, decoder)?;
-    if texts.iter().any(String::is_empty) {
-        return decoder.bad(node.span.clone(), "an empty text is found everywhere".to_owned());
+    let patterns = Vec::<TextPattern>::decode(node, decoder)?;
+    let mut never = Vec::new();
+    for pattern in patterns {
+        let template = pattern.template();
+        if let Some(name) = template.names().next() {
+            let message = format!("nothing gives a value to `{name}` before the first step");
+            return decoder.bad(template.span.clone(), message);
+        }
+        // It has no names left and was compiled when it was read.
+        never.extend(pattern.pattern(&Values::default()).ok());
     }
-    Some(texts.into_iter().map(Pattern::Text).collect())
+    Some(never)
 }
 
 /// Reads the steps, and checks those before the first wrong one as a whole: what comes after it may
 /// depend on it.
 fn steps(node: &Node, has_firmware: bool, decoder: &mut Decoder) -> Option<Vec<StepEntry>> {
-    let Value::List(items) = &node.value else {
-        return decoder.wrong(node, "a list of steps");
-    };
-    let mut read: Vec<_> = items.iter().map(|item| step(item, decoder)).collect();
+    let mut read = step_list::read(node, decoder)?;
     let count = read.len();
     let first_wrong = read.iter().position(Option::is_none).unwrap_or(count);
     let good: Vec<StepEntry> = read.drain(..first_wrong).flatten().collect();
     check::steps(&good, has_firmware).into_iter().for_each(|fault| decoder.fault(fault));
     (first_wrong == count).then_some(good)
-}
-
-fn step(item: &Node, decoder: &mut Decoder) -> Option<StepEntry> {
-    let nothing =
-        Node { span: item.span.clone(), value: Value::Scalar { text: String::new(), plain: true } };
-    let (label, key, value) = match &item.value {
-        // A bare word: a step without fields.
-        Value::Scalar { .. } => (None, item, &nothing),
-        Value::List(_) => return decoder.wrong(item, "a step"),
-        Value::Map(entries) => {
-            let is_label = |key: &Node| key.as_text() == Some("name");
-            let label = entries.iter().find(|(key, _)| is_label(key)).map(|(_, value)| value);
-            let mut keys = entries.iter().filter(|(key, _)| !is_label(key));
-            let Some((key, value)) = keys.next() else {
-                return decoder.bad(item.span.clone(), "this step does nothing".to_owned());
-            };
-            if let Some((second, _)) = keys.next() {
-                let fault = Fault::new(
-                    FaultCode::BadValue,
-                    second.span.clone(),
-                    "one step does one thing".to_owned(),
-                );
-                decoder.fault(fault.help("put a `-` before each step; `name` is its label"));
-                return None;
-            }
-            (label, key, value)
-        }
-    };
-    let label = match label {
-        Some(node) => Some(String::decode(node, decoder)?),
-        None => None,
-    };
-    let Some(name) = key.as_text() else { return decoder.wrong(key, "the name of a step") };
-    match AnyStep::decode(name, value, decoder) {
-        Some(step) => {
-            let canonical = format!("{name}:{}", value.canonical());
-            Some(StepEntry { label, span: item.span.clone(), step: step?, canonical })
-        }
-        None => {
-            decoder.fault(unknown_step(name, key));
-            None
-        }
-    }
-}
-
-fn unknown_step(name: &str, key: &Node) -> Fault {
-    if WOKWI_STEPS.contains(&name) {
-        let message = format!("the step `{name}` is Wokwi's, and not supported yet");
-        return Fault::new(FaultCode::UnknownStep, key.span.clone(), message);
-    }
-    let message = format!("there is no step `{name}`");
-    let fault = Fault::new(FaultCode::UnknownStep, key.span.clone(), message)
-        .help(format!("steps: {}", list(AnyStep::NAMES.iter().copied())));
-    match nearest(name, AnyStep::NAMES.iter().copied()) {
-        Some(near) => fault.label(format!("did you mean `{near}`?")),
-        None => fault,
-    }
 }
 
 #[cfg(test)]
@@ -329,7 +313,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn parsed(text: &str) -> Result<ParsedFile, FileFaults> {
-        parse(text, FilePlace { path: Path::new("scenarios/x.yaml"), project: Path::new(".") })
+        let place = FilePlace { path: Path::new("scenarios/x.yaml"), project: Path::new(".") };
+        parse(text, place, &|_| Err(std::io::ErrorKind::NotFound.into()))
     }
 
     fn shown(faults: &FileFaults) -> String {
@@ -416,6 +401,49 @@ steps:
     }
 
     #[test]
+    fn combinations_may_be_listed_and_must_all_name_the_same() {
+        let text = |second: &str| {
+            format!(
+                "name: x\nversion: 1\nparameters: [{{a: 1, b: 2}}, {{{second}}}]\n\
+                 steps: [log: '{{{{a}}}} {{{{b}}}}']\n"
+            )
+        };
+        let names = |text: &str| -> Vec<String> {
+            parsed(text).unwrap().cases.iter().map(|case| case.name.clone()).collect()
+        };
+        assert_eq!(names(&text("a: 1, b: 3")), ["x[a=1, b=2]", "x[a=1, b=3]"]);
+        for second in ["a: 1", "a: 1, c: 2", "a: 1, b: 2, c: 3"] {
+            let faults = parsed(&text(second)).unwrap_err().faults;
+            assert!(faults[0].message.contains("the same names as above (a, b)"), "{faults:?}");
+        }
+    }
+
+    #[test]
+    fn a_matrix_has_bounds() {
+        let values = (0..40).map(|n| n.to_string()).collect::<Vec<_>>().join(", ");
+        let text = format!(
+            "name: x\nversion: 1\nparameters: {{a: [{values}], b: [{values}], c: [{values}]}}\n\
+             steps: [log: '{{{{a}}}} {{{{b}}}} {{{{c}}}}']\n"
+        );
+        let faults = parsed(&text).unwrap_err().faults;
+        assert!(faults[0].message.contains("more than 1000"), "{faults:?}");
+    }
+
+    #[test]
+    fn what_must_never_appear_may_be_an_expression() {
+        let never = |pattern: &str| {
+            let text = format!("name: x\nversion: 1\nnever: {pattern}\nsteps: [log: x]\n");
+            parsed(&text)
+                .map(|file| file.cases[0].never.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        let patterns = never(r"[oops, {regex: 'E \(\d+\)'}, {text: no}]").unwrap();
+        assert_eq!(patterns, ["\"oops\"", r"/E \(\d+\)/", "\"no\""]);
+        for wrong in ["''", "{regex: '('}", "'{{captured}}'", "{txt: x}"] {
+            assert!(never(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn a_fault_of_every_combination_is_said_once() {
         let text = "
 name: x
@@ -495,7 +523,7 @@ unmodelled: allow
         #[test]
         fn no_scenario_makes_the_parser_panic(
             tail in "[-a-z {}\\[\\]:'\"0-9,&*|\n]{0,60}",
-            step in proptest::sample::select(AnyStep::NAMES),
+            step in proptest::sample::select(crate::steps::AnyStep::NAMES),
         ) {
             let text = format!("name: x\nversion: 1\nsteps:\n- {step}: {tail}\n");
             if let Err(faults) = parsed(&text) {

@@ -22,13 +22,16 @@ mod expect_unity;
 pub mod flash_fields;
 mod log;
 mod mark;
+mod measure;
 mod micropython;
 pub mod pin_fields;
 mod power;
 mod power_cycle;
 mod press;
+mod prompt;
 mod put_file;
 mod read_flash;
+mod repeat;
 mod repl;
 mod send_break;
 pub mod serial_fields;
@@ -60,11 +63,14 @@ pub use expect_serial::ExpectSerial;
 pub use expect_unity::ExpectUnity;
 pub use log::Log;
 pub use mark::Mark;
+pub use measure::Measure;
 pub use power::PowerStep;
 pub use power_cycle::PowerCycle;
 pub use press::Press;
+pub use prompt::Prompt;
 pub use put_file::PutFile;
 pub use read_flash::ReadFlash;
+pub use repeat::Repeat;
 pub use repl::Repl;
 pub use send_break::SendBreak;
 pub use serial_noise::SerialNoise;
@@ -84,6 +90,7 @@ use crate::runner::evidence::Evidence;
 use crate::runner::failure::StepError;
 use crate::runner::session::Session;
 use crate::scenario::decode::Decoder;
+use crate::scenario::model::StepEntry;
 use crate::scenario::node::Node;
 use crate::scenario::values::Template;
 use crate::targets::{Capability, Port};
@@ -140,6 +147,8 @@ pub struct Facts<'s> {
     pub pins: Vec<u8>,
     /// Parts of the board that it names: buttons, and `esp` for the chip with its pins.
     pub parts: Vec<&'s str>,
+    /// The steps inside of it, list by list.
+    pub inner: Vec<&'s [StepEntry]>,
     /// What it expects on a serial port.
     pub expects: Option<(Port, &'s TextPattern)>,
 }
@@ -240,6 +249,9 @@ steps! {
     Mark(Mark),
     Snapshot(Snapshot),
     Log(Log),
+    Repeat(Repeat),
+    Measure(Measure),
+    Prompt(Prompt),
 }
 
 /// Steps that Wokwi's own scenarios have; a file with only these has Wokwi's meaning.

@@ -3,7 +3,7 @@
 use regex_syntax::ast;
 
 use crate::runner::failure::StepError;
-use crate::scenario::decode::{Decode, Decoder, Fields, word};
+use crate::scenario::decode::{Decode, Decoder, Fields, UnknownKeys, word};
 use crate::scenario::fault::{Fault, FaultCode};
 use crate::scenario::node::{Node, Value};
 use crate::scenario::values::{Template, Values};
@@ -118,6 +118,19 @@ impl TextPattern {
                 Pattern::regex(&source).map_err(|error| StepError::Regex(error.to_string()))
             }
         }
+    }
+}
+
+impl Decode for TextPattern {
+    /// A text, or `text:` or `regex:` as a field.
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        if is_short(node) {
+            return Self::text(node, decoder);
+        }
+        let mut fields = Fields::new(node, "a pattern", decoder)?;
+        let pattern = Self::from_fields(&mut fields, decoder);
+        fields.finish(UnknownKeys::Deny, decoder);
+        pattern
     }
 }
 

@@ -325,10 +325,11 @@ impl FakeSource {
     /// A source of copies of `target` that can do everything.
     pub fn new(target: FakeTarget) -> Self {
         use Capability::{
-            Faults, Flash, Pins, Power, Reset, SaveState, Serial, Strap, VirtualTime,
+            Faults, Flash, Operator, Pins, Power, Reset, SaveState, Serial, Strap, VirtualTime,
         };
         let capabilities =
-            [Faults, Flash, Pins, Power, Reset, SaveState, Serial, Strap, VirtualTime].into();
+            [Faults, Flash, Operator, Pins, Power, Reset, SaveState, Serial, Strap, VirtualTime]
+                .into();
         Self { target, capabilities, requests: Arc::default() }
     }
 }

@@ -37,6 +37,8 @@ pub enum Capability {
     Pins,
     /// Let things go wrong on purpose, at the right moment.
     Faults,
+    /// Ask a person at the bench; the command line adds this one, no target has it.
+    Operator,
     /// Time passes as fast as the host allows, the same in every run.
     VirtualTime,
     /// Be copied in the middle of a case, so that another one goes on from there.
@@ -53,6 +55,7 @@ impl fmt::Display for Capability {
             Self::Flash => "flash",
             Self::Pins => "pins",
             Self::Faults => "faults",
+            Self::Operator => "operator",
             Self::VirtualTime => "virtual-time",
             Self::SaveState => "save-state",
         })

@@ -1,0 +1,282 @@
+//! `measure`: play steps several times, take the device time of each pass, and hold what the times
+//! come to against limits.
+//!
+//! Each pass is timed from the moment its first step begins to the moment its last one ends; the
+//! steps under `before` are played ahead of every pass and not timed. A step that waits for silence
+//! (`repl`: 20 ms after the prompt) has that in its time.
+
+use std::fmt;
+use std::ops::Range;
+
+use super::repeat::{Times, passes};
+use super::serial_fields::is_short;
+use super::{Facts, Step};
+use crate::runner::evidence::Evidence;
+use crate::runner::failure::{Failure, StepError};
+use crate::runner::play::play_all;
+use crate::runner::session::Session;
+use crate::runner::statistics::{Statistic, Statistics};
+use crate::scenario::decode::{Decode, Decoder, Fields, UnknownKeys};
+use crate::scenario::model::StepEntry;
+use crate::scenario::node::Node;
+use crate::scenario::step_list::Steps;
+use crate::scenario::units;
+use crate::time::Span;
+
+/// Fields as written in the scenario file.
+#[derive(Debug, Clone)]
+pub struct Measure {
+    /// What the result is called.
+    pub name: String,
+    /// How often.
+    pub times: Times,
+    /// What is done ahead of each pass.
+    pub before: Option<Steps>,
+    /// What is timed.
+    pub steps: Steps,
+    /// What the times must keep to.
+    pub limits: Vec<(Statistic, Limit)>,
+}
+
+/// A bound of a figure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    /// Which side of it is right.
+    pub relation: Relation,
+    /// The bound.
+    pub bound: Span,
+}
+
+/// Which side of a bound is right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Relation {
+    /// Below it.
+    Less,
+    /// Below it or there.
+    AtMost,
+    /// Above it.
+    More,
+    /// Above it or there.
+    AtLeast,
+}
+
+impl Relation {
+    const SIGNS: [(&'static str, Self); 4] =
+        [("<=", Self::AtMost), (">=", Self::AtLeast), ("<", Self::Less), (">", Self::More)];
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = Relation::SIGNS.iter().find(|(_, relation)| *relation == self.relation);
+        write!(f, "{} {}", sign.map_or("", |(sign, _)| sign), self.bound)
+    }
+}
+
+impl Limit {
+    /// By how much a figure misses it; `None` if it keeps it.
+    fn missed_by(self, figure: Span) -> Option<Miss> {
+        let (figure, bound) = (figure.nanos(), self.bound.nanos());
+        let keeps = match self.relation {
+            Relation::Less => figure < bound,
+            Relation::AtMost => figure <= bound,
+            Relation::More => figure > bound,
+            Relation::AtLeast => figure >= bound,
+        };
+        let distance = Span::from_nanos(figure.abs_diff(bound));
+        (!keeps).then_some(match figure.cmp(&bound) {
+            std::cmp::Ordering::Greater => Miss::Above(distance),
+            std::cmp::Ordering::Less => Miss::Below(distance),
+            std::cmp::Ordering::Equal => Miss::Equal,
+        })
+    }
+}
+
+enum Miss {
+    Above(Span),
+    Below(Span),
+    Equal,
+}
+
+impl fmt::Display for Miss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Above(distance) => write!(f, "{distance} above"),
+            Self::Below(distance) => write!(f, "{distance} below"),
+            Self::Equal => f.write_str("exactly"),
+        }
+    }
+}
+
+impl Decode for Limit {
+    /// `100ms` is the most that is right; `< 100ms`, `<= 100ms`, `> 5ms` and `>= 5ms` say it.
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        let text = node.as_text().filter(|_| is_short(node)).unwrap_or_default().trim();
+        let signed = Relation::SIGNS
+            .iter()
+            .find_map(|(sign, relation)| Some((*relation, text.strip_prefix(sign)?.trim_start())));
+        let (relation, bound) = signed.unwrap_or((Relation::AtMost, text));
+        match units::duration(bound) {
+            Ok(bound) => Some(Self { relation, bound }),
+            Err(_) => decoder.wrong(node, "a limit such as `100ms` or `< 100ms`"),
+        }
+    }
+}
+
+impl Step for Measure {
+    const NAME: &'static str = "measure";
+
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        let mut fields = Fields::new(node, "`measure`", decoder)?;
+        let name = fields.required("name", decoder);
+        let times = fields.required("times", decoder);
+        let before = fields.optional("before", decoder);
+        let steps = fields.required("steps", decoder);
+        let limits = match fields.node("limits") {
+            Some(node) => limits(node, decoder),
+            None => Some(Vec::new()),
+        };
+        fields.finish(UnknownKeys::Deny, decoder);
+        Some(Self { name: name?, times: times?, before: before?, steps: steps?, limits: limits? })
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        let before = self.before.iter();
+        let inner = before.chain([&self.steps]).map(|steps| steps.0.as_slice()).collect();
+        Facts { inner, ..Facts::default() }
+    }
+
+    fn summary(&self) -> String {
+        format!("{} {} times", self.name, self.times.0)
+    }
+
+    fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError> {
+        let mut samples = Vec::new();
+        passes(session, self.times, "measuring", &self.facts().inner, |session, next| {
+            if let Some(before) = &self.before {
+                play_all(session, &before.0, &[&self.steps.0])?;
+            }
+            samples.push(timed(session, &self.steps, next)?);
+            Ok(())
+        })?;
+        let Some(statistics) = Statistics::of(&samples) else { return Ok(Evidence::Done) };
+        let missed: Vec<_> = self
+            .limits
+            .iter()
+            .filter_map(|(which, limit)| {
+                let figure = statistics.get(*which);
+                let miss = limit.missed_by(figure)?;
+                Some(format!("{which} is {figure}, {miss} its limit ({limit})"))
+            })
+            .collect();
+        if missed.is_empty() {
+            let name = self.name.clone();
+            return Ok(Evidence::Measured { name, statistics, samples });
+        }
+        let figures =
+            Statistic::NAMES.map(|(name, which)| format!("{name:6} {}", statistics.get(which)));
+        let order = samples.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let seen = figures.into_iter().chain([format!("passes {order}")]).collect();
+        let what = format!("{}: {}", self.name, missed.join("; "));
+        Err(StepError::failed(Failure { seen, ..Failure::new(what) }))
+    }
+}
+
+/// One sample: the device time of one pass. Other intervals than a whole pass will be taken here.
+fn timed(
+    session: &mut Session<'_>,
+    steps: &Steps,
+    next: &[&[StepEntry]],
+) -> Result<Span, StepError> {
+    let begin = session.now();
+    play_all(session, &steps.0, next)?;
+    Ok(session.now() - begin)
+}
+
+/// The limits with the figures they are for, in the order of the figures.
+fn limits(node: &Node, decoder: &mut Decoder) -> Option<Vec<(Statistic, Limit)>> {
+    let mut fields = Fields::new(node, "`limits`", decoder)?;
+    let read: Vec<_> = Statistic::NAMES
+        .into_iter()
+        .map(|(name, which)| {
+            let limit = fields.optional::<Limit>(name, decoder)?;
+            Some(limit.map(|limit| (which, limit)))
+        })
+        .collect();
+    let span: Range<usize> = fields.span();
+    fields.finish(UnknownKeys::Deny, decoder);
+    let limits: Vec<_> = read.into_iter().collect::<Option<Vec<_>>>()?;
+    let limits: Vec<_> = limits.into_iter().flatten().collect();
+    match limits.is_empty() {
+        true => decoder.bad(span, "no limit is given".to_owned()),
+        false => Some(limits),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::runner::events::Event;
+    use crate::runner::evidence::Evidence;
+    use crate::runner::testing::{Outcome, events, run_steps};
+    use crate::targets::fake::{Cue, FakeSource, FakeTarget, Reply};
+    use crate::time::Span;
+
+    /// Boots in 10, 20, 30 and 40 ms.
+    fn slower() -> FakeTarget {
+        let boot = |n| Reply::on(Cue::PowerOn).say(Span::from_millis(10 * n), "up\r\n");
+        FakeTarget::new((1..=4_u64).map(boot))
+    }
+
+    fn steps(limits: &str) -> String {
+        format!(
+            "- measure:
+    name: boot
+    times: 4
+    before: [power: off, delay: 1s]
+    steps: [power: on, expect-serial: up]
+    limits: {limits}"
+        )
+    }
+
+    #[test]
+    fn each_pass_is_a_sample_and_what_comes_before_it_is_not_timed() {
+        let project = tempfile::tempdir().unwrap();
+        let mut measured = Vec::new();
+        let text = format!("name: t\nversion: 1\nsteps:\n{}\n", steps("{max: 40ms}"));
+        events(project.path(), &FakeSource::new(slower()), &text, &[], &mut |event| {
+            if let Event::StepFinished { evidence: Some(evidence), .. } = event {
+                measured.push(evidence);
+            }
+        });
+        let [Evidence::Measured { samples, .. }] = &measured[..] else { panic!("{measured:?}") };
+        assert_eq!(samples[..], [10, 20, 30, 40].map(Span::from_millis));
+        assert_eq!(
+            measured[0].words(),
+            "boot: min 10ms, mean 25ms, median 25ms, p90 40ms, p95 40ms, p99 40ms, max 40ms \
+             (4 times)"
+        );
+    }
+
+    #[test]
+    fn limits_are_kept_up_to_the_last_nanosecond_and_every_miss_is_said() {
+        let kept = "{median: 25ms, max: < 40.000001ms, min: '>= 10ms', mean: <= 25ms}";
+        assert_eq!(run_steps(slower(), &steps(kept)), Outcome::Passed);
+        let missed = "{max: 39.5ms, mean: < 25ms, min: '> 11ms', p90: 1s}";
+        let Outcome::Failed(failure) = run_steps(slower(), &steps(missed)) else {
+            panic!("must fail")
+        };
+        assert_eq!(
+            failure.what,
+            "boot: min is 10ms, 1ms below its limit (> 11ms); mean is 25ms, exactly its limit \
+             (< 25ms); max is 40ms, 500us above its limit (<= 39.5ms)"
+        );
+        assert_eq!(failure.seen.last().unwrap(), "passes 10ms 20ms 30ms 40ms");
+    }
+
+    #[test]
+    fn a_limit_that_is_none_is_refused() {
+        for limits in ["{max: fast}", "{p50: 1s}", "{}", "{max: '=< 1s'}", "{max: [1s]}"] {
+            let outcome = run_steps(slower(), &steps(limits));
+            assert!(matches!(outcome, Outcome::Invalid(faults) if faults.len() == 1), "{limits}");
+        }
+    }
+}
