@@ -648,8 +648,18 @@ impl<'a> Session<'a> {
     }
 
     fn hear(&mut self, port: Port, time: DeviceTime, bytes: &[u8]) {
+        self.state.ports.entry(port).or_default().push(time, bytes);
+        self.look_at_new_text(port);
+    }
+
+    /// Makes a stretch of protocol traffic text after all.
+    pub fn reveal(&mut self, port: Port, raw: Range<usize>) {
+        self.transcript(port).reveal(raw);
+        self.look_at_new_text(port);
+    }
+
+    fn look_at_new_text(&mut self, port: Port) {
         let transcript = self.state.ports.entry(port).or_default();
-        transcript.push(time, bytes);
         let told = self.state.told.entry(port).or_default();
         for line in transcript.lines(*told).take_while(|line| line.complete) {
             let end = line.start + line.text.len();

@@ -10,9 +10,12 @@
 pub mod check;
 pub mod decode;
 pub mod fault;
+pub mod manual;
 pub mod model;
 pub mod node;
 pub mod parser;
+pub mod reference;
+pub mod schema;
 pub mod step_list;
 pub mod units;
 pub mod values;

@@ -13,6 +13,7 @@ use super::decode::{Decode, Decoder, Fields, Files, UnknownKeys, list, word};
 use super::fault::{Fault, FaultCode, FileFaults, SourceText};
 use super::model::{Case, Dialect, Spanned, StepEntry, Unmodelled};
 use super::node::{self, Node, Value};
+use super::reference::{Group, Key, Kind, PATTERN, Reference};
 use super::step_list;
 use super::values::{Values, substitute};
 use crate::steps::WOKWI_STEPS;
@@ -28,6 +29,54 @@ const DEFAULT_TIMEOUT: Span = Span::from_secs(60);
 const WOKWI_TIMEOUT: Span = Span::from_secs(30);
 /// More combinations of parameters than this are surely a mistake.
 const MAX_CASES: usize = 1_000;
+
+/// The keys of a scenario.
+pub const SCENARIO: Reference = Reference {
+    group: Group::Scenario,
+    doc: "",
+    value: Kind::Keys(&[
+        Key::required("name", Kind::Text, "What it is called."),
+        Key::required("version", Kind::Number(1, 1), "The version of the language."),
+        Key::optional("description", Kind::Text, "What it is about."),
+        Key::optional("author", Kind::Text, "Who wrote it."),
+        Key::optional("tags", Kind::List(&Kind::Text), "Words to choose it by."),
+        Key::or("board", Kind::Text, DEFAULT_BOARD, "The profile of the board."),
+        Key::optional(
+            "firmware",
+            Kind::Text,
+            "A name from firmware.toml, or the path of an image, an ELF file or a build folder. It is in the flash when the case begins, unless a step writes flash.",
+        ),
+        Key::or(
+            "timeout",
+            Kind::Duration,
+            "60s",
+            "How long a case may take, in device time; 30s in a scenario of only Wokwi's steps.",
+        ),
+        Key::optional(
+            "parameters",
+            Kind::Either(&[
+                Kind::Named(&Kind::List(&Kind::Text)),
+                Kind::Items(&Kind::Named(&Kind::Text)),
+            ]),
+            "Names with lists of values, of which every combination is a case; or a list of the combinations themselves.",
+        ),
+        Key::optional(
+            "never",
+            Kind::List(&PATTERN),
+            "What must never appear on a serial port. A panic, an abort or a watchdog reset that no step expects fails the case anyway.",
+        ),
+        Key::or(
+            "unmodelled",
+            Kind::Words(&["allow", "deny"]),
+            "allow",
+            "Whether accesses to hardware that the emulator does not model fail the case.",
+        ),
+        Key::required("steps", Kind::Steps, "What is done and expected, in order."),
+    ]),
+    examples: &[
+        "name: Greets\nversion: 1\nfirmware: micropython-1.23.0\nparameters: {n: [1, 2]}\nnever: [oops, {regex: 'E \\(\\d+\\)'}]\nsteps:\n  - expect-serial: '>>> '\n  - repl: '1+{{n}}'",
+    ],
+};
 
 /// What a file is, besides its text.
 #[derive(Debug, Clone, Copy)]

@@ -10,11 +10,28 @@ use super::decode::{Decode, Decoder, Fields, UnknownKeys, list};
 use super::fault::{Fault, FaultCode, SourceText, nearest};
 use super::model::{Dialect, Spanned, StepEntry};
 use super::node::{self, Node, Value};
+use super::reference::{Group, Key, Kind, Reference};
 use crate::runner::session::confined;
 use crate::steps::AnyStep;
 
 /// The step that stands for the steps of another file.
 pub const INCLUDE: &str = "include";
+/// What it is.
+pub const REFERENCE: Reference = Reference {
+    group: Group::Flow,
+    doc: "The steps of another file stand in its place. The file is a list of steps, or a mapping with `steps` and perhaps a `description`; it may use the parameters of the scenario and the values of `with`.",
+    value: Kind::Either(&[
+        Kind::Path,
+        Kind::Keys(&[
+            Key::required("file", Kind::Path, "The file."),
+            Key::optional("with", Kind::Named(&Kind::Text), "Values for its `{{name}}`s."),
+        ]),
+    ]),
+    examples: &[
+        "include: scenarios/_lib/flash.yaml",
+        "include: {file: scenarios/_lib/join.yaml, with: {ssid: bench}}",
+    ],
+};
 /// Files including files including files: deeper than this is a mistake.
 const MAX_DEPTH: usize = 8;
 /// More steps than this in one case are a mistake, such as files that include each other twice.
@@ -350,7 +367,7 @@ mod tests {
                 "bad.yaml:2:3 there is no step `dely`",
                 "bad.yaml:4:1 an included file has no key `step`",
                 "late.yaml:1:8 nothing gives a value to `later` before this step",
-                "yaml.yaml:2:1 invalid indentation in quoted scalar",
+                "yaml.yaml:1:8 while scanning a quoted scalar, found unexpected end of stream",
             ]
         );
     }

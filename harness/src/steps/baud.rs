@@ -7,6 +7,7 @@ use crate::runner::failure::StepError;
 use crate::runner::session::Session;
 use crate::scenario::decode::{Decode, Decoder, Fields, UnknownKeys};
 use crate::scenario::node::Node;
+use crate::scenario::reference::{Group, Key, Kind, PORT, Reference};
 use crate::targets::{Capability, Port};
 
 /// Fields as written in the scenario file.
@@ -34,8 +35,20 @@ impl Decode for Rate {
     }
 }
 
+const RATE: Kind = Kind::Number(300, 12_000_000);
+
 impl Step for Baud {
     const NAME: &'static str = "baud";
+
+    const REFERENCE: Reference = Reference {
+        group: Group::Serial,
+        doc: "Sets the speed of the adapter on a serial port; it begins with 115200.",
+        value: Kind::Either(&[
+            RATE,
+            Kind::Keys(&[Key::required("rate", RATE, "The speed in baud."), PORT]),
+        ]),
+        examples: &["baud: 921600", "baud: {rate: 9600, port: uart1}"],
+    };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         if is_short(node) {

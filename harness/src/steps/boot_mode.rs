@@ -6,6 +6,7 @@ use crate::runner::failure::StepError;
 use crate::runner::session::Session;
 use crate::scenario::decode::{Decoder, word};
 use crate::scenario::node::Node;
+use crate::scenario::reference::{Group, Kind, Reference};
 use crate::targets::{BootMode, Capability};
 
 /// What the chip does after the next reset.
@@ -14,6 +15,13 @@ pub struct BootModeStep(pub BootMode);
 
 impl Step for BootModeStep {
     const NAME: &'static str = "boot-mode";
+
+    const REFERENCE: Reference = Reference {
+        group: Group::Power,
+        doc: "Sets the strap that is read at the next reset (GPIO0); it never resets by itself. In `download` mode the chip waits to be flashed.",
+        value: Kind::Words(&["run", "download"]),
+        examples: &["boot-mode: download"],
+    };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         let words = [("run", BootMode::Run), ("download", BootMode::Download)];

@@ -6,6 +6,7 @@ use crate::runner::failure::StepError;
 use crate::runner::session::Session;
 use crate::scenario::decode::{Decoder, Fields, UnknownKeys};
 use crate::scenario::node::Node;
+use crate::scenario::reference::{Group, Key, Kind, Reference};
 use crate::targets::{Capability, Disturbance};
 use crate::time::Span;
 
@@ -18,6 +19,16 @@ pub struct Brownout(pub Span);
 
 impl Step for Brownout {
     const NAME: &'static str = "brownout";
+
+    const REFERENCE: Reference = Reference {
+        group: Group::Faults,
+        doc: "The supply sags below the threshold of the chip's detector, and recovers.",
+        value: Kind::Either(&[
+            Kind::Nothing,
+            Kind::Keys(&[Key::or("for", Kind::Duration, "10ms", "How long.")]),
+        ]),
+        examples: &["brownout", "brownout: {for: 50ms}"],
+    };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         if node.is_null() {

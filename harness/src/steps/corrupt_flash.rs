@@ -7,6 +7,7 @@ use crate::runner::failure::StepError;
 use crate::runner::session::Session;
 use crate::scenario::decode::{Decoder, Fields, UnknownKeys, word};
 use crate::scenario::node::Node;
+use crate::scenario::reference::{Group, Key, Kind, Reference, U32};
 use crate::targets::Capability;
 
 /// Fields as written in the scenario file.
@@ -31,6 +32,22 @@ pub enum Corruption {
 
 impl Step for CorruptFlash {
     const NAME: &'static str = "corrupt-flash";
+
+    const REFERENCE: Reference = Reference {
+        group: Group::Faults,
+        doc: "Bytes of the flash change by themselves, as in a worn or disturbed chip.",
+        value: Kind::Keys(&[
+            Key::required("at", Kind::Number(0, U32), "Flash address of the first byte."),
+            Key::required("length", Kind::Size, "How many bytes."),
+            Key::or(
+                "with",
+                Kind::Words(&["inverted", "zeros", "ones"]),
+                "inverted",
+                "What they become.",
+            ),
+        ]),
+        examples: &["corrupt-flash: {at: 0x9000, length: 1}"],
+    };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         let mut fields = Fields::new(node, "`corrupt-flash`", decoder)?;

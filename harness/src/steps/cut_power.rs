@@ -10,6 +10,7 @@ use crate::runner::session::Session;
 use crate::scenario::decode::{Decoder, Fields, UnknownKeys, word};
 use crate::scenario::fault::{Fault, FaultCode};
 use crate::scenario::node::Node;
+use crate::scenario::reference::{Group, Key, Kind, Reference, U32, WITHIN};
 use crate::targets::{Capability, Disturbance, FlashOperation, Port, Power};
 use crate::time::Span;
 
@@ -31,6 +32,25 @@ pub enum CutPower {
 
 impl Step for CutPower {
     const NAME: &'static str = "cut-power";
+
+    const REFERENCE: Reference = Reference {
+        group: Group::Faults,
+        doc: "The power fails, after a time or in the middle of a flash operation. The board is off afterwards; `power: on` brings it back.",
+        value: Kind::Keys(&[
+            Key::one_of("after", Kind::Duration, "How long after the step begins."),
+            Key::one_of(
+                "at",
+                Kind::Words(&["flash-erase", "flash-program"]),
+                "In the middle of which operation of the flash chip.",
+            ),
+            Key::or("nth", Kind::Number(1, U32), "1", "The how many-th of them from now on."),
+            WITHIN,
+        ]),
+        examples: &[
+            "cut-power: {after: 250ms}",
+            "cut-power: {at: flash-erase, nth: 3, within: 20s}",
+        ],
+    };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         let mut fields = Fields::new(node, "`cut-power`", decoder)?;

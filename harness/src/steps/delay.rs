@@ -6,6 +6,7 @@ use crate::runner::failure::StepError;
 use crate::runner::session::Session;
 use crate::scenario::decode::{Decode, Decoder};
 use crate::scenario::node::Node;
+use crate::scenario::reference::{Group, Kind, Reference};
 use crate::time::Span;
 
 /// How long, in device time.
@@ -14,6 +15,13 @@ pub struct Delay(pub Span);
 
 impl Step for Delay {
     const NAME: &'static str = "delay";
+
+    const REFERENCE: Reference = Reference {
+        group: Group::Flow,
+        doc: "Lets device time pass.",
+        value: Kind::Duration,
+        examples: &["delay: 500ms"],
+    };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         Span::decode(node, decoder).map(Self)

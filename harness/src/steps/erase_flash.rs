@@ -6,6 +6,7 @@ use crate::runner::failure::StepError;
 use crate::runner::session::Session;
 use crate::scenario::decode::Decoder;
 use crate::scenario::node::Node;
+use crate::scenario::reference::{Group, Kind, Reference};
 use crate::targets::Capability;
 
 /// The whole chip.
@@ -14,6 +15,13 @@ pub struct EraseFlash;
 
 impl Step for EraseFlash {
     const NAME: &'static str = "erase-flash";
+
+    const REFERENCE: Reference = Reference {
+        group: Group::Flash,
+        doc: "Sets every byte of the flash chip to ones. The chip must be waiting for a download.",
+        value: Kind::Nothing,
+        examples: &["erase-flash"],
+    };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         if node.is_null() {

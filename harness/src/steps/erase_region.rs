@@ -7,6 +7,7 @@ use crate::runner::failure::StepError;
 use crate::runner::session::Session;
 use crate::scenario::decode::{Decoder, Fields, UnknownKeys};
 use crate::scenario::node::Node;
+use crate::scenario::reference::{Group, Key, Kind, Reference, U32};
 use crate::targets::Capability;
 
 /// Which sectors.
@@ -15,6 +16,16 @@ pub struct EraseRegion(pub Region);
 
 impl Step for EraseRegion {
     const NAME: &'static str = "erase-region";
+
+    const REFERENCE: Reference = Reference {
+        group: Group::Flash,
+        doc: "Sets whole sectors of the flash to ones. The chip must be waiting for a download.",
+        value: Kind::Keys(&[
+            Key::required("at", Kind::Number(0, U32), "Flash address of the first byte."),
+            Key::required("length", Kind::Size, "How many bytes."),
+        ]),
+        examples: &["erase-region: {at: 0x9000, length: 24KB}"],
+    };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         let mut fields = Fields::new(node, "`erase-region`", decoder)?;

@@ -8,6 +8,7 @@ use crate::runner::session::Session;
 use crate::scenario::decode::{Decode, Decoder, Fields, UnknownKeys};
 use crate::scenario::fault::{Fault, FaultCode};
 use crate::scenario::node::Node;
+use crate::scenario::reference::{Group, Key, Kind, Reference, U32};
 use crate::targets::Capability;
 
 /// Fields as written in the scenario file.
@@ -39,6 +40,20 @@ impl Decode for Hex {
 
 impl Step for ExpectFlash {
     const NAME: &'static str = "expect-flash";
+
+    const REFERENCE: Reference = Reference {
+        group: Group::Flash,
+        doc: "The flash holds these bytes. The chip must be waiting for a download.",
+        value: Kind::Keys(&[
+            Key::required("at", Kind::Number(0, U32), "Flash address of the first byte."),
+            Key::one_of("bytes", Kind::Hex, "The bytes."),
+            Key::one_of("text", Kind::Text, "The bytes of a text."),
+        ]),
+        examples: &[
+            r#"expect-flash: {at: 0x1000, bytes: "e9 03 02 20"}"#,
+            "expect-flash: {at: 0x300000, text: hello}",
+        ],
+    };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         let mut fields = Fields::new(node, "`expect-flash`", decoder)?;

@@ -8,6 +8,7 @@ use crate::runner::pins::PinEdge;
 use crate::runner::session::Session;
 use crate::scenario::decode::{Decoder, Fields, Frequency, PerMillion, UnknownKeys};
 use crate::scenario::node::Node;
+use crate::scenario::reference::{Group, Key, Kind, Reference};
 use crate::targets::{Capability, Level};
 use crate::time::Span;
 
@@ -39,6 +40,23 @@ struct Measured {
 
 impl Step for ExpectFrequency {
     const NAME: &'static str = "expect-frequency";
+
+    const REFERENCE: Reference = Reference {
+        group: Group::Pins,
+        doc: "A pin swings so often for a while, and with such a share of it high.",
+        value: Kind::Keys(&[
+            Key::required("pin", Kind::Pin, "Which pin."),
+            Key::required("frequency", Kind::Frequency, "How often."),
+            Key::or("tolerance", Kind::Share, "1%", "How much of the frequency it may be off."),
+            Key::optional(
+                "duty",
+                Kind::Share,
+                "The share of the time that the pin is high, within two points of a hundred.",
+            ),
+            Key::or("over", Kind::Duration, "100ms", "How long it is watched, in device time."),
+        ]),
+        examples: &["expect-frequency: {pin: 5, frequency: 1kHz, duty: 25%}"],
+    };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         let mut fields = Fields::new(node, "`expect-frequency`", decoder)?;

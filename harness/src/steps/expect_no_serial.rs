@@ -9,6 +9,7 @@ use crate::runner::failure::StepError;
 use crate::runner::session::Session;
 use crate::scenario::decode::{Decoder, Fields, UnknownKeys};
 use crate::scenario::node::Node;
+use crate::scenario::reference::{Group, Key, Kind, PORT, REGEX, Reference, TEXT};
 use crate::targets::{Capability, Port};
 use crate::time::Span;
 
@@ -25,6 +26,21 @@ pub struct ExpectNoSerial {
 
 impl Step for ExpectNoSerial {
     const NAME: &'static str = "expect-no-serial";
+
+    const REFERENCE: Reference = Reference {
+        group: Group::Serial,
+        doc: "For a while, a serial port must not say a text. What was said since the previous expectation counts too; the cursor stays where it was.",
+        value: Kind::Keys(&[
+            TEXT,
+            REGEX,
+            Key::required("for", Kind::Duration, "For how long, in device time."),
+            PORT,
+        ]),
+        examples: &[
+            "expect-no-serial: {text: error, for: 5s}",
+            r#"expect-no-serial: {regex: "E \\(", for: 1s}"#,
+        ],
+    };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         let mut fields = Fields::new(node, "`expect-no-serial`", decoder)?;

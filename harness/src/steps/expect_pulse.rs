@@ -11,6 +11,7 @@ use crate::runner::failure::{Failure, StepError};
 use crate::runner::session::Session;
 use crate::scenario::decode::{Decoder, Fields, UnknownKeys};
 use crate::scenario::node::Node;
+use crate::scenario::reference::{Group, Key, Kind, Reference, WITHIN};
 use crate::targets::{Capability, Level};
 use crate::time::Span;
 
@@ -34,6 +35,28 @@ const SHOWN: usize = 8;
 
 impl Step for ExpectPulse {
     const NAME: &'static str = "expect-pulse";
+
+    const REFERENCE: Reference = Reference {
+        group: Group::Pins,
+        doc: "A pin keeps a level for so long between two edges. Searches on from the pulse that the previous `expect-pulse` of the pin took.",
+        value: Kind::Keys(&[
+            Key::required("pin", Kind::Pin, "Which pin."),
+            Key::or(
+                "level",
+                Kind::Words(&["low", "high", "0", "1"]),
+                "high",
+                "The level of the pulse.",
+            ),
+            Key::required("width", Kind::Duration, "How long it is."),
+            Key::optional(
+                "tolerance",
+                Kind::Duration,
+                "How much longer or shorter it may be; a twentieth of the width if missing.",
+            ),
+            WITHIN,
+        ]),
+        examples: &["expect-pulse: {pin: 18, width: 1.5ms, tolerance: 50us}"],
+    };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         let mut fields = Fields::new(node, "`expect-pulse`", decoder)?;

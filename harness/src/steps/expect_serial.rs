@@ -11,6 +11,7 @@ use crate::runner::failure::StepError;
 use crate::runner::session::{Patience, Session};
 use crate::scenario::decode::{Decoder, Fields, UnknownKeys};
 use crate::scenario::node::Node;
+use crate::scenario::reference::{Group, Kind, PORT, REGEX, Reference, TEXT, WITHIN};
 use crate::targets::{Capability, Port};
 use crate::time::Span;
 
@@ -27,6 +28,17 @@ pub struct ExpectSerial {
 
 impl Step for ExpectSerial {
     const NAME: &'static str = "expect-serial";
+
+    const REFERENCE: Reference = Reference {
+        group: Group::Serial,
+        doc: "Waits until a serial port says a text, or something that an expression matches. Works on text: terminal sequences and carriage returns are dropped. Searches on from where the previous expectation of the port ended, so what was said before the step began is found too.",
+        value: Kind::Either(&[Kind::Template, Kind::Keys(&[TEXT, REGEX, WITHIN, PORT])]),
+        examples: &[
+            "expect-serial: ready",
+            "expect-serial: {regex: 'ip: (?<ip>[0-9.]+)', within: 30s}",
+            "expect-serial: {text: ok, port: uart1}",
+        ],
+    };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         if is_short(node) {

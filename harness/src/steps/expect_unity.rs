@@ -14,6 +14,7 @@ use crate::runner::failure::{Failure, StepError};
 use crate::runner::session::{Patience, Session};
 use crate::scenario::decode::{Decoder, Fields, UnknownKeys};
 use crate::scenario::node::Node;
+use crate::scenario::reference::{Group, Kind, PORT, Reference, WITHIN};
 use crate::targets::{Capability, Port};
 use crate::time::Span;
 use crate::transcript::Pattern;
@@ -37,6 +38,13 @@ const SUMMARY: &str =
 
 impl Step for ExpectUnity {
     const NAME: &'static str = "expect-unity";
+
+    const REFERENCE: Reference = Reference {
+        group: Group::Serial,
+        doc: "The board runs tests of the Unity framework: waits for their summary. Each test becomes a case of the reports.",
+        value: Kind::Either(&[Kind::Nothing, Kind::Keys(&[WITHIN, PORT])]),
+        examples: &["expect-unity", "expect-unity: {within: 60s}"],
+    };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         if is_short(node) && node.is_null() {

@@ -6,6 +6,7 @@ use crate::runner::failure::StepError;
 use crate::runner::session::Session;
 use crate::scenario::decode::{Decode, Decoder};
 use crate::scenario::node::Node;
+use crate::scenario::reference::{Group, Kind, Reference};
 use crate::scenario::values::Template;
 
 /// What is said; values are put in.
@@ -14,6 +15,13 @@ pub struct Log(pub Template);
 
 impl Step for Log {
     const NAME: &'static str = "log";
+
+    const REFERENCE: Reference = Reference {
+        group: Group::Flow,
+        doc: "Says something in the report.",
+        value: Kind::Template,
+        examples: &["log: half way"],
+    };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         Template::decode(node, decoder).map(Self)

@@ -8,6 +8,7 @@ use crate::runner::failure::StepError;
 use crate::runner::session::Session;
 use crate::scenario::decode::{Decode, Decoder};
 use crate::scenario::node::Node;
+use crate::scenario::reference::{Group, Kind, Reference};
 
 /// A named moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +21,13 @@ pub struct Mark {
 
 impl Step for Mark {
     const NAME: &'static str = "mark";
+
+    const REFERENCE: Reference = Reference {
+        group: Group::Flow,
+        doc: "Gives this moment a name; snapshots are taken between marks.",
+        value: Kind::Text,
+        examples: &["mark: booted"],
+    };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         let name = String::decode(node, decoder)?;

@@ -6,7 +6,6 @@
 //! (`repl`: 20 ms after the prompt) has that in its time.
 
 use std::fmt;
-use std::ops::Range;
 
 use super::repeat::{Times, passes};
 use super::serial_fields::is_short;
@@ -18,7 +17,8 @@ use crate::runner::session::Session;
 use crate::runner::statistics::{Statistic, Statistics};
 use crate::scenario::decode::{Decode, Decoder, Fields, UnknownKeys};
 use crate::scenario::model::StepEntry;
-use crate::scenario::node::Node;
+use crate::scenario::node::{Node, Value};
+use crate::scenario::reference::{Group, Key, Kind, Reference, U32};
 use crate::scenario::step_list::Steps;
 use crate::scenario::units;
 use crate::time::Span;
@@ -122,8 +122,38 @@ impl Decode for Limit {
     }
 }
 
+/// `limits`, key by key.
+const LIMITS: &[Key] = &[
+    Key::optional("min", Kind::Limit, "The smallest sample."),
+    Key::optional("mean", Kind::Limit, "The sum by the number of samples."),
+    Key::optional("median", Kind::Limit, "The middle sample."),
+    Key::optional("p90", Kind::Limit, "The 90th percentile."),
+    Key::optional("p95", Kind::Limit, "The 95th percentile."),
+    Key::optional("p99", Kind::Limit, "The 99th percentile."),
+    Key::optional("max", Kind::Limit, "The largest sample."),
+];
+
 impl Step for Measure {
     const NAME: &'static str = "measure";
+
+    const REFERENCE: Reference = Reference {
+        group: Group::Flow,
+        doc: "Plays steps several times, takes the device time of each pass, and holds what the times come to against limits. Percentiles are of the nearest rank: the smallest sample that at least so many in a hundred do not exceed. The median of an even number of samples is the mean of the middle two. A step that waits for silence (`repl`: 20 ms after the prompt) has that in its time.",
+        value: Kind::Keys(&[
+            Key::required("name", Kind::Text, "What the result is called."),
+            Key::required("times", Kind::Number(1, U32), "How often."),
+            Key::optional("before", Kind::Steps, "What is done ahead of each pass, and not timed."),
+            Key::required("steps", Kind::Steps, "What is timed."),
+            Key::optional(
+                "limits",
+                Kind::Keys(LIMITS),
+                "What the times must keep to; exceeding a limit fails the step.",
+            ),
+        ]),
+        examples: &[
+            "measure:\n  name: boot time\n  times: 10\n  before: [power: off, delay: 1s]\n  steps: [power: on, expect-serial: ready]\n  limits: {median: 400ms, max: < 1s, min: \"> 10ms\", mean: 400ms, p90: 1s, p95: 1s, p99: 1s}",
+        ],
+    };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         let mut fields = Fields::new(node, "`measure`", decoder)?;
@@ -202,14 +232,11 @@ fn limits(node: &Node, decoder: &mut Decoder) -> Option<Vec<(Statistic, Limit)>>
             Some(limit.map(|limit| (which, limit)))
         })
         .collect();
-    let span: Range<usize> = fields.span();
     fields.finish(UnknownKeys::Deny, decoder);
-    let limits: Vec<_> = read.into_iter().collect::<Option<Vec<_>>>()?;
-    let limits: Vec<_> = limits.into_iter().flatten().collect();
-    match limits.is_empty() {
-        true => decoder.bad(span, "no limit is given".to_owned()),
-        false => Some(limits),
+    if matches!(&node.value, Value::Map(entries) if entries.is_empty()) {
+        return decoder.wrong(node, "at least one limit");
     }
+    Some(read.into_iter().collect::<Option<Vec<_>>>()?.into_iter().flatten().collect())
 }
 
 #[cfg(test)]

@@ -7,6 +7,9 @@
 //! At the friendly prompt the echo is the flow control: the next piece is sent when the last one
 //! has come back, so that nothing overruns the receive buffer however slow the guest is.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
+
 use crate::runner::failure::{Failure, StepError};
 use crate::runner::session::{Advance, Session};
 use crate::targets::{Port, Progress};
@@ -177,34 +180,105 @@ fn failed(session: &mut Session<'_>, port: Port, what: String) -> StepError {
     StepError::failed(Failure { seen, standing, help, ..Failure::new(what) })
 }
 
-/// Raw mode, from Ctrl-A to Ctrl-B. Its traffic has no text.
+/// Raw mode, from Ctrl-A to Ctrl-B. Its traffic has no text, except for what programs print that
+/// are run for it.
 pub(super) struct RawRepl<'s, 'a> {
     session: &'s mut Session<'a>,
     port: Port,
     /// What has been read of the raw bytes.
     read: usize,
     raw_paste: bool,
+    /// Whether something has become text, so that the prompt must follow it.
+    revealed: bool,
 }
 
 impl<'s, 'a> RawRepl<'s, 'a> {
-    /// Enters raw mode from the friendly prompt.
-    pub(super) fn enter(session: &'s mut Session<'a>, port: Port) -> Result<Self, StepError> {
+    /// Does something in raw mode, from friendly prompt to friendly prompt, also if it fails.
+    pub(super) fn during<T>(
+        session: &'s mut Session<'a>,
+        port: Port,
+        does: impl FnOnce(&mut Self) -> Result<T, StepError>,
+    ) -> Result<T, StepError> {
         let until = session.now() + REPLY;
         await_prompt(session, port, until)?;
         let transcript = session.transcript(port);
         transcript.begin_protocol();
         let read = transcript.raw().len();
-        let mut raw = Self { session, port, read, raw_paste: true };
+        let mut raw = Self { session, port, read, raw_paste: true, revealed: false };
         raw.send(b"\x01")?;
         raw.read_until(b"raw REPL; CTRL-B to exit\r\n>")?;
-        Ok(raw)
+        let done = does(&mut raw);
+        match done {
+            Ok(value) => raw.leave().map(|()| value),
+            Err(error) => {
+                // What went wrong counts, not whether the way back went wrong too.
+                let _ = raw.leave();
+                Err(error)
+            }
+        }
     }
 
-    /// Runs code and gives what it printed.
+    /// Runs code that serves `purpose` and gives what it printed.
     ///
     /// # Errors
     /// *Failed* when the code raises an exception or the protocol is not followed.
-    pub(super) fn exec(&mut self, code: &str) -> Result<String, StepError> {
+    pub(super) fn exec(&mut self, purpose: &str, code: &str) -> Result<String, StepError> {
+        self.begin(code)?;
+        let output = self.read_until(b"\x04")?;
+        let error = self.read_until(b"\x04")?;
+        self.read_until(b">")?;
+        if error.is_empty() {
+            return Ok(String::from_utf8_lossy(&output).into_owned());
+        }
+        let error = String::from_utf8_lossy(&error);
+        let last = error.trim_end().lines().next_back().unwrap_or_default();
+        let failure = Failure {
+            seen: error.lines().map(str::to_owned).collect(),
+            ..Failure::new(format!("{purpose}: MicroPython raised {last}"))
+        };
+        Err(StepError::failed(failure))
+    }
+
+    /// Runs a program whose output becomes text as it comes; it may take `within`.
+    ///
+    /// # Errors
+    /// *Failed* when it does not end in time or the protocol is not followed; an exception is a part
+    /// of the answer.
+    pub(super) fn run(
+        &mut self,
+        code: &str,
+        within: Span,
+        expected: Expected<'_>,
+    ) -> Result<Answer, StepError> {
+        self.begin(code)?;
+        self.revealed = true;
+        let until = self.session.now() + within;
+        let output = self.reveal_until_end(until, expected)?;
+        let error = self.reveal_until_end(until, expected)?;
+        self.read_until(b">")?;
+        let raw = [output, error].concat();
+        let text = String::from_utf8_lossy(&raw).replace('\r', "");
+        Ok(Answer { text: text.strip_suffix('\n').unwrap_or(&text).to_owned() })
+    }
+
+    /// Tells how far a long operation is.
+    pub(super) fn progress(&mut self, what: &'static str, progress: Progress) {
+        self.session.progress(what, progress);
+    }
+
+    fn leave(mut self) -> Result<(), StepError> {
+        self.send(b"\x02")?;
+        self.read_until(PROMPT.as_bytes())?;
+        if self.revealed {
+            // The banner before it is no text, but the next step must find the prompt.
+            self.session.reveal(self.port, self.read - PROMPT.len()..self.read);
+        }
+        self.session.transcript(self.port).end_protocol();
+        Ok(())
+    }
+
+    /// Sends code up to the moment from which what comes is its output.
+    fn begin(&mut self, code: &str) -> Result<(), StepError> {
         if self.raw_paste {
             self.raw_paste(code.as_bytes())?;
         }
@@ -218,31 +292,6 @@ impl<'s, 'a> RawRepl<'s, 'a> {
             self.send(b"\x04")?;
             self.read_until(b"OK")?;
         }
-        let output = self.read_until(b"\x04")?;
-        let error = self.read_until(b"\x04")?;
-        self.read_until(b">")?;
-        if error.is_empty() {
-            return Ok(String::from_utf8_lossy(&output).into_owned());
-        }
-        let error = String::from_utf8_lossy(&error);
-        let last = error.trim_end().lines().next_back().unwrap_or_default().to_owned();
-        let failure = Failure {
-            seen: error.lines().map(str::to_owned).collect(),
-            ..Failure::new(format!("MicroPython raised {last}"))
-        };
-        Err(StepError::failed(failure))
-    }
-
-    /// Tells how far a long operation is.
-    pub(super) fn progress(&mut self, what: &'static str, progress: Progress) {
-        self.session.progress(what, progress);
-    }
-
-    /// Goes back to the friendly prompt.
-    pub(super) fn leave(mut self) -> Result<(), StepError> {
-        self.send(b"\x02")?;
-        self.read_until(PROMPT.as_bytes())?;
-        self.session.transcript(self.port).end_protocol();
         Ok(())
     }
 
@@ -265,12 +314,16 @@ impl<'s, 'a> RawRepl<'s, 'a> {
             while room == 0 || self.has_more() {
                 match self.read(1)?[0] {
                     0x01 => room += window,
-                    _ => break, // the device has heard enough; what follows says why
+                    _ => {
+                        // The device has heard enough; what follows says why.
+                        self.send(b"\x04")?;
+                        return Ok(());
+                    }
                 }
             }
-            let now = room.min(rest.len()).max(1);
+            let now = room.min(rest.len());
             self.send(&rest[..now])?;
-            room = room.saturating_sub(now);
+            room -= now;
             rest = &rest[now..];
         }
         self.send(b"\x04")?;
@@ -288,30 +341,61 @@ impl<'s, 'a> RawRepl<'s, 'a> {
 
     /// Exactly so many bytes.
     fn read(&mut self, count: usize) -> Result<Vec<u8>, StepError> {
-        let until = self.session.now() + REPLY;
         while self.session.transcript(self.port).raw().len() < self.read + count {
-            self.wait(until, "an answer")?;
+            self.wait("an answer")?;
         }
         let read = self.read;
         self.read += count;
         Ok(self.session.transcript(self.port).raw()[read..read + count].to_vec())
     }
 
-    /// What comes before `end`, which is read too.
+    /// What comes before `end`, which is read too. It may take as long as it wants, if only
+    /// something comes all the time.
     fn read_until(&mut self, end: &[u8]) -> Result<Vec<u8>, StepError> {
-        let until = self.session.now() + REPLY;
+        let mut searched = self.read;
         loop {
-            let new = &self.session.transcript(self.port).raw()[self.read..];
-            if let Some(at) = new.windows(end.len()).position(|window| window == end) {
-                let before = new[..at].to_vec();
-                self.read += at + end.len();
+            let raw = self.session.transcript(self.port).raw();
+            // The bytes that were searched may end with the beginning of it.
+            let from = searched.saturating_sub(end.len()).max(self.read);
+            if let Some(at) = raw[from..].windows(end.len()).position(|window| window == end) {
+                let before = raw[self.read..from + at].to_vec();
+                self.read = from + at + end.len();
                 return Ok(before);
             }
-            self.wait(until, &format!("{:?}", String::from_utf8_lossy(end)))?;
+            searched = raw.len();
+            self.wait(&format!("{:?}", String::from_utf8_lossy(end)))?;
         }
     }
 
-    fn wait(&mut self, until: DeviceTime, what: &str) -> Result<(), StepError> {
+    /// What comes before the end mark of raw mode, made text as it comes.
+    fn reveal_until_end(
+        &mut self,
+        until: DeviceTime,
+        expected: Expected<'_>,
+    ) -> Result<Vec<u8>, StepError> {
+        let begin = self.read;
+        loop {
+            let raw = self.session.transcript(self.port).raw();
+            let end = raw[self.read..].iter().position(|byte| *byte == 0x04);
+            let new = self.read..end.map_or(raw.len(), |end| self.read + end);
+            self.read = new.end;
+            self.session.reveal(self.port, new);
+            self.session.excuse_lines(self.port, expected);
+            if end.is_some() {
+                let output = self.session.transcript(self.port).raw()[begin..self.read].to_vec();
+                self.read += 1;
+                return Ok(output);
+            }
+            if self.session.advance(until)? == Advance::Deadline {
+                let seen = self.session.tail(self.port);
+                let what = "the program did not end in time".to_owned();
+                return Err(StepError::failed(Failure { seen, ..Failure::new(what) }));
+            }
+        }
+    }
+
+    fn wait(&mut self, what: &str) -> Result<(), StepError> {
+        let until = self.session.now() + REPLY;
         if self.session.advance(until)? == Advance::Output {
             return Ok(());
         }
@@ -348,4 +432,54 @@ pub(super) fn text_literal(text: &str) -> String {
     }
     literal.push('\'');
     literal
+}
+
+/// The shortest Python expression for bytes: a literal, or base64 where a literal would be longer.
+/// `unpack` must be `binascii.a2b_base64` on the board.
+pub(super) fn bytes_expression(bytes: &[u8]) -> String {
+    let (literal, packed) = (bytes_literal(bytes), format!("unpack('{}')", BASE64.encode(bytes)));
+    if literal.len() <= packed.len() { literal } else { packed }
+}
+
+/// A scripted board that follows the protocol of raw mode.
+#[cfg(test)]
+pub(super) mod scripted {
+    use crate::targets::fake::{Cue, FakeTarget, Reply};
+    use crate::time::Span;
+
+    /// What running a piece of code comes to.
+    pub(crate) struct Ran {
+        output: String,
+        error: String,
+    }
+
+    impl Ran {
+        pub(crate) fn prints(output: &str) -> Self {
+            Self { output: output.to_owned(), error: String::new() }
+        }
+
+        pub(crate) fn raises(exception: &str) -> Self {
+            let error = format!("Traceback (most recent call last):\r\n{exception}\r\n");
+            Self { output: String::new(), error }
+        }
+    }
+
+    /// A board at its prompt whose raw mode runs these pieces of code, once, and which then answers
+    /// `1` at the friendly prompt.
+    pub(crate) fn raw_mode(runs: impl IntoIterator<Item = Ran>) -> FakeTarget {
+        let us = Span::from_micros;
+        let sent = |bytes: &[u8]| Reply::on(Cue::Sent(bytes.to_vec()));
+        let mut replies = vec![
+            Reply::on(Cue::PowerOn).say(us(1), "MicroPython v1.23.0\r\n>>> "),
+            sent(b"\x01").say(us(1), "\r\nraw REPL; CTRL-B to exit\r\n>"),
+        ];
+        for Ran { output, error } in runs {
+            replies.push(sent(b"\x05A\x01").say(us(1), b"R\x01\x00\x20\x01"));
+            let end = sent(b"\x04").say(us(1), "\x04").say(us(9), output).say(us(1), "\x04");
+            replies.push(end.say(us(1), error).say(us(1), "\x04>"));
+        }
+        replies.push(sent(b"\x02").say(us(1), "\r\nMicroPython v1.23.0\r\n>>> "));
+        replies.push(sent(b"1\r").say(us(1), "1\r\n>>> "));
+        FakeTarget::new(replies)
+    }
 }

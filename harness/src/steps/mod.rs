@@ -4,6 +4,7 @@
 //! says about itself before anything starts ([`Step::facts`]), and what it does ([`Step::run`]).
 //! A step sees the [`Session`], never a concrete target.
 
+pub mod answer_fields;
 mod baud;
 mod boot_mode;
 mod brownout;
@@ -12,6 +13,7 @@ mod cut_power;
 mod delay;
 mod erase_flash;
 mod erase_region;
+mod expect_chip_output;
 mod expect_flash;
 mod expect_frequency;
 mod expect_no_serial;
@@ -20,6 +22,7 @@ mod expect_pulse;
 mod expect_serial;
 mod expect_unity;
 pub mod flash_fields;
+mod get_file;
 mod log;
 mod mark;
 mod measure;
@@ -31,8 +34,10 @@ mod press;
 mod prompt;
 mod put_file;
 mod read_flash;
+mod remove_file;
 mod repeat;
 mod repl;
+mod run_file;
 mod send_break;
 pub mod serial_fields;
 mod serial_noise;
@@ -41,6 +46,8 @@ mod set_pin;
 mod snapshot;
 mod soft_reset;
 mod strap;
+mod take_screenshot;
+mod touch;
 mod verify_flash;
 mod wait_serial;
 mod write_flash;
@@ -54,6 +61,7 @@ pub use cut_power::CutPower;
 pub use delay::Delay;
 pub use erase_flash::EraseFlash;
 pub use erase_region::EraseRegion;
+pub use expect_chip_output::ExpectChipOutput;
 pub use expect_flash::ExpectFlash;
 pub use expect_frequency::ExpectFrequency;
 pub use expect_no_serial::ExpectNoSerial;
@@ -61,6 +69,7 @@ pub use expect_pin::ExpectPin;
 pub use expect_pulse::ExpectPulse;
 pub use expect_serial::ExpectSerial;
 pub use expect_unity::ExpectUnity;
+pub use get_file::GetFile;
 pub use log::Log;
 pub use mark::Mark;
 pub use measure::Measure;
@@ -70,8 +79,10 @@ pub use press::Press;
 pub use prompt::Prompt;
 pub use put_file::PutFile;
 pub use read_flash::ReadFlash;
+pub use remove_file::RemoveFile;
 pub use repeat::Repeat;
 pub use repl::Repl;
+pub use run_file::RunFile;
 pub use send_break::SendBreak;
 pub use serial_noise::SerialNoise;
 pub use set_control::SetControl;
@@ -79,6 +90,8 @@ pub use set_pin::SetPin;
 pub use snapshot::Snapshot;
 pub use soft_reset::SoftReset;
 pub use strap::StrapStep;
+pub use take_screenshot::TakeScreenshot;
+pub use touch::{Touch, TouchMove, TouchPress, TouchRelease};
 pub use verify_flash::VerifyFlash;
 pub use wait_serial::WaitSerial;
 pub use write_flash::{ImageRef, WriteFlash};
@@ -92,6 +105,7 @@ use crate::runner::session::Session;
 use crate::scenario::decode::Decoder;
 use crate::scenario::model::StepEntry;
 use crate::scenario::node::Node;
+use crate::scenario::reference::Reference;
 use crate::scenario::values::Template;
 use crate::targets::{Capability, Port};
 use serial_fields::TextPattern;
@@ -100,6 +114,9 @@ use serial_fields::TextPattern;
 pub trait Step: Sized {
     /// The key it has in a scenario.
     const NAME: &'static str;
+
+    /// What it is, for people and editors. [`Step::decode`] asks for exactly the keys in it.
+    const REFERENCE: Reference;
 
     /// Reads the value behind the key (null for a step written as a bare word).
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self>;
@@ -168,6 +185,10 @@ macro_rules! steps {
             /// The names of all steps, in the order of the documentation.
             pub const NAMES: &'static [&'static str] = &[$(<$type as Step>::NAME),*];
 
+            /// What each step is.
+            pub const REFERENCES: &'static [(&'static str, &'static Reference)] =
+                &[$((<$type as Step>::NAME, &<$type as Step>::REFERENCE)),*];
+
             /// Reads a step by its name; `None` when there is no such step, `Some(None)` when it is
             /// wrongly written, which is then recorded.
             pub fn decode(name: &str, node: &Node, decoder: &mut Decoder) -> Option<Option<Self>> {
@@ -234,7 +255,10 @@ steps! {
     Baud(Baud),
     SendBreak(SendBreak),
     Repl(Repl),
+    RunFile(RunFile),
     PutFile(PutFile),
+    GetFile(GetFile),
+    RemoveFile(RemoveFile),
     SoftReset(SoftReset),
     ExpectPin(ExpectPin),
     SetPin(SetPin),
@@ -252,6 +276,12 @@ steps! {
     Repeat(Repeat),
     Measure(Measure),
     Prompt(Prompt),
+    TakeScreenshot(TakeScreenshot),
+    Touch(Touch),
+    TouchPress(TouchPress),
+    TouchMove(TouchMove),
+    TouchRelease(TouchRelease),
+    ExpectChipOutput(ExpectChipOutput),
 }
 
 /// Steps that Wokwi's own scenarios have; a file with only these has Wokwi's meaning.

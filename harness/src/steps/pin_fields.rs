@@ -10,12 +10,27 @@ use crate::targets::Level;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pin(pub u8);
 
+/// Names that are printed beside pins on the usual development boards.
+const PRINTED: [(&str, u8); 8] = [
+    ("TX", 1),
+    ("TX0", 1),
+    ("RX", 3),
+    ("RX0", 3),
+    ("RX2", 16),
+    ("TX2", 17),
+    ("VP", 36),
+    ("VN", 39),
+];
+
 /// GPIO numbers, including those without a pad.
 const GPIOS: u8 = 40;
 
 impl Decode for Pin {
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         let text = node.as_text().unwrap_or_default();
+        if let Some((_, gpio)) = PRINTED.iter().find(|(name, _)| *name == text) {
+            return Some(Self(*gpio));
+        }
         let number = text.trim_start_matches("GPIO").trim_start_matches(['D', 'd']);
         match number.parse() {
             Ok(gpio) if gpio < GPIOS => Some(Self(gpio)),

@@ -6,6 +6,7 @@ use crate::runner::failure::StepError;
 use crate::runner::session::Session;
 use crate::scenario::decode::{Decoder, word};
 use crate::scenario::node::Node;
+use crate::scenario::reference::{Group, Kind, Reference};
 use crate::targets::{Capability, Power};
 
 /// On or off.
@@ -14,6 +15,13 @@ pub struct PowerStep(pub Power);
 
 impl Step for PowerStep {
     const NAME: &'static str = "power";
+
+    const REFERENCE: Reference = Reference {
+        group: Group::Power,
+        doc: "Switches the board on or off. Without power RAM and RTC memory are lost; flash stays.",
+        value: Kind::Words(&["on", "off"]),
+        examples: &["power: off"],
+    };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         let words = [("on", Power::On), ("off", Power::Off)];

@@ -6,6 +6,7 @@ use crate::runner::failure::StepError;
 use crate::runner::session::Session;
 use crate::scenario::decode::{Decoder, Fields, UnknownKeys};
 use crate::scenario::node::Node;
+use crate::scenario::reference::{Group, Key, Kind, Reference};
 use crate::targets::{Capability, Power};
 use crate::time::Span;
 
@@ -21,6 +22,21 @@ pub struct PowerCycle {
 
 impl Step for PowerCycle {
     const NAME: &'static str = "power-cycle";
+
+    const REFERENCE: Reference = Reference {
+        group: Group::Power,
+        doc: "Cuts the power for a while.",
+        value: Kind::Either(&[
+            Kind::Nothing,
+            Kind::Keys(&[Key::or(
+                "off-for",
+                Kind::Duration,
+                "1s",
+                "How long the power stays off.",
+            )]),
+        ]),
+        examples: &["power-cycle", "power-cycle: {off-for: 5s}"],
+    };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         if node.is_null() {

@@ -6,6 +6,7 @@ use crate::runner::failure::StepError;
 use crate::runner::session::Session;
 use crate::scenario::decode::{Decode, Decoder};
 use crate::scenario::node::Node;
+use crate::scenario::reference::{Group, Kind, Reference};
 use crate::targets::{Button, Capability};
 use crate::time::Span;
 
@@ -18,6 +19,13 @@ pub struct Press(pub Button);
 
 impl Step for Press {
     const NAME: &'static str = "press";
+
+    const REFERENCE: Reference = Reference {
+        group: Group::Power,
+        doc: "Presses a button for 100 ms: `reset`, or another one of the board by its name.",
+        value: Kind::Text,
+        examples: &["press: reset"],
+    };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         Some(Self(match String::decode(node, decoder)?.as_str() {

@@ -10,6 +10,7 @@ use crate::runner::operator::{Answer, Question};
 use crate::runner::session::Session;
 use crate::scenario::decode::{Decode, Decoder, Fields, UnknownKeys, word};
 use crate::scenario::node::Node;
+use crate::scenario::reference::{Group, Key, Kind, Reference};
 use crate::scenario::values::Template;
 use crate::targets::Capability;
 
@@ -30,6 +31,27 @@ impl Question {
 
 impl Step for Prompt {
     const NAME: &'static str = "prompt";
+
+    const REFERENCE: Reference = Reference {
+        group: Group::Flow,
+        doc: "Asks the person at the bench to do something, and waits until it is done. Without a terminal the case is skipped.",
+        value: Kind::Either(&[
+            Kind::Template,
+            Kind::Keys(&[
+                Key::required("text", Kind::Template, "What is asked."),
+                Key::or(
+                    "answer",
+                    Kind::Words(&["enter", "yes-no"]),
+                    "enter",
+                    "How it is answered; `no` fails the step.",
+                ),
+            ]),
+        ]),
+        examples: &[
+            "prompt: Connect the battery",
+            "prompt: {text: Is the LED lit?, answer: yes-no}",
+        ],
+    };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         if is_short(node) {

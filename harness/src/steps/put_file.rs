@@ -1,6 +1,6 @@
 //! `put-file`: copy a file of the project to MicroPython's file system, through raw mode.
 
-use super::micropython::{RawRepl, bytes_literal, text_literal};
+use super::micropython::{RawRepl, bytes_expression, text_literal};
 use super::{Facts, Step};
 use crate::runner::evidence::Evidence;
 use crate::runner::failure::{Failure, StepError};
@@ -8,11 +8,12 @@ use crate::runner::session::{Session, confined};
 use crate::scenario::decode::{Decoder, Fields, UnknownKeys};
 use crate::scenario::model::Spanned;
 use crate::scenario::node::Node;
+use crate::scenario::reference::{Group, Key, Kind, PORT, Reference};
 use crate::scenario::values::Template;
 use crate::targets::{Capability, Port, Progress};
 
 /// Bytes of the file per statement: their literal fits any guest's memory.
-const PIECE: usize = 512;
+const PIECE: usize = 1024;
 
 /// Fields as written in the scenario file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,14 +22,31 @@ pub struct PutFile {
     pub from: Spanned,
     /// Path on the board.
     pub to: String,
-    /// Whether `{{name}}` in the file stands for a value.
-    pub template: bool,
+    /// What the file contains, if `{{name}}` in it stands for a value.
+    pub template: Option<Template>,
     /// Which port.
     pub port: Port,
 }
 
 impl Step for PutFile {
     const NAME: &'static str = "put-file";
+
+    const REFERENCE: Reference = Reference {
+        group: Group::MicroPython,
+        doc: "Copies a file of the project to MicroPython's file system.",
+        value: Kind::Keys(&[
+            Key::required("from", Kind::Path, "The file in the project."),
+            Key::required("to", Kind::Text, "Its path on the board."),
+            Key::or(
+                "template",
+                Kind::Flag,
+                "false",
+                "Whether `{{name}}` in the file stands for a value.",
+            ),
+            PORT,
+        ]),
+        examples: &["put-file: {from: src/main.py, to: main.py}"],
+    };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         let mut fields = Fields::new(node, "`put-file`", decoder)?;
@@ -39,16 +57,22 @@ impl Step for PutFile {
             decoder.bad::<()>(span.clone(), format!("the path `{path}` {reason}"));
         }
         let to = fields.required("to", decoder);
-        let template = fields.or("template", false, decoder);
+        let is_template = fields.or("template", false, decoder);
         let port = fields.or("port", Port::Console, decoder);
         fields.finish(UnknownKeys::Deny, decoder);
-        Some(Self { from: from?, to: to?, template: template?, port: port? })
+        let (from, is_template) = (from?, is_template?);
+        let template = match is_template {
+            true => Some(decoder.template_file(&from.text, from.span.clone())?),
+            false => None,
+        };
+        Some(Self { from, to: to?, template, port: port? })
     }
 
     fn facts(&self) -> Facts<'_> {
         Facts {
             needs: &[Capability::Serial],
             needs_power: true,
+            templates: self.template.iter().collect(),
             files: vec![(&self.from.text, self.from.span.clone())],
             ..Facts::default()
         }
@@ -59,23 +83,24 @@ impl Step for PutFile {
     }
 
     fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError> {
-        let mut contents = session.read_file(&self.from.text)?;
-        if self.template {
-            let text = String::from_utf8_lossy(&contents);
-            contents = Template::parse(&text, 0..0).text(session.values())?.into_bytes();
-        }
+        let contents = match &self.template {
+            Some(template) => session.text(template)?.into_bytes(),
+            None => session.read_file(&self.from.text)?,
+        };
         let total = contents.len() as u64;
         let to = text_literal(&self.to);
-        let mut raw = RawRepl::enter(session, self.port)?;
-        raw.exec(&format!("f=open({to},'wb')"))?;
-        let mut done = 0;
-        for piece in contents.chunks(PIECE) {
-            raw.exec(&format!("f.write({})", bytes_literal(piece)))?;
-            done += piece.len() as u64;
-            raw.progress("copying", Progress { done, total });
-        }
-        let size = raw.exec(&format!("f.close()\nimport os\nprint(os.stat({to})[6])"))?;
-        raw.leave()?;
+        let purpose = format!("{} cannot be written", self.to);
+        let size = RawRepl::during(session, self.port, |raw| {
+            let open = format!("from binascii import a2b_base64 as unpack\nf=open({to},'wb')");
+            raw.exec(&purpose, &open)?;
+            let mut done = 0;
+            for piece in contents.chunks(PIECE) {
+                raw.exec(&purpose, &format!("f.write({})", bytes_expression(piece)))?;
+                done += piece.len() as u64;
+                raw.progress("copying", Progress { done, total });
+            }
+            raw.exec(&purpose, &format!("f.close()\nimport os\nprint(os.stat({to})[6])"))
+        })?;
         if size.trim() != total.to_string() {
             let what = format!("{} has {} bytes on the board, not {total}", self.to, size.trim());
             return Err(StepError::failed(Failure::new(what)));
@@ -86,26 +111,8 @@ impl Step for PutFile {
 
 #[cfg(test)]
 mod tests {
-    use crate::runner::testing::{Outcome, run_steps};
-    use crate::targets::fake::{Cue, FakeTarget, Reply};
-    use crate::time::Span;
-
-    fn raw_mode(size: &str) -> FakeTarget {
-        let us = Span::from_micros;
-        let sent = |bytes: &[u8]| Reply::on(Cue::Sent(bytes.to_vec()));
-        let mut replies = vec![
-            Reply::on(Cue::PowerOn).say(us(1), ">>> "),
-            sent(b"\x01").say(us(1), "\r\nraw REPL; CTRL-B to exit\r\n>"),
-        ];
-        for output in ["", "", size] {
-            replies.push(sent(b"\x05A\x01").say(us(1), b"R\x01\x80\x00\x01\x01\x01"));
-            let done = [b"\x04".as_slice(), output.as_bytes(), b"\x04\x04>"].concat();
-            replies.push(sent(b"\x04").say(us(1), done));
-        }
-        replies.push(sent(b"\x02").say(us(1), "\r\nMicroPython v1.23.0\r\n>>> "));
-        replies.push(sent(b"1\r").say(us(1), "1\r\n>>> "));
-        FakeTarget::new(replies)
-    }
+    use crate::runner::testing::{Outcome, run_in, run_steps};
+    use crate::steps::micropython::scripted::{Ran, raw_mode};
 
     const STEPS: &str = "
 - put-file: {from: hello.py, to: boot.py}
@@ -114,7 +121,7 @@ mod tests {
 
     #[test]
     fn the_file_arrives_whole_and_its_traffic_is_no_text() {
-        let target = raw_mode("15\r\n");
+        let target = raw_mode([Ran::prints(""), Ran::prints("15"), Ran::prints("15\r\n")]);
         let log = target.log();
         assert_eq!(run_steps(target, STEPS), Outcome::Passed);
         let sent = log.lock().unwrap().join("\n");
@@ -124,9 +131,55 @@ mod tests {
 
     #[test]
     fn a_file_that_came_short_fails() {
-        let Outcome::Failed(failure) = run_steps(raw_mode("14\r\n"), STEPS) else {
+        let target = raw_mode([Ran::prints(""), Ran::prints("15"), Ran::prints("14\r\n")]);
+        let Outcome::Failed(failure) = run_steps(target, STEPS) else { panic!("must fail") };
+        assert_eq!(failure.what, "boot.py has 14 bytes on the board, not 15");
+    }
+
+    #[test]
+    fn the_devices_own_error_is_the_failure() {
+        let target = raw_mode([Ran::raises("OSError: [Errno 28] ENOSPC")]);
+        let log = target.log();
+        let Outcome::Failed(failure) = run_steps(target, STEPS) else { panic!("must fail") };
+        assert_eq!(
+            failure.what,
+            "boot.py cannot be written: MicroPython raised OSError: [Errno 28] ENOSPC"
+        );
+        let sent = log.lock().unwrap().join("\n");
+        assert!(sent.ends_with(r"console < \x02"), "it goes back to the friendly prompt: {sent}");
+    }
+
+    #[test]
+    fn values_are_put_into_a_template_and_the_environment_is_redacted() {
+        let project = tempfile::tempdir().unwrap();
+        std::fs::write(project.path().join("net.py"), "join('{{env.KEY}}', '{{code}}')\n").unwrap();
+        let target =
+            raw_mode([Ran::prints(""), Ran::raises("ValueError: s3cret"), Ran::prints("9")]);
+        let log = target.log();
+        let steps = "
+- expect-serial: {regex: '(?<code>M\\w+) v'}
+- put-file: {from: net.py, to: 'it''s.py', template: true}";
+        let Outcome::Failed(failure) = run_in(project.path(), target, steps, &[("KEY", "s3cret")])
+        else {
             panic!("must fail")
         };
-        assert_eq!(failure.what, "boot.py has 14 bytes on the board, not 15");
+        assert_eq!(
+            failure.what,
+            "it's.py cannot be written: MicroPython raised ValueError: [env.KEY]"
+        );
+        let sent = log.lock().unwrap().join("\n");
+        assert!(sent.contains(r"open(\'it\\\'s.py\',"), "{sent}");
+        assert!(sent.contains(r"join(\\\'s3cret\\\', \\\'MicroPython\\\')"), "{sent}");
+    }
+
+    #[test]
+    fn a_name_in_a_template_that_nothing_gives_a_value_to_is_found_before_anything_starts() {
+        let project = tempfile::tempdir().unwrap();
+        std::fs::write(project.path().join("net.py"), "join('{{nobody}}')\n").unwrap();
+        let steps = "- put-file: {from: net.py, to: x, template: true}";
+        let Outcome::Invalid(faults) = run_in(project.path(), raw_mode([]), steps, &[]) else {
+            panic!("must be invalid")
+        };
+        assert_eq!(faults[0].message, "nothing gives a value to `nobody` before this step");
     }
 }

@@ -10,6 +10,7 @@ use crate::runner::failure::StepError;
 use crate::runner::session::{Session, confined};
 use crate::scenario::decode::{Decoder, Fields, UnknownKeys};
 use crate::scenario::node::Node;
+use crate::scenario::reference::{Group, Key, Kind, Reference, U32};
 use crate::targets::Capability;
 
 /// Fields as written in the scenario file.
@@ -25,6 +26,17 @@ pub struct ReadFlash {
 
 impl Step for ReadFlash {
     const NAME: &'static str = "read-flash";
+
+    const REFERENCE: Reference = Reference {
+        group: Group::Flash,
+        doc: "Copies a region of the flash into a file of the project. The chip must be waiting for a download.",
+        value: Kind::Keys(&[
+            Key::required("at", Kind::Number(0, U32), "Flash address of the first byte."),
+            Key::required("length", Kind::Size, "How many bytes."),
+            Key::required("to", Kind::Path, "The file."),
+        ]),
+        examples: &["read-flash: {at: 0x9000, length: 24KB, to: out/nvs.bin}"],
+    };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         let mut fields = Fields::new(node, "`read-flash`", decoder)?;

@@ -8,6 +8,7 @@ use crate::runner::session::Session;
 use crate::scenario::decode::{Decode, Decoder, Fields, UnknownKeys};
 use crate::scenario::model::StepEntry;
 use crate::scenario::node::Node;
+use crate::scenario::reference::{Group, Key, Kind, Reference, U32};
 use crate::scenario::step_list::Steps;
 use crate::targets::Progress;
 
@@ -35,6 +36,18 @@ impl Decode for Times {
 
 impl Step for Repeat {
     const NAME: &'static str = "repeat";
+
+    const REFERENCE: Reference = Reference {
+        group: Group::Flow,
+        doc: "Plays steps several times. The first pass in which one of them fails ends it.",
+        value: Kind::Keys(&[
+            Key::required("times", Kind::Number(1, U32), "How often."),
+            Key::required("steps", Kind::Steps, "What."),
+        ]),
+        examples: &[
+            "repeat:\n  times: 20\n  steps:\n    - press: reset\n    - expect-serial: ready",
+        ],
+    };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         let mut fields = Fields::new(node, "`repeat`", decoder)?;

@@ -4,82 +4,89 @@
 //! transcript as they do to a person. The answer is everything up to the next prompt. Code that
 //! raises an exception fails the step unless `expect` says what should come.
 
+use super::answer_fields::AnswerFields;
 use super::micropython;
-use super::serial_fields::{DEFAULT_WITHIN, TextPattern, is_short};
+use super::serial_fields::{DEFAULT_WITHIN, is_short};
 use super::{Facts, Step};
 use crate::runner::evidence::Evidence;
-use crate::runner::failure::{Failure, StepError};
+use crate::runner::failure::StepError;
 use crate::runner::session::Session;
 use crate::scenario::decode::{Decode, Decoder, Fields, UnknownKeys};
 use crate::scenario::node::Node;
+use crate::scenario::reference::{Group, Key, Kind, PATTERN, PORT, Reference, WITHIN};
 use crate::scenario::values::Template;
 use crate::targets::{Capability, Port};
 use crate::time::Span;
-use crate::transcript::Pattern;
 
 /// Fields as written in the scenario file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repl {
     /// What is typed.
     pub code: Template,
-    /// What it must print.
-    pub expect: Option<Expected>,
-    /// The name that the whole answer becomes a value of.
-    pub capture: Option<String>,
+    /// What it must print, and what becomes of it.
+    pub answer: AnswerFields,
     /// Patience in device time, from the prompt before to the prompt after.
     pub within: Span,
     /// Which port.
     pub port: Port,
 }
 
-/// What an answer must be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Expected {
-    /// Exactly this, apart from line ends at the end.
-    Exactly(Template),
-    /// Something in which this is found.
-    Contains(TextPattern),
-}
-
 impl Step for Repl {
     const NAME: &'static str = "repl";
+
+    const REFERENCE: Reference = Reference {
+        group: Group::MicroPython,
+        doc: "Types code at MicroPython's prompt and looks at what it prints up to the next prompt. Several lines go through paste mode.",
+        value: Kind::Either(&[
+            Kind::Template,
+            Kind::Keys(&[
+                Key::required("code", Kind::Template, "What is typed."),
+                Key::optional(
+                    "expect",
+                    PATTERN,
+                    "What must be printed: exactly this text, or something in which `text` or `regex` is found. Without it, an exception fails the step.",
+                ),
+                Key::optional(
+                    "capture",
+                    Kind::Text,
+                    "The name that the whole answer becomes a value of.",
+                ),
+                WITHIN,
+                PORT,
+            ]),
+        ]),
+        examples: &[
+            "repl: import machine",
+            "repl: {code: 1+1, expect: 2}",
+            r#"repl: {code: machine.freq(), expect: {regex: "(?<hz>[0-9]+)"}, capture: freq, within: 2s}"#,
+        ],
+    };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         if is_short(node) {
             return Some(Self {
                 code: Template::decode(node, decoder)?,
-                expect: None,
-                capture: None,
+                answer: AnswerFields::default(),
                 within: DEFAULT_WITHIN,
                 port: Port::Console,
             });
         }
         let mut fields = Fields::new(node, "`repl`", decoder)?;
         let code = fields.required("code", decoder);
-        let expect = fields.optional("expect", decoder);
-        let capture = fields.optional("capture", decoder);
+        let answer = AnswerFields::decode(&mut fields, decoder);
         let within = fields.or("within", DEFAULT_WITHIN, decoder);
         let port = fields.or("port", Port::Console, decoder);
         fields.finish(UnknownKeys::Deny, decoder);
-        Some(Self { code: code?, expect: expect?, capture: capture?, within: within?, port: port? })
+        Some(Self { code: code?, answer: answer?, within: within?, port: port? })
     }
 
     fn facts(&self) -> Facts<'_> {
-        let mut templates = vec![&self.code];
-        let mut captures: Vec<&str> = self.capture.as_deref().into_iter().collect();
-        match &self.expect {
-            Some(Expected::Exactly(template)) => templates.push(template),
-            Some(Expected::Contains(pattern)) => {
-                templates.push(pattern.template());
-                captures.extend(pattern.captures());
-            }
-            None => {}
-        }
+        let templates = [&self.code].into_iter().chain(self.answer.templates()).collect();
         Facts {
             needs: &[Capability::Serial],
             needs_power: true,
             templates,
-            captures,
+            captures: self.answer.captures(),
             ..Facts::default()
         }
     }
@@ -93,72 +100,11 @@ impl Step for Repl {
 
     fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError> {
         let code = session.text(&self.code)?;
-        let pattern = match &self.expect {
-            None => None,
-            Some(Expected::Exactly(text)) => Some(Pattern::Text(session.text(text)?)),
-            Some(Expected::Contains(pattern)) => Some(pattern.pattern(session.values())?),
-        };
-        let expected = |line: &str| match (&self.expect, &pattern) {
-            (Some(Expected::Exactly(_)), Some(Pattern::Text(wanted))) => {
-                wanted.lines().any(|wanted| wanted == line)
-            }
-            (_, pattern) => pattern.as_ref().is_some_and(|pattern| pattern.is_in(line)),
-        };
+        let pattern = self.answer.pattern(session)?;
+        let expected = |line: &str| self.answer.expects(&pattern, line);
         let answer = micropython::run(session, self.port, &code, self.within, &expected)?;
-        match (&self.expect, pattern) {
-            (None, _) | (_, None) => {
-                if let Some(exception) = answer.exception() {
-                    let what = format!("the code raised {exception}");
-                    return Err(unexpected(what, None, &answer.text));
-                }
-            }
-            (Some(Expected::Exactly(_)), Some(Pattern::Text(wanted))) => {
-                let wanted = wanted.trim_end_matches('\n');
-                if answer.text != wanted {
-                    let what = "the answer is not what was expected".to_owned();
-                    return Err(unexpected(what, Some(wanted.to_owned()), &answer.text));
-                }
-            }
-            (_, Some(Pattern::Text(wanted))) => {
-                if !answer.text.contains(&wanted) {
-                    let what = format!("the answer does not contain {wanted:?}");
-                    return Err(unexpected(what, None, &answer.text));
-                }
-            }
-            (_, Some(Pattern::Regex(regex))) => {
-                let Some(groups) = regex.captures(&answer.text) else {
-                    let what = format!("the answer does not match /{regex}/");
-                    return Err(unexpected(what, None, &answer.text));
-                };
-                for name in regex.capture_names().flatten() {
-                    if let Some(group) = groups.name(name) {
-                        session.set_value(name, group.as_str());
-                    }
-                }
-            }
-        }
-        if let Some(name) = &self.capture {
-            session.set_value(name, &answer.text);
-        }
+        self.answer.check(session, pattern, &answer)?;
         Ok(Evidence::Answer { code, answer: answer.text })
-    }
-}
-
-fn unexpected(what: String, expected: Option<String>, answer: &str) -> StepError {
-    let seen = answer.lines().map(str::to_owned).collect();
-    StepError::failed(Failure { expected, seen, ..Failure::new(what) })
-}
-
-impl Decode for Expected {
-    /// A scalar is the exact answer; `{text: …}` or `{regex: …}` is found in it.
-    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
-        if is_short(node) {
-            return Template::decode(node, decoder).map(Self::Exactly);
-        }
-        let mut fields = Fields::new(node, "`expect`", decoder)?;
-        let pattern = TextPattern::from_fields(&mut fields, decoder);
-        fields.finish(UnknownKeys::Deny, decoder);
-        pattern.map(Self::Contains)
     }
 }
 

@@ -6,6 +6,7 @@ use crate::runner::failure::StepError;
 use crate::runner::session::Session;
 use crate::scenario::decode::{Decoder, Fields, UnknownKeys};
 use crate::scenario::node::Node;
+use crate::scenario::reference::{Group, Kind, PORT, Reference};
 use crate::targets::{Capability, Port};
 
 /// On which port.
@@ -14,6 +15,13 @@ pub struct SendBreak(pub Port);
 
 impl Step for SendBreak {
     const NAME: &'static str = "send-break";
+
+    const REFERENCE: Reference = Reference {
+        group: Group::Serial,
+        doc: "Holds a serial line low for longer than a frame.",
+        value: Kind::Either(&[Kind::Nothing, Kind::Keys(&[PORT])]),
+        examples: &["send-break"],
+    };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         if node.is_null() {

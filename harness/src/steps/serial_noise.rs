@@ -9,6 +9,7 @@ use crate::runner::failure::StepError;
 use crate::runner::session::Session;
 use crate::scenario::decode::{Decoder, Fields, PerMillion, UnknownKeys, word};
 use crate::scenario::node::Node;
+use crate::scenario::reference::{Group, Key, Kind, PORT, Reference};
 use crate::targets::{Capability, Disturbance, Port};
 
 /// Fields as written in the scenario file.
@@ -22,6 +23,16 @@ pub struct SerialNoise {
 
 impl Step for SerialNoise {
     const NAME: &'static str = "serial-noise";
+
+    const REFERENCE: Reference = Reference {
+        group: Group::Faults,
+        doc: "From now on some bytes of a serial line get a wrong bit, in either direction; `off` ends it. Which bytes follows from the seed.",
+        value: Kind::Either(&[
+            Kind::Words(&["off"]),
+            Kind::Keys(&[Key::required("rate", Kind::Share, "The share of wrong bytes."), PORT]),
+        ]),
+        examples: &["serial-noise: {rate: 1%}", "serial-noise: off"],
+    };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         if is_short(node) {

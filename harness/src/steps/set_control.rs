@@ -4,9 +4,10 @@ use super::{Facts, Step};
 use crate::runner::evidence::Evidence;
 use crate::runner::failure::StepError;
 use crate::runner::session::Session;
-use crate::scenario::decode::{Decoder, Fields, UnknownKeys};
+use crate::scenario::decode::{Decode, Decoder, Fields, UnknownKeys};
 use crate::scenario::node::Node;
-use crate::targets::{Button, Capability};
+use crate::scenario::reference::{Group, Key, Kind, Reference};
+use crate::targets::{Button, Capability, TargetError};
 
 /// Fields as written in the scenario file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,14 +19,48 @@ pub struct SetControl {
 }
 
 /// A control with its new value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Control {
     /// A button is held down, or let go.
     Pressed(bool),
+    /// Another one, which no part of our boards has, by part and name.
+    Other(String),
+}
+
+/// A number of any kind.
+struct Number(f64);
+
+impl Decode for Number {
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        let number = node.as_text().filter(|_| node.is_number()).and_then(|text| {
+            let whole = node.as_integer().map(|number| number as f64);
+            whole.or_else(|| text.parse().ok())
+        });
+        number.map(Self).or_else(|| decoder.wrong(node, "a number"))
+    }
 }
 
 impl Step for SetControl {
     const NAME: &'static str = "set-control";
+
+    const REFERENCE: Reference = Reference {
+        group: Group::Pins,
+        doc: "Moves a control of a part (Wokwi's step): the `pressed` of a button.",
+        value: Kind::Keys(&[
+            Key::required("part-id", Kind::Text, "The part."),
+            Key::one_of("name", Kind::Text, "Which control of it."),
+            Key::one_of("control", Kind::Text, "The older word for `name`."),
+            Key::required(
+                "value",
+                Kind::Decimal,
+                "Its new value; 1 presses a button, 0 lets go of it.",
+            ),
+        ]),
+        examples: &[
+            "set-control: {part-id: boot, name: pressed, value: 1}",
+            "set-control: {part-id: boot, control: pressed, value: 0}",
+        ],
+    };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         let mut fields = Fields::new(node, "`set-control`", decoder)?;
@@ -35,27 +70,34 @@ impl Step for SetControl {
         if key.is_none() {
             fields.missing("name");
         }
-        let pressed = fields.required::<u32>("value", decoder);
+        let value = fields.required::<Number>("value", decoder);
         fields.finish(UnknownKeys::Deny, decoder);
-        let key = key?;
-        match key.as_text() {
-            Some("pressed") => Some(Self { part: part?, control: Control::Pressed(pressed? != 0) }),
-            _ => decoder.wrong(key, "a control that is known: `pressed`"),
-        }
+        let (part, value) = (part?, value?);
+        let control = match String::decode(key?, decoder)?.as_str() {
+            "pressed" => Control::Pressed(value.0 != 0.0),
+            name => Control::Other(format!("{part}.{name}")),
+        };
+        Some(Self { part, control })
     }
 
     fn facts(&self) -> Facts<'_> {
         Facts {
             needs: &[Capability::Pins],
             needs_power: true,
-            parts: vec![&self.part],
+            parts: match &self.control {
+                Control::Pressed(_) => vec![&self.part],
+                Control::Other(name) => vec![name],
+            },
             ..Facts::default()
         }
     }
 
     fn summary(&self) -> String {
-        let Control::Pressed(pressed) = self.control;
-        format!("{} {}", self.part, if pressed { "pressed" } else { "released" })
+        match &self.control {
+            Control::Pressed(true) => format!("{} pressed", self.part),
+            Control::Pressed(false) => format!("{} released", self.part),
+            Control::Other(name) => name.clone(),
+        }
     }
 
     fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError> {
@@ -63,9 +105,12 @@ impl Step for SetControl {
             "reset" => Button::Reset,
             name => Button::Named(name.to_owned()),
         };
-        match self.control {
+        match &self.control {
             Control::Pressed(true) => session.target().press(button)?,
             Control::Pressed(false) => session.target().release(button)?,
+            Control::Other(name) => {
+                return Err(TargetError::NoSuchPart(format!("control `{name}`")).into());
+            }
         }
         Ok(Evidence::Done)
     }

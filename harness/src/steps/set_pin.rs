@@ -7,6 +7,7 @@ use crate::runner::failure::StepError;
 use crate::runner::session::Session;
 use crate::scenario::decode::{Decoder, Fields, UnknownKeys, word};
 use crate::scenario::node::Node;
+use crate::scenario::reference::{Group, Key, Kind, Reference};
 use crate::targets::{Capability, Level};
 
 /// Fields as written in the scenario file.
@@ -20,6 +21,20 @@ pub struct SetPin {
 
 impl Step for SetPin {
     const NAME: &'static str = "set-pin";
+
+    const REFERENCE: Reference = Reference {
+        group: Group::Pins,
+        doc: "Puts a level on a pin from outside, or lets go of it.",
+        value: Kind::Keys(&[
+            Key::required("pin", Kind::Pin, "Which pin."),
+            Key::required(
+                "level",
+                Kind::Words(&["low", "high", "open", "0", "1"]),
+                "The level; `open` lets go of the pin.",
+            ),
+        ]),
+        examples: &["set-pin: {pin: 4, level: low}"],
+    };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         let mut fields = Fields::new(node, "`set-pin`", decoder)?;

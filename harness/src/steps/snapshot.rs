@@ -14,6 +14,7 @@ use crate::runner::failure::{Failure, StepError};
 use crate::runner::session::Session;
 use crate::scenario::decode::{Decode, Decoder, Fields, UnknownKeys, word};
 use crate::scenario::node::Node;
+use crate::scenario::reference::{Group, Key, Kind, Reference, U32};
 use crate::snapshots::Comparison;
 use crate::snapshots::redact::{Redaction, redact};
 use crate::targets::{Capability, Port};
@@ -58,7 +59,7 @@ pub struct Place {
 }
 
 #[derive(Clone, Copy)]
-enum Kind {
+enum SubjectKind {
     Serial,
     Pins,
     Flash,
@@ -71,17 +72,60 @@ impl Subject {
             fields.missing("of");
             return None;
         };
-        let words = [("serial", Kind::Serial), ("pins", Kind::Pins), ("flash", Kind::Flash)];
+        let words = [
+            ("serial", SubjectKind::Serial),
+            ("pins", SubjectKind::Pins),
+            ("flash", SubjectKind::Flash),
+        ];
         match word(node, decoder, "something to take a snapshot of", &words)? {
-            Kind::Serial => fields.or("port", Port::Console, decoder).map(Self::Serial),
-            Kind::Pins => fields.required("pins", decoder).map(Self::Pins),
-            Kind::Flash => Region::from_fields(fields, decoder).map(Self::Flash),
+            SubjectKind::Serial => fields.or("port", Port::Console, decoder).map(Self::Serial),
+            SubjectKind::Pins => fields.required("pins", decoder).map(Self::Pins),
+            SubjectKind::Flash => Region::from_fields(fields, decoder).map(Self::Flash),
         }
     }
 }
 
+/// One of `redact`.
+const REDACTION: Kind = Kind::Either(&[
+    Kind::Words(&["mac", "ip", "address", "heap", "time", "build", "boot"]),
+    Kind::Keys(&[
+        Key::required("regex", Kind::Regex, "What is replaced; its first group if it has one."),
+        Key::or("as", Kind::Text, "[redacted]", "What stands there instead."),
+    ]),
+]);
+
 impl Step for Snapshot {
     const NAME: &'static str = "snapshot";
+
+    const REFERENCE: Reference = Reference {
+        group: Group::Results,
+        doc: "Compares what was seen with a reviewed file beside the scenario. The range begins at a mark (or at the start) and ends at a mark or where the last expectation ended, never at \"now\".",
+        value: Kind::Keys(&[
+            Key::required("of", Kind::Words(&["serial", "pins", "flash"]), "What."),
+            Key::required("name", Kind::Text, "A part of the file's name."),
+            Key::optional("since", Kind::Text, "The mark it begins at."),
+            Key::optional("until", Kind::Text, "The mark it ends at."),
+            Key::optional(
+                "redact",
+                Kind::List(&REDACTION),
+                "What is replaced before comparing, by named rules or by expressions (`as` says with what).",
+            ),
+            Key::or(
+                "port",
+                Kind::Words(&["console", "uart0", "uart1", "uart2"]),
+                "console",
+                "Of `serial`: the port.",
+            ),
+            Key::optional("pins", Kind::List(&Kind::Pin), "Of `pins`: which."),
+            Key::optional("at", Kind::Number(0, U32), "Of `flash`: address of the first byte."),
+            Key::optional("length", Kind::Size, "Of `flash`: how many bytes."),
+        ]),
+        examples: &[
+            "snapshot: {of: serial, name: console, redact: [boot, time]}",
+            "snapshot: {of: pins, name: blink, pins: [2, 4], since: booted, until: off}",
+            "snapshot: {of: flash, name: nvs, at: 0x9000, length: 24KB}",
+        ],
+    };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         let mut fields = Fields::new(node, "`snapshot`", decoder)?;

@@ -8,6 +8,7 @@ use crate::runner::failure::StepError;
 use crate::runner::session::{Patience, Session};
 use crate::scenario::decode::{Decoder, Fields, UnknownKeys};
 use crate::scenario::node::Node;
+use crate::scenario::reference::{Group, Kind, PORT, Reference, WITHIN};
 use crate::targets::{Capability, Port};
 use crate::time::Span;
 use crate::transcript::Pattern;
@@ -23,6 +24,13 @@ pub struct SoftReset {
 
 impl Step for SoftReset {
     const NAME: &'static str = "soft-reset";
+
+    const REFERENCE: Reference = Reference {
+        group: Group::MicroPython,
+        doc: "Ctrl-D at the prompt: the interpreter starts anew, the chip does not.",
+        value: Kind::Either(&[Kind::Nothing, Kind::Keys(&[WITHIN, PORT])]),
+        examples: &["soft-reset"],
+    };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         if node.is_null() {

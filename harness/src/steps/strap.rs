@@ -9,6 +9,7 @@ use crate::runner::failure::StepError;
 use crate::runner::session::Session;
 use crate::scenario::decode::{Decoder, Fields, UnknownKeys, word};
 use crate::scenario::node::Node;
+use crate::scenario::reference::{Group, Key, Kind, Reference};
 use crate::targets::{Capability, Level};
 
 /// Fields as written in the scenario file.
@@ -24,6 +25,20 @@ const STRAPS: [u8; 6] = [0, 2, 4, 5, 12, 15];
 
 impl Step for StrapStep {
     const NAME: &'static str = "strap";
+
+    const REFERENCE: Reference = Reference {
+        group: Group::Power,
+        doc: "Pulls a strapping pin to a level, or lets go of it. It acts at the next reset; `boot-mode` is the common case of GPIO0.",
+        value: Kind::Keys(&[
+            Key::required("pin", Kind::Pin, "A strapping pin: 0, 2, 4, 5, 12 or 15."),
+            Key::required(
+                "level",
+                Kind::Words(&["low", "high", "open"]),
+                "The level; `open` lets go of the pin.",
+            ),
+        ]),
+        examples: &["strap: {pin: 12, level: high}"],
+    };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         let mut fields = Fields::new(node, "`strap`", decoder)?;

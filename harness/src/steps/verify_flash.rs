@@ -11,6 +11,7 @@ use crate::runner::failure::{Failure, StepError};
 use crate::runner::session::Session;
 use crate::scenario::decode::{Decoder, Fields, UnknownKeys};
 use crate::scenario::node::Node;
+use crate::scenario::reference::{Group, Key, Kind, Reference, U32};
 use crate::targets::Capability;
 
 /// Fields as written in the scenario file.
@@ -26,6 +27,24 @@ pub struct VerifyFlash {
 
 impl Step for VerifyFlash {
     const NAME: &'static str = "verify-flash";
+
+    const REFERENCE: Reference = Reference {
+        group: Group::Flash,
+        doc: "The flash holds an image as it was written. The chip must be waiting for a download.",
+        value: Kind::Keys(&[
+            Key::optional(
+                "at",
+                Kind::Number(0, U32),
+                "Flash address of the first byte; firmware knows where it belongs.",
+            ),
+            Key::required(
+                "image",
+                Kind::Path,
+                "`firmware` for the firmware of the scenario, or the path of a file.",
+            ),
+        ]),
+        examples: &["verify-flash: {image: firmware}"],
+    };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         let mut fields = Fields::new(node, "`verify-flash`", decoder)?;

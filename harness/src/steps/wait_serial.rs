@@ -12,6 +12,7 @@ use crate::runner::session::{Patience, Session};
 use crate::scenario::decode::{Decode, Decoder, Fields, UnknownKeys};
 use crate::scenario::model::Dialect;
 use crate::scenario::node::Node;
+use crate::scenario::reference::{Group, Key, Kind, PORT, Reference, WITHIN};
 use crate::scenario::values::Template;
 use crate::targets::{Capability, Port};
 use crate::time::Span;
@@ -29,6 +30,23 @@ pub struct WaitSerial {
 
 impl Step for WaitSerial {
     const NAME: &'static str = "wait-serial";
+
+    const REFERENCE: Reference = Reference {
+        group: Group::Serial,
+        doc: "Waits until a serial port has sent these bytes, the UTF-8 of a text. In a scenario of only Wokwi's steps it waits as long as the case may take.",
+        value: Kind::Either(&[
+            Kind::Template,
+            Kind::Keys(&[
+                Key::required("text", Kind::Template, "What must be sent, byte by byte."),
+                WITHIN,
+                PORT,
+            ]),
+        ]),
+        examples: &[
+            r#"wait-serial: ">>> ""#,
+            "wait-serial: {text: ready, within: 2s, port: uart1}",
+        ],
+    };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         if is_short(node) {

@@ -11,6 +11,7 @@ use crate::runner::firmware::FirmwareTrouble;
 use crate::runner::session::Session;
 use crate::scenario::decode::{Decode, Decoder, Fields, UnknownKeys};
 use crate::scenario::node::Node;
+use crate::scenario::reference::{Group, Key, Kind, Reference, U32};
 use crate::targets::Capability;
 
 /// Which image.
@@ -35,6 +36,27 @@ pub struct WriteFlash {
 
 impl Step for WriteFlash {
     const NAME: &'static str = "write-flash";
+
+    const REFERENCE: Reference = Reference {
+        group: Group::Flash,
+        doc: "Erases what an image covers and writes it. The chip must be waiting for a download. A case that writes flash starts with a blank one.",
+        value: Kind::Keys(&[
+            Key::optional(
+                "at",
+                Kind::Number(0, U32),
+                "Flash address of the first byte; firmware knows where it belongs.",
+            ),
+            Key::required(
+                "image",
+                Kind::Path,
+                "`firmware` for the firmware of the scenario, or the path of a file.",
+            ),
+        ]),
+        examples: &[
+            "write-flash: {image: firmware}",
+            "write-flash: {at: 0x10000, image: build/app.bin}",
+        ],
+    };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         let mut fields = Fields::new(node, "`write-flash`", decoder)?;

@@ -10,6 +10,7 @@ use crate::runner::failure::StepError;
 use crate::runner::session::Session;
 use crate::scenario::decode::{Decode, Decoder, Fields, UnknownKeys};
 use crate::scenario::node::{Node, Value};
+use crate::scenario::reference::{Group, Key, Kind, PORT, Reference};
 use crate::scenario::values::Template;
 use crate::targets::{Capability, Port};
 
@@ -31,8 +32,30 @@ pub enum Payload {
     Bytes(Vec<u8>),
 }
 
+const BYTE: Kind = Kind::Number(0, 255);
+
 impl Step for WriteSerial {
     const NAME: &'static str = "write-serial";
+
+    const REFERENCE: Reference = Reference {
+        group: Group::Serial,
+        doc: "Sends a text or a list of bytes; nothing is added.",
+        value: Kind::Either(&[
+            Kind::Template,
+            Kind::Items(&BYTE),
+            Kind::Keys(&[
+                Key::one_of("text", Kind::Template, "The UTF-8 bytes of this text."),
+                Key::one_of("bytes", Kind::Items(&BYTE), "These bytes."),
+                PORT,
+            ]),
+        ]),
+        examples: &[
+            r#"write-serial: "go\r\n""#,
+            "write-serial: [3, 13]",
+            "write-serial: {text: AT, port: uart2}",
+            "write-serial: {bytes: [0x55, 0xaa]}",
+        ],
+    };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         if is_short(node) || matches!(node.value, Value::List(_)) {

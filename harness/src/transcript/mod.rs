@@ -73,6 +73,24 @@ impl Transcript {
         self.cursor = self.raw.len();
     }
 
+    /// Makes a stretch of protocol traffic text after all: what a program printed that was run
+    /// through the protocol. Stretches must follow each other, and what is text already stays before
+    /// them. The first one after other text begins a line of its own.
+    pub fn reveal(&mut self, raw: Range<usize>) {
+        let known = self.origin.last().copied().unwrap_or(0);
+        let start = raw.start.max(known);
+        // Something hidden lies between what stood there and this.
+        if known < start && !self.text.is_empty() && !self.text.ends_with('\n') {
+            self.filter = TextFilter::default();
+            self.text.push('\n');
+            self.origin.push(start);
+        }
+        for at in start..raw.end.min(self.raw.len()) {
+            self.filter.push(self.raw[at], &mut self.text);
+            self.origin.resize(self.text.len(), at + 1);
+        }
+    }
+
     /// All raw bytes.
     pub fn raw(&self) -> &[u8] {
         &self.raw
@@ -220,6 +238,23 @@ mod tests {
         assert_eq!(transcript.text(), "before after");
         assert_eq!(&transcript.text()[transcript.cursor()..], "after");
         assert_eq!(transcript.raw(), b"before \x01raw REPLafter");
+    }
+
+    #[test]
+    fn what_a_program_printed_through_a_protocol_can_become_text() {
+        let mut transcript = Transcript::default();
+        transcript.push(at(1), b">>> ");
+        transcript.begin_protocol();
+        transcript.push(at(2), b"\x01OKhel");
+        transcript.reveal(7..10);
+        transcript.push(at(3), b"lo\r\n\x04\x04>\x02>>> ");
+        transcript.reveal(10..14);
+        transcript.reveal(18..22);
+        transcript.end_protocol();
+        transcript.push(at(4), b"1");
+        assert_eq!(transcript.text(), ">>> \nhello\n>>> 1");
+        assert_eq!(transcript.time_at(">>> \nhello".len()), at(3));
+        assert_eq!(&transcript.text()[transcript.cursor()..], "1");
     }
 
     #[test]
