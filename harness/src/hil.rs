@@ -90,6 +90,7 @@ pub fn run_file_with(path: &Path, environment: BTreeMap<String, String>) -> Resu
         skips,
         wall_limit: None,
         hold: None,
+        operator: None,
         cancelled: &AtomicBool::new(false),
     };
     let tally = execute(&plan, &around, &mut |event| report.event(&event));

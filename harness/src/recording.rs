@@ -153,6 +153,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::scenario::decode::no_files;
     use crate::scenario::parser::{FilePlace, parse};
 
     fn head() -> Head {
@@ -167,7 +168,7 @@ mod tests {
         }
         let text = recording.scenario(&head());
         let place = FilePlace { path: Path::new("x.yaml"), project: Path::new(".") };
-        parse(&text, place).unwrap_or_else(|faults| panic!("{text}\n{faults:?}"));
+        parse(&text, place, &no_files).unwrap_or_else(|faults| panic!("{text}\n{faults:?}"));
         recording.steps()
     }
 

@@ -80,12 +80,14 @@ pub(super) fn write_new(path: &Path, text: &str) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::decode::no_files;
     use crate::scenario::parser::{FilePlace, parse};
 
     #[test]
     fn the_first_scenario_is_right() {
         let place = FilePlace { path: Path::new("first.yaml"), project: Path::new(".") };
-        let parsed = parse(SCENARIO, place).unwrap_or_else(|faults| panic!("{faults:?}"));
+        let parsed =
+            parse(SCENARIO, place, &no_files).unwrap_or_else(|faults| panic!("{faults:?}"));
         assert!(parsed.warnings.is_none());
     }
 }

@@ -14,6 +14,7 @@ mod record;
 mod redact;
 mod review;
 mod run;
+mod schema;
 mod serve;
 mod show;
 mod targets;
@@ -74,6 +75,7 @@ enum Verb {
     Record(record::Record),
     Review(review::Review),
     Redact(redact::Redact),
+    Schema(schema::Schema),
     Firmware(firmware::Firmware),
     Serve(serve::Serve),
     Bench(bench::Bench),
@@ -102,6 +104,7 @@ pub fn main(
         Verb::Record(verb) => verb.run(&terminal),
         Verb::Review(verb) => verb.run(&terminal),
         Verb::Redact(verb) => verb.run(&terminal),
+        Verb::Schema(verb) => verb.run(&terminal),
         Verb::Firmware(verb) => verb.run(&terminal),
         Verb::Serve(verb) => verb.run(&terminal),
         Verb::Bench(verb) => verb.run(&terminal),

@@ -112,6 +112,7 @@ impl Redact {
                 skips: Skips::Allow,
                 wall_limit: None,
                 hold: None,
+                operator: None,
                 cancelled,
             };
             let plan = Plan::new([Arc::new(moved)], &*targets);

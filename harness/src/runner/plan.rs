@@ -119,6 +119,7 @@ mod tests {
     use super::*;
     use std::path::Path;
 
+    use crate::scenario::decode::no_files;
     use crate::scenario::parser::{FilePlace, parse};
     use crate::targets::fake::{FakeSource, FakeTarget};
 
@@ -131,10 +132,7 @@ mod tests {
         );
         let place = FilePlace { path: Path::new("x.yaml"), project: Path::new(".") };
         let source = FakeSource::new(FakeTarget::new([]));
-        let plan = Plan::new(
-            parse(&text, place, &|_| Err(std::io::ErrorKind::NotFound.into())).unwrap().cases,
-            &source,
-        );
+        let plan = Plan::new(parse(&text, place, &no_files).unwrap().cases, &source);
         let names = |plan: &Plan| -> Vec<String> {
             plan.cases.iter().map(|planned| planned.case.name.clone()).collect()
         };

@@ -106,15 +106,13 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::scenario::decode::no_files;
     use crate::scenario::parser::{FilePlace, parse};
 
     fn case(head: &str, steps: &str) -> Arc<Case> {
         let text = format!("name: x\nversion: 1\n{head}steps:\n{steps}\n");
         let place = FilePlace { path: Path::new("x.yaml"), project: Path::new(".") };
-        parse(&text, place, &|_| Err(std::io::ErrorKind::NotFound.into()))
-            .expect("a valid scenario")
-            .cases
-            .remove(0)
+        parse(&text, place, &no_files).expect("a valid scenario").cases.remove(0)
     }
 
     /// How many steps the second case shares with the first.

@@ -20,6 +20,12 @@ use crate::time::Span;
 /// Reads a text file of the project, for scenarios that refer to others.
 pub type Files<'f> = &'f dyn Fn(&str) -> io::Result<String>;
 
+/// The files of a project that has none.
+#[cfg(test)]
+pub(crate) fn no_files(_path: &str) -> io::Result<String> {
+    Err(io::ErrorKind::NotFound.into())
+}
+
 /// Collects faults while a tree is read.
 pub struct Decoder<'f> {
     faults: Vec<Fault>,

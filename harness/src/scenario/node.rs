@@ -139,6 +139,27 @@ impl Node {
         }
     }
 
+    /// The same as JSON, scalars as the core schema reads them.
+    pub fn to_json(&self) -> serde_json::Value {
+        use serde_json::Value as Json;
+        match &self.value {
+            Value::List(items) => items.iter().map(Self::to_json).collect(),
+            Value::Map(entries) => entries
+                .iter()
+                .map(|(key, value)| (key.as_text().unwrap_or_default().to_owned(), value.to_json()))
+                .collect(),
+            Value::Scalar { .. } if self.is_null() => Json::Null,
+            Value::Scalar { text, .. } => {
+                let number = || text.parse().ok().filter(|_| self.is_number());
+                let known = self.as_bool().map(Json::Bool);
+                let known = known.or_else(|| self.as_integer().map(Json::from));
+                known
+                    .or_else(|| number().and_then(serde_json::Number::from_f64).map(Json::Number))
+                    .unwrap_or_else(|| Json::String(text.clone()))
+            }
+        }
+    }
+
     /// The value of a key, if this is a mapping that has it.
     pub fn get(&self, key: &str) -> Option<&Node> {
         match &self.value {

@@ -358,12 +358,13 @@ fn steps(node: &Node, has_firmware: bool, decoder: &mut Decoder) -> Option<Vec<S
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::decode::no_files;
     use miette::{GraphicalReportHandler, GraphicalTheme};
     use proptest::prelude::*;
 
     fn parsed(text: &str) -> Result<ParsedFile, FileFaults> {
         let place = FilePlace { path: Path::new("scenarios/x.yaml"), project: Path::new(".") };
-        parse(text, place, &|_| Err(std::io::ErrorKind::NotFound.into()))
+        parse(text, place, &no_files)
     }
 
     fn shown(faults: &FileFaults) -> String {
@@ -447,6 +448,19 @@ steps:
         let faults = parsed(&ours).unwrap_err();
         assert!(faults.faults.iter().any(|fault| fault.message.contains("colour")));
         assert!(faults.faults.iter().any(|fault| fault.message.contains("brace")));
+    }
+
+    #[test]
+    fn a_scenario_has_the_keys_that_are_described() {
+        let text = SCENARIO.examples[0];
+        parsed(text).unwrap();
+        let root = node::parse(text).unwrap();
+        let source = Arc::new(SourceText { name: "x".into(), text: text.to_owned() });
+        let mut decoder = Decoder::new(source.clone(), &|_| Ok(String::new()));
+        let place = FilePlace { path: Path::new("x.yaml"), project: Path::new(".") };
+        read_case(&root, Dialect::Benchrig, &source, place, &BTreeMap::new(), &mut decoder);
+        let described = SCENARIO.value.keys().iter().map(|key| key.name).collect();
+        assert_eq!(decoder.asked.get("a scenario"), Some(&described));
     }
 
     #[test]

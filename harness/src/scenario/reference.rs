@@ -203,3 +203,230 @@ pub const PATTERN: Kind = Kind::Either(&[Kind::Template, Kind::Keys(&[TEXT, REGE
 
 /// The largest number that a field of 32 bits takes.
 pub const U32: i64 = u32::MAX as i64;
+
+impl Kind {
+    /// The keys of the value itself, in whatever form it is written.
+    pub fn keys(&self) -> Vec<&'static Key> {
+        match self {
+            Self::Keys(keys) => keys.iter().collect(),
+            Self::Either(kinds) => kinds.iter().flat_map(Self::keys).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::scenario::decode::Decoder;
+    use crate::scenario::fault::{Fault, SourceText};
+    use crate::scenario::node::{self, Node, Value};
+    use crate::scenario::{schema, step_list};
+
+    /// A list of one step, as a tree.
+    fn tree(step: &str) -> Node {
+        node::parse(&format!("- {}\n", step.replace('\n', "\n  "))).expect("YAML")
+    }
+
+    type Asked = BTreeMap<String, BTreeSet<&'static str>>;
+
+    /// What reading a list of steps complains of, and which keys it asked for.
+    fn read(steps: &Node) -> (Vec<Fault>, Asked) {
+        let source = Arc::new(SourceText { name: "x".into(), text: String::new() });
+        let files = |_: &str| Ok("- log: '{{ssid}}'\n".to_owned());
+        let mut decoder = Decoder::new(source, &files);
+        let _ = step_list::read(steps, &mut decoder);
+        let asked = decoder.asked.clone();
+        (decoder.into_faults(), asked)
+    }
+
+    /// The step of a list of one.
+    fn only(steps: &mut Node) -> &mut Node {
+        let Value::List(items) = &mut steps.value else { panic!("a list") };
+        &mut items[0]
+    }
+
+    /// The value of the step of a list of one, unless it is a bare word.
+    fn value_of(steps: &mut Node) -> Option<&mut Node> {
+        match &mut only(steps).value {
+            Value::Map(entries) => Some(&mut entries[0].1),
+            _ => None,
+        }
+    }
+
+    fn scalar(text: &str) -> Node {
+        node::parse(text).expect("YAML")
+    }
+
+    /// The same steps with another value of a key, or of the step itself.
+    fn changed(example: &str, key: Option<&str>, to: &Node) -> Option<Node> {
+        let mut steps = tree(example);
+        let value = value_of(&mut steps)?;
+        match (key, &mut value.value) {
+            (None, _) => *value = to.clone(),
+            (Some(key), Value::Map(entries)) => {
+                match entries.iter_mut().find(|(name, _)| name.as_text() == Some(key)) {
+                    Some((_, value)) => *value = to.clone(),
+                    None => entries.push((scalar(key), to.clone())),
+                }
+            }
+            _ => return None,
+        }
+        Some(steps)
+    }
+
+    #[test]
+    fn every_example_decodes_and_decoding_asks_for_exactly_what_is_described() {
+        for (name, reference) in schema::steps() {
+            assert!(!reference.examples.is_empty(), "{name} has no example");
+            let mut all = Asked::new();
+            for example in reference.examples {
+                let (faults, asked) = read(&tree(example));
+                assert_eq!(faults, [], "{example}");
+                for (what, keys) in asked {
+                    all.entry(what).or_default().extend(keys);
+                }
+            }
+            let mut described = Asked::new();
+            describe(&mut described, name, &reference.value);
+            for (what, keys) in described {
+                assert_eq!(all.get(&what), Some(&keys), "{what} of {name}");
+            }
+            let unknown =
+                all.get(&format!("`{name}`")).filter(|_| reference.value.keys().is_empty());
+            assert_eq!(unknown, None, "{name}");
+        }
+    }
+
+    /// The keys of a value, and of the mappings inside of it that are read under their key's name.
+    fn describe(described: &mut Asked, name: &str, kind: &Kind) {
+        let keys = kind.keys();
+        if !keys.is_empty() {
+            described.insert(format!("`{name}`"), keys.iter().map(|key| key.name).collect());
+        }
+        for key in keys {
+            if let Kind::Keys(_) = key.kind {
+                describe(described, key.name, &key.kind);
+            }
+        }
+    }
+
+    #[test]
+    fn the_words_that_are_described_are_those_that_decoding_knows() {
+        let nonsense = scalar("zyzzy");
+        for (name, reference) in schema::steps() {
+            let keys = reference.value.keys();
+            let mut places: Vec<(Option<&str>, &[&str])> = Vec::new();
+            let words = |kind: &Kind| match kind {
+                Kind::Words(words) => Some(*words),
+                _ => None,
+            };
+            places.extend(keys.iter().filter_map(|key| Some((Some(key.name), words(&key.kind)?))));
+            let forms = match &reference.value {
+                Kind::Either(forms) => forms,
+                only => std::slice::from_ref(only),
+            };
+            places.extend(forms.iter().filter_map(|form| Some((None, words(form)?))));
+            for (key, words) in places {
+                let known = reference.examples.iter().find_map(|example| {
+                    let (faults, _) = read(&changed(example, key, &nonsense)?);
+                    let help = faults.iter().find_map(|fault| fault.help.clone())?;
+                    Some(help.strip_prefix("known: ")?.to_owned())
+                });
+                assert_eq!(known, Some(words.join(", ")), "{name} {key:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_decodes_is_valid_by_the_schema_and_the_other_way_for_what_a_schema_can_say() {
+        let schema = schema::schema();
+        jsonschema::meta::validate(&schema).expect("a valid schema");
+        let validator = jsonschema::validator_for(&schema).expect("a schema that can be used");
+        let valid = |steps: &Node| {
+            let scenario = serde_json::json!({"name": "x", "version": 1, "steps": steps.to_json()});
+            validator.is_valid(&scenario)
+        };
+        let candidates = [
+            "",
+            "x",
+            "'0'",
+            "0",
+            "1",
+            "-1",
+            "7",
+            "256",
+            "4294967296",
+            "1.5",
+            "true",
+            "5s",
+            "1.5 MS",
+            "5 parsecs",
+            "4KB",
+            "0x1000",
+            "1kHz",
+            "5%",
+            "101%",
+            "< 5ms",
+            "on",
+            "off",
+            "high",
+            "GPIO4",
+            "'{{x}}'",
+            "[]",
+            "[1]",
+            "[a, b]",
+            "{}",
+            "{text: x}",
+            "{regex: x}",
+            "{text: x, regex: y}",
+            "{max: 1s}",
+            "[delay: 1s]",
+            "delay: 1s",
+            "esp",
+            "e9 03",
+            "yes-no",
+            "console",
+            "uart3",
+        ]
+        .map(scalar);
+        let mut decoded = 0;
+        for (name, reference) in schema::steps() {
+            for example in reference.examples {
+                assert!(valid(&tree(example)), "{example}");
+                let keys = reference.value.keys();
+                let keys = keys.iter().map(|key| Some(key.name)).chain([None, Some("zyzzy")]);
+                for key in keys {
+                    for candidate in &candidates {
+                        let Some(steps) = changed(example, key, candidate) else { continue };
+                        let decodes = read(&steps).0.is_empty();
+                        decoded += usize::from(decodes);
+                        let shown = steps.to_json();
+                        assert!(!decodes || valid(&steps), "{name}: {shown} decodes");
+                        assert!(key != Some("zyzzy") || !valid(&steps), "{name}: {shown}");
+                    }
+                }
+            }
+        }
+        assert!(decoded > 500, "only {decoded} variations decode");
+        for wrong in [
+            "delay: 5",
+            "delay: soon",
+            "dely: 1s",
+            "power: maybe",
+            "repeat: {times: 0, steps: [erase-flash]}",
+            "repl: {code: x, expct: 1}",
+            "expect-serial: {text: a, regex: b}",
+            "[a]",
+            "power",
+            "write-serial: [256]",
+            "get-file: {from: a}",
+            "baud: 1",
+        ] {
+            assert!(!valid(&tree(wrong)), "{wrong}");
+        }
+    }
+}
