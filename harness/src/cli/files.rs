@@ -99,9 +99,14 @@ impl Selection {
     }
 }
 
+/// The scenarios in a folder. What has a name with `_` at its beginning is there to be included.
 fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
+        let entry = entry?;
+        let path = entry.path();
+        if entry.file_name().to_string_lossy().starts_with('_') {
+            continue;
+        }
         if path.is_dir() {
             collect(&path, found)?;
         } else if path.extension().is_some_and(|end| end == "yaml" || end == "yml") {

@@ -60,6 +60,7 @@ Exit codes:
 
 Environment:
   BENCHRIG_TARGET        which target to run on, as --target
+  BENCHRIG_SKIP          `allow` lets a test of cargo pass whose cases are skipped
   BENCHRIG_CACHE         where fetched firmware is kept
   BENCHRIG_FIRMWARE_DIR  a folder with firmware files that need no fetching
   INSTA_UPDATE, CI       what happens to new and changed snapshots, as for insta

@@ -311,7 +311,7 @@ fn dialect(root: &Node) -> Dialect {
             .all(|key| key == "name" || WOKWI_STEPS.contains(&key)),
         _ => false,
     };
-    match !steps.is_empty() && steps.iter().all(is_wokwis) {
+    match steps.iter().all(is_wokwis) {
         true => Dialect::Wokwi,
         false => Dialect::Benchrig,
     }

@@ -98,6 +98,9 @@ pub struct Expectation {
     /// How far a text has been searched.
     searched: usize,
     crosses_lines: bool,
+    /// Bytes that were looked at.
+    #[cfg(test)]
+    work: usize,
 }
 
 impl Expectation {
@@ -111,7 +114,14 @@ impl Expectation {
                 .parse(regex.as_str())
                 .map_or(true, |hir| can_match_newline(&hir)),
         };
-        Self { pattern, from, searched: from, crosses_lines }
+        Self {
+            pattern,
+            from,
+            searched: from,
+            crosses_lines,
+            #[cfg(test)]
+            work: 0,
+        }
     }
 
     /// What is searched for.
@@ -122,6 +132,8 @@ impl Expectation {
     /// Looks at the transcript as it is now.
     pub fn poll(&mut self, transcript: &Transcript) -> Poll {
         let text = transcript.text();
+        #[cfg(test)]
+        let begin = self.searched;
         let found = match &self.pattern {
             Pattern::Text(wanted) => {
                 // The last bytes searched may be the beginning of what is wanted.
@@ -144,6 +156,10 @@ impl Expectation {
                 found
             }
         };
+        #[cfg(test)]
+        {
+            self.work += found.as_ref().map_or(text.len(), |range| range.end).max(begin) - begin;
+        }
         let Some(range) = found else { return Poll::Missing };
         let matched = self.describe(transcript, range);
         match self.pattern {
@@ -316,9 +332,39 @@ mod tests {
         let mut text = Expectation::new(Pattern::Text("never".into()), 0);
         let mut regex = Expectation::new(Pattern::regex(r"never\d+").unwrap(), 0);
         for n in 0..20_000_u64 {
-            transcript.push(DeviceTime::from_nanos(n), b"a line of a log like any other one\n");
+            // Deliveries end in the middle of a line.
+            transcript.push(DeviceTime::from_nanos(n), b" other one\na line of a log like any");
             assert_eq!(text.poll(&transcript), Poll::Missing);
             assert_eq!(regex.poll(&transcript), Poll::Missing);
         }
+        for search in [text, regex] {
+            let (work, length) = (search.work, transcript.text().len());
+            assert!(work <= 2 * length, "{work} bytes looked at for {length}");
+        }
+    }
+
+    #[test]
+    fn a_thousand_expectations_look_at_a_megabyte_about_once() {
+        let mut transcript = Transcript::default();
+        let line = |n: usize| format!("{n:06} {:91}\r\n", "a line of a log");
+        let mut lines = (0..10_000).map(line);
+        let mut work = 0;
+        for n in 0..1_000 {
+            let wanted = format!("{:06} a line", 10 * n + 9);
+            let pattern = match n % 2 {
+                0 => Pattern::Text(wanted),
+                _ => Pattern::regex(&format!("^{wanted}")).unwrap(),
+            };
+            let mut search = Expectation::new(pattern, transcript.cursor());
+            // Half of the log has come before it is asked for, the rest comes meanwhile.
+            for line in lines.by_ref().take(if n < 500 { 20 } else { 0 }) {
+                transcript.push(DeviceTime::from_nanos(n as u64), line.as_bytes());
+            }
+            let end = found(search.poll(&transcript)).range.end;
+            transcript.advance(end);
+            work += search.work;
+        }
+        let length = transcript.text().len();
+        assert!(length > 950_000 && work <= 2 * length, "{work} bytes looked at for {length}");
     }
 }
