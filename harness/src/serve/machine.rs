@@ -32,6 +32,8 @@ pub struct Input {
 
 /// What a served board is, beyond being a target.
 pub trait Served: Target {
+    /// From now on the ports carry every speed, for clients reach them without an adapter.
+    fn follow_speeds(&mut self);
     /// Bytes on their way to a port.
     fn under_way(&mut self, port: Port) -> usize;
     /// The whole flash, if it changed since the last call.
@@ -68,6 +70,7 @@ pub fn run<T: Served + ?Sized, C: Clock>(
     keep: Keep<'_>,
     remark: Remark<'_>,
 ) -> Result<(), TargetError> {
+    target.follow_speeds();
     let mut saved_at = pacer.clock_now();
     let mut remarked_at: Option<Duration> = None;
     let mut held: Option<Input> = None;
@@ -324,6 +327,8 @@ mod tests {
     }
 
     impl Served for Bench {
+        fn follow_speeds(&mut self) {}
+
         fn notes(&self) -> Vec<String> {
             Vec::new()
         }

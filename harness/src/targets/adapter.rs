@@ -11,8 +11,8 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 /// One adapter. Its random numbers follow from the seed alone: ChaCha is the same everywhere.
 #[derive(Debug, Clone)]
 pub(super) struct Adapter {
-    /// Speed in baud.
-    pub(super) baud: u32,
+    /// Speed in baud; `None` follows the board, as a connection does that has no speed of its own.
+    pub(super) baud: Option<u32>,
     /// Bytes of a million that get a wrong bit, in either direction.
     pub(super) noise_per_million: u32,
     random: ChaCha8Rng,
@@ -28,12 +28,12 @@ impl Adapter {
     /// An adapter at 115200 baud without noise.
     pub(super) fn new(seed: u64) -> Self {
         let random = ChaCha8Rng::seed_from_u64(seed);
-        Self { baud: 115_200, noise_per_million: 0, random }
+        Self { baud: Some(115_200), noise_per_million: 0, random }
     }
 
     /// What the computer reads of a byte that the board sends at `baud`.
     pub(super) fn from_board(&mut self, byte: u8, baud: u32) -> Vec<u8> {
-        let mut bytes = sampled(byte, baud, self.baud);
+        let mut bytes = sampled(byte, baud, self.baud.unwrap_or(baud));
         bytes.iter_mut().for_each(|byte| *byte = self.noisy(*byte));
         bytes
     }
@@ -41,7 +41,7 @@ impl Adapter {
     /// What the board, which samples at `baud`, reads of a byte that the computer sends.
     pub(super) fn to_board(&mut self, byte: u8, baud: u32) -> Vec<u8> {
         let byte = self.noisy(byte);
-        sampled(byte, self.baud, baud)
+        sampled(byte, self.baud.unwrap_or(baud), baud)
     }
 
     fn noisy(&mut self, byte: u8) -> u8 {

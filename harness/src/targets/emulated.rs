@@ -163,6 +163,12 @@ impl Emulated {
 }
 
 impl Served for Emulated {
+    fn follow_speeds(&mut self) {
+        for adapter in &mut self.adapters {
+            adapter.baud = None;
+        }
+    }
+
     fn under_way(&mut self, port: Port) -> usize {
         self.board.sending(uart(port))
     }
@@ -298,7 +304,7 @@ impl Target for Emulated {
     }
 
     fn set_baud(&mut self, port: Port, baud: u32) -> Result<(), TargetError> {
-        self.adapters[usize::from(uart(port))].baud = baud;
+        self.adapters[usize::from(uart(port))].baud = Some(baud);
         Ok(())
     }
 
