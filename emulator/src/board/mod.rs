@@ -115,7 +115,6 @@ impl Board {
                 adc_vref_steps: profile.adc_vref_steps,
                 revision: profile.revision,
                 package: profile.package,
-                ..EfuseConfig::default()
             },
             xtal: Hertz::mhz(profile.xtal_mhz),
             seed: options.seed,
