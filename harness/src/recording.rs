@@ -109,10 +109,10 @@ impl Recording {
                         steps.push(format!("write-serial: {}", template(&typed)));
                     }
                     let echo = line.unwrap_or_default();
-                    let lines = text.lines().map(str::trim).filter(|line| {
+                    let mut lines = text.lines().map(str::trim).filter(|line| {
                         !line.is_empty() && *line != PROMPT.trim() && (*line != echo)
                     });
-                    if let Some(last) = lines.filter(|line| !line.starts_with(PROMPT)).last() {
+                    if let Some(last) = lines.rfind(|line| !line.starts_with(PROMPT)) {
                         steps.push(format!("expect-serial: {}", template(last)));
                     }
                     if text.ends_with(PROMPT) {

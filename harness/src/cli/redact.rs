@@ -115,7 +115,7 @@ impl Redact {
                 operator: None,
                 cancelled,
             };
-            let plan = Plan::new([Arc::new(moved)], &*targets);
+            let plan = Plan::new([Arc::new(moved)], targets);
             let mut ended = None;
             execute(&plan, &around, &mut |event| {
                 if let Event::CaseFinished { verdict, .. } = event {

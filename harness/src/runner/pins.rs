@@ -88,8 +88,8 @@ mod tests {
     #[test]
     fn pulses_are_taken_in_order_and_only_when_they_are_over() {
         let edge = |ms, level| PinEdge { time: DeviceTime::ZERO + Span::from_millis(ms), level };
-        let mut trace = Trace::default();
-        trace.edges = vec![edge(1, Level::High), edge(3, Level::Low), edge(9, Level::High)];
+        let edges = vec![edge(1, Level::High), edge(3, Level::Low), edge(9, Level::High)];
+        let mut trace = Trace { edges, cursor: 0 };
         let pulse = |ms, width| {
             Some(Pulse {
                 start: DeviceTime::ZERO + Span::from_millis(ms),

@@ -12,7 +12,7 @@ use crate::runner::session::Session;
 use crate::scenario::decode::{Decoder, Fields, UnknownKeys};
 use crate::scenario::node::Node;
 use crate::scenario::reference::{Group, Key, Kind, Reference, U32};
-use crate::targets::Capability;
+use crate::targets::{Capability, Segment};
 
 /// Fields as written in the scenario file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +78,7 @@ impl Step for VerifyFlash {
 
     fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError> {
         let mut verified = 0;
-        for (at, wanted) in pieces(session, &self.image, self.at)? {
+        for Segment { offset: at, bytes: wanted } in pieces(session, &self.image, self.at)? {
             let seen = session.target().read_flash(at, wanted.len() as u32)?;
             if let Some((at, [wanted, seen])) = difference(at, &wanted, &seen) {
                 let what = format!("the flash differs from {} at {at:#x}", self.image);

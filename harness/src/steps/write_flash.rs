@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
 
 use super::{Facts, Step};
 use crate::runner::evidence::Evidence;
@@ -12,7 +11,7 @@ use crate::runner::session::Session;
 use crate::scenario::decode::{Decode, Decoder, Fields, UnknownKeys};
 use crate::scenario::node::Node;
 use crate::scenario::reference::{Group, Key, Kind, Reference, U32};
-use crate::targets::Capability;
+use crate::targets::{Capability, Segment};
 
 /// Which image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,11 +94,11 @@ impl Step for WriteFlash {
     fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError> {
         let pieces = pieces(session, &self.image, self.at)?;
         let mut written = 0;
-        for (offset, bytes) in &pieces {
+        for Segment { offset, bytes } in &pieces {
             session.write_flash(*offset, bytes)?;
             written += bytes.len();
         }
-        let offset = pieces.first().map_or(0, |(offset, _)| *offset);
+        let offset = pieces.first().map_or(0, |piece| piece.offset);
         Ok(Evidence::note(format!("{written} bytes at {offset:#x}")))
     }
 }
@@ -118,7 +117,7 @@ pub(super) fn pieces(
     session: &Session<'_>,
     image: &ImageRef,
     at: Option<u32>,
-) -> Result<Vec<(u32, Arc<[u8]>)>, StepError> {
+) -> Result<Vec<Segment>, StepError> {
     let path = match image {
         ImageRef::File(path) => path,
         ImageRef::Firmware => {
@@ -126,7 +125,7 @@ pub(super) fn pieces(
                 return Err(trouble("the scenario names no firmware".to_owned()));
             };
             return match (at, firmware.segments.as_slice()) {
-                (Some(at), [only]) => Ok(vec![(at, only.bytes.clone())]),
+                (Some(at), [only]) => Ok(vec![Segment { offset: at, bytes: only.bytes.clone() }]),
                 (Some(at), all) if all.first().is_none_or(|first| first.offset != at) => {
                     Err(trouble(format!(
                         "{} has {} parts with offsets of their own: leave `at` out",
@@ -134,11 +133,11 @@ pub(super) fn pieces(
                         all.len()
                     )))
                 }
-                (_, all) => Ok(all.iter().map(|s| (s.offset, s.bytes.clone())).collect()),
+                (_, all) => Ok(all.to_vec()),
             };
         }
     };
-    Ok(vec![(at.unwrap_or(0), session.read_file(path)?.into())])
+    Ok(vec![Segment { offset: at.unwrap_or(0), bytes: session.read_file(path)?.into() }])
 }
 
 fn trouble(message: String) -> StepError {

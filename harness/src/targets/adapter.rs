@@ -32,14 +32,14 @@ impl Adapter {
     }
 
     /// What the computer reads of a byte that the board sends at `baud`.
-    pub(super) fn from_board(&mut self, byte: u8, baud: u32) -> Vec<u8> {
+    pub(super) fn hear(&mut self, byte: u8, baud: u32) -> Vec<u8> {
         let mut bytes = sampled(byte, baud, self.baud.unwrap_or(baud));
         bytes.iter_mut().for_each(|byte| *byte = self.noisy(*byte));
         bytes
     }
 
     /// What the board, which samples at `baud`, reads of a byte that the computer sends.
-    pub(super) fn to_board(&mut self, byte: u8, baud: u32) -> Vec<u8> {
+    pub(super) fn say(&mut self, byte: u8, baud: u32) -> Vec<u8> {
         let byte = self.noisy(byte);
         sampled(byte, self.baud.unwrap_or(baud), baud)
     }
@@ -113,7 +113,7 @@ mod tests {
         let read = |seed| {
             let mut adapter = Adapter::new(seed);
             adapter.noise_per_million = 100_000;
-            (0..10_000).flat_map(|_| adapter.from_board(0, 115_200)).collect::<Vec<u8>>()
+            (0..10_000).flat_map(|_| adapter.hear(0, 115_200)).collect::<Vec<u8>>()
         };
         let bytes = read(7);
         let wrong = bytes.iter().filter(|byte| **byte != 0).count();

@@ -296,7 +296,7 @@ impl Target for Emulated {
         let uart = uart(port);
         let baud = self.board.baud(uart);
         for byte in bytes {
-            for heard in self.adapters[usize::from(uart)].to_board(*byte, baud) {
+            for heard in self.adapters[usize::from(uart)].say(*byte, baud) {
                 self.board.send(uart, heard);
             }
         }
@@ -355,7 +355,7 @@ impl Target for Emulated {
         while let Some(received) = self.board.take_serial() {
             let (port, time) = (port(received.port), device_time(received.at));
             let baud = self.board.baud(received.port);
-            let heard = self.adapters[usize::from(received.port)].from_board(received.byte, baud);
+            let heard = self.adapters[usize::from(received.port)].hear(received.byte, baud);
             match events.last_mut() {
                 _ if heard.is_empty() => {}
                 Some(TargetEvent::Serial { port: p, time: t, bytes })
