@@ -7,7 +7,7 @@
 //! Modelled: the standard, dual and quad reads, page program, erases, three status registers with
 //! volatile and non-volatile writes, block protection, JEDEC, device and unique ids, SFDP,
 //! suspend and resume, power-down, software reset, busy times in device time; operations that a
-//! power loss or a reset leaves unfinished ([`interrupted`]), and a power cut in the n-th one.
+//! power loss or a reset leaves unfinished (`interrupted`), and a power cut in the n-th one.
 //! Not modelled: QPI and continuous-read modes, four-byte addresses, security registers, individual
 //! block locks, the status register lock (SRP), the number of lines that a command needs. A write
 //! of the status registers is never left unfinished. A suspended operation's bytes read as if it
