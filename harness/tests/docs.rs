@@ -78,7 +78,7 @@ fn section(help: &str, heading: &str) -> Vec<[String; 2]> {
     rest.lines()
         .take_while(|line| line.starts_with("  "))
         .filter_map(|line| line.trim().split_once("  "))
-        .map(|(word, meaning)| [word.trim().to_owned(), meaning.trim().to_owned()])
+        .map(|(word, meaning)| [word.trim().to_owned(), meaning.trim().replace('`', "")])
         .collect()
 }
 

@@ -351,7 +351,8 @@ mod tests {
             validator.is_valid(&scenario)
         };
         let candidates = [
-            "",
+            "''",
+            "~",
             "x",
             "'0'",
             "0",
@@ -375,6 +376,7 @@ mod tests {
             "off",
             "high",
             "GPIO4",
+            "TX",
             "'{{x}}'",
             "[]",
             "[1]",

@@ -109,7 +109,7 @@ fn value(kind: &Kind) -> Value {
         Kind::Hex => json!({"type": ["string", "integer", "number"]}),
         Kind::Pin => or_placeholder(json!([
             {"type": "integer", "minimum": 0, "maximum": 39},
-            {"type": "string", "pattern": "^(GPIO)*[Dd]*[0-9]{1,3}$"},
+            {"type": "string", "pattern": "^((GPIO)*[Dd]*[0-9]{1,3}|[TR]X[02]?|V[PN])$"},
         ])),
         Kind::Steps => json!({"type": "array", "items": {"$ref": "#/$defs/step"}}),
         Kind::List(kind) => {

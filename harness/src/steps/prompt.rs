@@ -85,6 +85,8 @@ impl Step for Prompt {
 
     fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError> {
         let text = session.text(&self.text)?;
+        // What is asked may be seen by others than the person who is asked.
+        let text = session.secrets().redact(&text);
         match session.ask(&text, self.answer)? {
             Answer::Yes if self.answer == Question::YesOrNo => Ok(Evidence::note("yes")),
             Answer::Yes => Ok(Evidence::Done),

@@ -30,7 +30,7 @@ impl Step for RemoveFile {
             Kind::Text,
             Kind::Keys(&[Key::required("file", Kind::Text, "The path on the board."), PORT]),
         ]),
-        examples: &["remove-file: boot.py"],
+        examples: &["remove-file: boot.py", "remove-file: {file: boot.py}"],
     };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {

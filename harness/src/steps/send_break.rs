@@ -20,7 +20,7 @@ impl Step for SendBreak {
         group: Group::Serial,
         doc: "Holds a serial line low for longer than a frame.",
         value: Kind::Either(&[Kind::Nothing, Kind::Keys(&[PORT])]),
-        examples: &["send-break"],
+        examples: &["send-break", "send-break: {port: uart1}"],
     };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {

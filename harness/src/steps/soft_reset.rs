@@ -29,7 +29,7 @@ impl Step for SoftReset {
         group: Group::MicroPython,
         doc: "Ctrl-D at the prompt: the interpreter starts anew, the chip does not.",
         value: Kind::Either(&[Kind::Nothing, Kind::Keys(&[WITHIN, PORT])]),
-        examples: &["soft-reset"],
+        examples: &["soft-reset", "soft-reset: {within: 20s}"],
     };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
