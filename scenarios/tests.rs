@@ -25,6 +25,21 @@ fn every_committed_scenario_is_valid() {
 }
 
 #[test]
+fn the_scenario_in_the_readme_does_what_it_says() {
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("README.md");
+    let (_, rest) = readme.split_once("```yaml\n").expect("a scenario");
+    let (scenario, _) = rest.split_once("```").expect("its end");
+    // The reader's first run would have the snapshot reviewed.
+    let lines = scenario.lines().filter(|line| !line.contains("snapshot:"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("remembers.yaml");
+    std::fs::write(&path, lines.collect::<Vec<_>>().join("\n")).expect("a file");
+    let output = Command::new(env!("CARGO_BIN_EXE_benchrig")).arg("run").arg(&path).output();
+    let output = output.expect("the program starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
 fn cargo_insta_review_looks_for_pending_snapshots_here() {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
