@@ -84,6 +84,7 @@ fn play(source: &FakeSource, cases: &[Arc<Case>]) {
         snapshots: SnapshotPolicy::from_environment(&environment, false).expect("no words"),
         environment,
         seed: 1,
+        elf: Option::None,
         jobs: NonZeroUsize::MIN,
         retries: 0,
         fail_fast: false,

@@ -74,6 +74,7 @@ pub fn run_file_with(path: &Path, environment: BTreeMap<String, String>) -> Resu
         serial: false,
         progress_colours: false,
         summary_colours: false,
+        page: None,
     };
     let mut summary = Vec::new();
     let mut report = InOrder::new(Console::new(Captured, &mut summary, look));
@@ -83,6 +84,7 @@ pub fn run_file_with(path: &Path, environment: BTreeMap<String, String>) -> Resu
         environment,
         snapshots,
         seed: 1,
+        elf: None,
         // The test runner runs several files at a time.
         jobs: NonZeroUsize::MIN,
         retries: 0,

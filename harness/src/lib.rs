@@ -8,6 +8,7 @@
 //! | [`targets`] | what a case runs against |
 //! | [`transcript`] | what a serial port said, and searching it |
 //! | [`firmware`] | from a name or a path to checked bytes at flash offsets |
+//! | [`symbols`] | from addresses to places in the source, by an ELF file |
 //! | [`runner`] | cases to verdicts, as a stream of events; never prints |
 //! | [`snapshots`] | reviewed files that observations are compared with |
 //! | [`reports`] | consumers of the events; never decide |
@@ -29,6 +30,7 @@ pub mod scenario;
 pub mod serve;
 pub mod snapshots;
 pub mod steps;
+pub mod symbols;
 pub mod targets;
 pub mod time;
 pub mod transcript;

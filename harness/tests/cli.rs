@@ -44,6 +44,9 @@ impl Project {
         for name in ["CI", "INSTA_UPDATE", "INSTA_FORCE_PASS", "BENCHRIG_TARGET", "NO_COLOR"] {
             command.env_remove(name);
         }
+        for name in ["GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE"] {
+            command.env_remove(name);
+        }
         command.env("BENCHRIG_CACHE", self.path().join("cache"));
         command.env_remove("BENCHRIG_FIRMWARE_DIR");
         command
@@ -59,6 +62,10 @@ impl Project {
         let output = command.output().expect("the program starts");
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
         Done { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    fn read(&self, file: &str) -> String {
+        std::fs::read_to_string(self.path().join(file)).expect("the file")
     }
 
     fn files(&self, folder: &str) -> Vec<String> {
@@ -336,7 +343,11 @@ steps:
 ";
     let project = Project::new(&[("secret.yaml", text)]);
     for arguments in [&["run", "-v", "secret.yaml"][..], &["run", "--json", "secret.yaml"]] {
-        let done = project.run_with(arguments, &[("KEY", "hunter2")]);
+        let done = project.run_with(&[arguments, FILES].concat(), &[("KEY", "hunter2")]);
+        for file in ["out/run.html", "out/junit.xml"] {
+            let text = project.read(file);
+            assert!(!text.contains("hunter2") && text.contains("[env.KEY]"), "{text}");
+        }
         assert_eq!(done.code, Some(1), "{done:?}");
         assert!(!done.out.contains("hunter2") && !done.err.contains("hunter2"), "{done:?}");
         assert!(done.err.contains("the key is [env.KEY]"), "{done:?}");
@@ -344,6 +355,61 @@ steps:
     let done = project.run(&["run", "secret.yaml"]);
     assert_eq!(done.code, Some(3), "{done:?}");
     assert!(done.out.contains("the environment variable KEY is not set"), "{done:?}");
+}
+
+const FILES: &[&str] = &["--junit", "out/junit.xml", "--html", "out/run.html"];
+
+#[test]
+fn reports_are_files_that_every_failure_on_the_console_refers_to() {
+    let text = BLANK.replace("invalid header", "never said");
+    let project = Project::new(&[("blank.yaml", BLANK), ("fails.yaml", &text)]);
+    let done = project.run(&[&["run", "blank.yaml", "fails.yaml"], FILES].concat());
+    assert_eq!(done.code, Some(1), "{done:?}");
+    assert!(done.out.contains("report: out/run.html#case-2"), "{done:?}");
+    assert!(done.err.contains("fails |   XX   1/1"), "{done:?}");
+    assert_eq!(project.files("out"), ["junit.xml", "run.html"]);
+    let page = project.read("out/run.html");
+    assert!(page.contains("id=\"case-2\"") && page.ends_with("</html>"), "{page}");
+    let junit = project.read("out/junit.xml");
+    assert!(junit.contains("tests=\"2\"") && junit.contains("<failure"), "{junit}");
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_trouble_with_the_bench() {
+    let project = Project::new(&[("blank.yaml", BLANK), ("file", "not a folder")]);
+    let done = project.run(&["run", "blank.yaml", "--junit", "file/junit.xml"]);
+    assert_eq!(done.code, Some(3), "{done:?}");
+    assert!(done.err.contains("cannot write file/junit.xml"), "{done:?}");
+    assert!(done.out.contains("1 passed"), "{done:?}");
+}
+
+#[test]
+fn the_traces_of_several_cases_do_not_go_into_one_file() {
+    let project = Project::new(&[("a.yaml", BLANK), ("b.yaml", BLANK)]);
+    let done = project.run(&["run", "a.yaml", "b.yaml", "--vcd", "pins.vcd"]);
+    assert_eq!(done.code, Some(2), "{done:?}");
+    assert!(done.err.contains("name a folder"), "{done:?}");
+}
+
+#[test]
+fn github_is_pointed_at_the_step_and_gets_a_summary() {
+    let text = BLANK.replace("invalid header", "never said");
+    let project = Project::new(&[("tests/fails.yaml", &text), ("summary.md", "before\n")]);
+    let root = project.path().canonicalize().expect("a folder");
+    let environment = [
+        ("GITHUB_ACTIONS", "true"),
+        ("GITHUB_STEP_SUMMARY", "summary.md"),
+        ("GITHUB_WORKSPACE", root.to_str().expect("text")),
+    ];
+    let place = "::error file=tests/fails.yaml,line=4,col=5,title=fails failed::";
+    let done = project.run_with(&["run", "-q", "tests/fails.yaml"], &environment);
+    assert!(done.out.lines().any(|line| line.starts_with(place)), "{done:?}");
+    let done = project.run_with(&["run", "-q", "--json", "tests/fails.yaml"], &environment);
+    assert!(done.out.lines().all(|line| line.starts_with('{')), "{done:?}");
+    assert!(done.err.lines().any(|line| line.starts_with(place)), "{done:?}");
+    let summary = project.read("summary.md");
+    assert!(summary.starts_with("before\n### benchrig: 1 failed\n"), "{summary}");
+    assert_eq!(summary.matches("| failed | fails |").count(), 2, "{summary}");
 }
 
 #[cfg(unix)]
@@ -359,7 +425,7 @@ steps:
 ";
     let project = Project::new(&[("ever.yaml", text)]);
     let mut child = project
-        .command(&["run", "ever.yaml"])
+        .command(&[&["run", "ever.yaml"], FILES].concat())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -371,6 +437,8 @@ steps:
     child.stdout.take().expect("a pipe").read_to_string(&mut out).expect("text");
     assert_eq!(child.wait().expect("it ends").code(), Some(130));
     assert!(out.contains("interrupted ever") && out.contains("1 interrupted"), "{out}");
+    assert!(project.read("out/run.html").contains("1 interrupted"));
+    assert!(project.read("out/junit.xml").contains("type=\"interrupted\""));
 }
 
 /// Waits for a line with this text.

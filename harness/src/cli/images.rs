@@ -51,8 +51,10 @@ impl FirmwareSource for ProjectFirmware {
         let mut listener = |progress: Progress<'_>| {
             news(in_words(&progress));
         };
-        let firmware = resolver(project)
-            .and_then(|resolver| resolver.resolve(spec, &mut listener))
+        let (firmware, elf) = resolver(project)
+            .and_then(|resolver| {
+                Ok((resolver.resolve(spec, &mut listener)?, resolver.elf_of(spec)))
+            })
             .map_err(|error| FirmwareTrouble {
                 scenario_is_wrong: error.blame() == Blame::Scenario,
                 message: error.to_string(),
@@ -61,9 +63,7 @@ impl FirmwareSource for ProjectFirmware {
             offset: region.offset,
             bytes: region.bytes.as_slice().into(),
         };
-        Ok(FlashImage {
-            name: firmware.name.clone(),
-            segments: firmware.regions().iter().map(segment).collect(),
-        })
+        let segments = firmware.regions().iter().map(segment).collect();
+        Ok(FlashImage { elf, ..FlashImage::new(&firmware.name, segments) })
     }
 }

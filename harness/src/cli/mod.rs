@@ -64,6 +64,7 @@ Environment:
   BENCHRIG_CACHE         where fetched firmware is kept
   BENCHRIG_FIRMWARE_DIR  a folder with firmware files that need no fetching
   INSTA_UPDATE, CI       what happens to new and changed snapshots, as for insta
+  GITHUB_ACTIONS         `true`: annotations, and a summary in GITHUB_STEP_SUMMARY
   NO_COLOR               no colours";
 
 #[derive(Debug, Subcommand)]

@@ -106,6 +106,7 @@ impl Redact {
                     force_pass: false,
                 },
                 seed,
+                elf: None,
                 jobs: NonZeroUsize::MIN,
                 retries: 0,
                 fail_fast: false,

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -14,8 +15,11 @@ use super::terminal::Terminal;
 use crate::exit_code::ExitCode;
 use crate::reports::Report;
 use crate::reports::console::{Console, Look, Progress};
+use crate::reports::files::{Files, Wanted};
+use crate::reports::github::Annotations;
 use crate::reports::in_order::InOrder;
 use crate::reports::json::JsonLines;
+use crate::reports::vcd;
 use crate::runner::execute::{Surroundings, default_jobs, execute};
 use crate::runner::hold::{Held, Hold};
 use crate::runner::operator::Operator;
@@ -36,6 +40,11 @@ pub(super) struct Run {
     /// Seed of everything random: equal seeds give equal runs
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
+
+    /// The ELF file that the firmware was made of, to say where in the source it crashed [default:
+    /// what the scenario's `elf:` says, or what lies beside its firmware]
+    #[arg(long, value_name = "FILE")]
+    elf: Option<PathBuf>,
 
     /// How many cases run at a time [default: as many as there are cores; 1 on real boards]
     #[arg(long, short, value_name = "N")]
@@ -80,6 +89,19 @@ pub(super) struct Run {
     #[arg(long)]
     json: bool,
 
+    /// Write the results as JUnit XML, for the test view of a CI service
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+
+    /// Write the whole run as one page: steps, transcript and pins over device time
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+
+    /// Write the pins' traces for GTKWave or PulseView: into this folder, or of a single case into
+    /// this file if its name ends with .vcd
+    #[arg(long, value_name = "PATH")]
+    vcd: Option<PathBuf>,
+
     /// Show every serial line as it comes
     #[arg(long, short)]
     verbose: bool,
@@ -103,8 +125,13 @@ impl Run {
             Ok(planned) => planned,
             Err(code) => return code,
         };
+        if let Some(trouble) = self.file_trouble(plan.cases.len()) {
+            terminal.error(trouble);
+            return ExitCode::Usage;
+        }
         let cancelled = cancelled_by_ctrl_c();
         let mut reports = self.reports(terminal);
+        let mut files = Files::new(self.wanted(terminal));
         let skips = if self.no_skip { Skips::Fail } else { Skips::Allow };
         let hold = Hold::default();
         let operator = TerminalOperator::present();
@@ -114,6 +141,7 @@ impl Run {
             environment: terminal.environment().clone(),
             snapshots,
             seed: self.seed,
+            elf: self.elf.clone(),
             jobs: self.jobs.unwrap_or_else(|| default_jobs(&*targets)),
             retries: self.retries,
             fail_fast: self.fail_fast,
@@ -125,12 +153,41 @@ impl Run {
         };
         let tally = execute(&plan, &around, &mut |event| {
             reports.iter_mut().for_each(|report| report.event(&event));
+            if let Some(files) = &mut files {
+                files.event(&event);
+            }
         });
         drop(reports);
-        let code = tally.exit_code(skips);
+        let mut code = tally.exit_code(skips);
+        if let Some(Err(errors)) = files.map(|files| files.write()) {
+            errors.iter().for_each(|error| terminal.error(error));
+            code = code.worse(ExitCode::Bench);
+        }
         match (&self.hold, hold.take()) {
             (Some(door), Some(held)) => code.worse(hold_open(terminal, held, door, &cancelled)),
             _ => code,
+        }
+    }
+
+    /// What is wrong with the files that are to be read and written.
+    fn file_trouble(&self, cases: usize) -> Option<String> {
+        if let Some(elf) = self.elf.as_ref().filter(|elf| !elf.is_file()) {
+            return Some(format!("there is no file {}", elf.display()));
+        }
+        let vcd = self.vcd.as_ref().filter(|path| cases > 1 && vcd::is_file(path))?;
+        Some(format!(
+            "{} cannot hold the traces of {cases} cases: name a folder, or select one case",
+            vcd.display()
+        ))
+    }
+
+    fn wanted(&self, terminal: &Terminal) -> Wanted {
+        let summary = terminal.environment().get("GITHUB_STEP_SUMMARY");
+        Wanted {
+            junit: self.junit.clone(),
+            html: self.html.clone(),
+            vcd: self.vcd.clone(),
+            step_summary: summary.filter(|_| terminal.is_github()).map(PathBuf::from),
         }
     }
 
@@ -144,30 +201,39 @@ impl Run {
             serial: self.verbose,
             progress_colours: terminal.colours(&std::io::stderr()),
             summary_colours,
+            page: self.html.clone(),
         };
         let (out, err) = (std::io::stdout(), std::io::stderr());
+        let workspace = || terminal.environment().get("GITHUB_WORKSPACE").map(PathBuf::from);
+        let mut reports: Vec<Box<dyn Report>> = Vec::new();
         if self.json {
             // Stdout is for the events alone.
             let look = look(terminal.colours(&err));
-            return vec![
-                Box::new(InOrder::new(JsonLines::new(out))),
-                console(Console::new(std::io::stderr(), err, look), look),
-            ];
+            reports.push(Box::new(InOrder::new(JsonLines::new(out))));
+            reports.push(console(std::io::stderr(), std::io::stderr(), look));
+            if terminal.is_github() {
+                reports.push(Box::new(Annotations::new(err, workspace())));
+            }
+        } else {
+            let look = look(terminal.colours(&out));
+            reports.push(console(err, std::io::stdout(), look));
+            if terminal.is_github() {
+                reports.push(Box::new(Annotations::new(out, workspace())));
+            }
         }
-        let look = look(terminal.colours(&out));
-        vec![console(Console::new(err, out, look), look)]
+        reports
     }
 }
 
 /// Lines come in order; the live picture shows everything at once.
-fn console<P: Write + 'static, S: Write + 'static>(
-    console: Console<P, S>,
+fn console(
+    progress: impl Write + 'static,
+    summary: impl Write + 'static,
     look: Look,
 ) -> Box<dyn Report> {
-    match look.progress {
-        Progress::Live => Box::new(console),
-        Progress::Lines | Progress::Quiet => Box::new(InOrder::new(console)),
-    }
+    let is_live = look.progress == Progress::Live;
+    let console = Console::new(progress, summary, look);
+    if is_live { Box::new(console) } else { Box::new(InOrder::new(console)) }
 }
 
 /// Keeps the machine of a failed case open until Ctrl-C.

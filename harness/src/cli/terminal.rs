@@ -31,6 +31,11 @@ impl Terminal {
             && variable("TERM") != Some("dumb")
     }
 
+    /// Whether GitHub Actions reads the output.
+    pub(super) fn is_github(&self) -> bool {
+        self.environment.get("GITHUB_ACTIONS").is_some_and(|value| value == "true")
+    }
+
     /// Whether colours are wanted on a stream.
     pub(super) fn colours(&self, stream: &impl IsTerminal) -> bool {
         let no_color = self.environment.get("NO_COLOR").is_some_and(|value| !value.is_empty());

@@ -13,12 +13,14 @@
 //! | [`sources`] | one way to get a file each: URL, PyPI, crate |
 //! | [`archive`] | one file out of a package |
 //! | [`compose`] | what an application needs besides itself |
+//! | `elf_beside` | the ELF file that firmware was made of |
 //! | [`flasher_args`] | what ESP-IDF's build folder says |
 //! | [`suite`] | reads the MicroPython programs that test a board |
 //! | [`progress`] | what happens meanwhile, for whoever draws it |
 
 pub mod archive;
 pub mod compose;
+mod elf_beside;
 pub mod error;
 pub mod flasher_args;
 pub mod manifest;

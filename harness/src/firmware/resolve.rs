@@ -15,7 +15,7 @@ use super::error::FirmwareError;
 use super::manifest::{Entry, Manifest};
 use super::progress::Listener;
 use super::store::Store;
-use super::{Check, Firmware, Provenance, Region, flasher_args};
+use super::{Check, Firmware, Provenance, Region, elf_beside, flasher_args};
 
 /// No ELF file for an ESP32 is longer, with all its debug information.
 const MAX_ELF: u64 = 512 << 20;
@@ -91,6 +91,16 @@ impl Resolver {
     pub fn path_of(&self, name: &str, listener: Listener<'_>) -> Result<PathBuf, FirmwareError> {
         let entry = self.manifest.get(name).ok_or_else(|| self.unknown(name, &self.base))?;
         Ok(self.store.obtain(name, entry, listener)?.path)
+    }
+
+    /// The ELF file that the firmware `spec` was made of, if it is at hand: only a path can have one.
+    #[must_use]
+    pub fn elf_of(&self, spec: &str) -> Option<PathBuf> {
+        if self.manifest.get(spec).is_some() {
+            return None;
+        }
+        let elf = elf_beside::of(&self.path(spec).ok()?)?;
+        self.check_inside(&elf).is_ok().then_some(elf)
     }
 
     fn named(
@@ -247,7 +257,7 @@ fn check_whole(firmware: &Firmware) -> Result<Vec<Check>, LayoutError> {
     })
 }
 
-fn starts_like_elf(path: &Path) -> Result<bool, FirmwareError> {
+pub(super) fn starts_like_elf(path: &Path) -> Result<bool, FirmwareError> {
     use std::io::Read;
     let fault = |source| FirmwareError::Read { path: path.to_owned(), source };
     let mut first = Vec::new();

@@ -1,15 +1,20 @@
 //! The report for a person: progress while it runs, a summary of what was proved at the end.
 //!
-//! On a terminal the finished steps scroll by above one bar per running case; in a pipe or under CI
-//! there are only the lines. Progress goes to stderr, the summary to stdout.
+//! On a terminal there is a bar for each running case. Finished steps scroll by above them if there
+//! is only one case; of several, only their ends do, for a person cannot follow more. In a pipe or
+//! under CI there are only lines, each with its case's name if there are several. Progress goes to
+//! stderr, the summary to stdout, in the order of the cases.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::Report;
 use super::words::{Palette, proof, reason, seconds, wall};
+use super::{Report, anchor};
 use crate::runner::events::Event;
 use crate::runner::evidence::Evidence;
 use crate::runner::verdict::Verdict;
@@ -19,7 +24,7 @@ use crate::time::DeviceTime;
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
-    /// Lines, and a bar below them.
+    /// Lines, and bars below them.
     Live,
     /// Lines only.
     Lines,
@@ -28,7 +33,7 @@ pub enum Progress {
 }
 
 /// How a person sees the run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Look {
     /// How progress is shown.
     pub progress: Progress,
@@ -38,6 +43,8 @@ pub struct Look {
     pub progress_colours: bool,
     /// Colours in the summary.
     pub summary_colours: bool,
+    /// The page that a failure refers to.
+    pub page: Option<PathBuf>,
 }
 
 /// The report for a person.
@@ -47,11 +54,14 @@ pub struct Console<P: Write, S: Write> {
     look: Look,
     progress_ink: Palette,
     summary_ink: Palette,
-    bar: Option<ProgressBar>,
-    case: Option<RunningCase>,
+    bars: MultiProgress,
+    fetching: BTreeMap<String, ProgressBar>,
+    running: BTreeMap<usize, RunningCase>,
+    /// The words about each try of each case, in the order they are printed.
+    ended: BTreeMap<(usize, u32), String>,
+    cases: usize,
     seed: u64,
     target: String,
-    text: String,
 }
 
 struct RunningCase {
@@ -59,74 +69,143 @@ struct RunningCase {
     title: String,
     file: String,
     board: String,
+    attempt: u32,
     steps: usize,
     summary: String,
     time: DeviceTime,
     proofs: Vec<(&'static str, String)>,
+    bar: ProgressBar,
 }
 
 impl<P: Write, S: Write> Console<P, S> {
-    /// Progress goes to `progress`, the summary to `summary`.
+    /// Progress goes to `progress` (on a terminal: to stderr), the summary to `summary`.
     pub fn new(progress: P, summary: S, look: Look) -> Self {
+        let target = match look.progress {
+            Progress::Live => ProgressDrawTarget::stderr(),
+            Progress::Lines | Progress::Quiet => ProgressDrawTarget::hidden(),
+        };
         Self {
             progress,
             summary,
-            look,
             progress_ink: Palette::new(look.progress_colours),
             summary_ink: Palette::new(look.summary_colours),
-            bar: None,
-            case: None,
+            look,
+            bars: MultiProgress::with_draw_target(target),
+            fetching: BTreeMap::new(),
+            running: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            cases: 0,
             seed: 0,
             target: String::new(),
-            text: String::new(),
         }
     }
 
-    /// A line of progress, above the bar.
+    /// Draws the bars elsewhere.
+    #[cfg(test)]
+    fn drawing_on(self, target: ProgressDrawTarget) -> Self {
+        self.bars.set_draw_target(target);
+        self
+    }
+
+    /// A line of progress, above the bars.
     fn line(&mut self, line: &str) {
-        if self.look.progress == Progress::Quiet {
-            return;
-        }
-        match &self.bar {
-            Some(bar) => bar.println(line),
-            None => {
-                let _ = writeln!(self.progress, "{line}");
+        match self.look.progress {
+            Progress::Quiet => {}
+            Progress::Live => {
+                let _ = self.bars.println(line);
+            }
+            // In one piece: another process may be writing to the same pipe.
+            Progress::Lines => {
+                let _ = self.progress.write_all(format!("{line}\n").as_bytes());
             }
         }
     }
 
-    fn start_bar(&mut self, length: usize, name: &str) {
-        if self.look.progress != Progress::Live {
-            return;
+    /// A line about a case.
+    fn case_line(&mut self, case: usize, line: &str) {
+        match self.running.get(&case) {
+            Some(running) if self.cases > 1 => {
+                let name = self.progress_ink.faint.apply_to(format!("{} |", running.name));
+                let line = format!("{name} {line}");
+                self.line(&line);
+            }
+            _ => self.line(line),
         }
-        let bar = ProgressBar::with_draw_target(Some(length as u64), ProgressDrawTarget::stderr());
-        let style =
-            ProgressStyle::with_template("{spinner} {prefix} [{bar:24}] {pos}/{len} {wide_msg}")
-                .unwrap_or_else(|_| ProgressStyle::default_bar());
+    }
+
+    /// Whether each step of each case is worth a line.
+    fn shows_steps(&self) -> bool {
+        self.look.progress != Progress::Live || self.cases <= 1 || self.look.serial
+    }
+
+    fn bar(&self, length: u64, template: &str) -> ProgressBar {
+        if self.look.progress != Progress::Live {
+            return ProgressBar::hidden();
+        }
+        let bar = self.bars.add(ProgressBar::new(length));
+        let style = ProgressStyle::with_template(template);
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
         bar.set_style(style.progress_chars("=> "));
-        bar.set_prefix(name.to_owned());
-        bar.enable_steady_tick(std::time::Duration::from_millis(120));
-        self.bar = Some(bar);
+        bar
+    }
+
+    fn case_started(&mut self, event: &Event) {
+        let Event::CaseStarted {
+            case, name, title, file, board, steps, attempt, host_fork, ..
+        } = event
+        else {
+            return;
+        };
+        let bar = self.bar(*steps as u64, "{spinner} {prefix} [{bar:24}] {pos}/{len} {wide_msg}");
+        bar.set_prefix(name.clone());
+        if self.look.progress == Progress::Live {
+            bar.enable_steady_tick(Duration::from_millis(120));
+        }
+        let running = RunningCase {
+            name: name.clone(),
+            title: title.clone(),
+            file: file.clone(),
+            board: board.clone(),
+            attempt: *attempt,
+            steps: *steps,
+            summary: String::new(),
+            time: DeviceTime::ZERO,
+            proofs: Vec::new(),
+            bar,
+        };
+        self.running.insert(*case, running);
+        if self.shows_steps() {
+            let again = if *attempt > 1 { format!(", try {attempt}") } else { String::new() };
+            let fork = host_fork.as_ref().map_or(String::new(), |fork| {
+                format!(", from step {} of {} on", fork.steps + 1, fork.name)
+            });
+            let head = match self.cases {
+                0 | 1 => format!("{}: {title}{again}", self.progress_ink.strong.apply_to(name)),
+                _ => format!("{title}{again}{fork}"),
+            };
+            self.case_line(*case, &head);
+        }
     }
 
     fn step_finished(
         &mut self,
+        case: usize,
         step: usize,
         verdict: Verdict,
         time: DeviceTime,
         evidence: Option<&Evidence>,
     ) {
-        let Some(case) = &mut self.case else { return };
+        let Some(running) = self.running.get_mut(&case) else { return };
         let mark = match verdict {
             Verdict::Passed => self.progress_ink.good.apply_to("ok"),
             _ => self.progress_ink.bad.apply_to("XX"),
         };
-        let number = format!("{:>3}/{}", step + 1, case.steps);
+        let number = format!("{:>3}/{}", step + 1, running.steps);
         let mut line = format!(
             "  {mark} {} {:>9}  {}",
             self.progress_ink.faint.apply_to(number),
             seconds(time),
-            case.summary
+            running.summary
         );
         if let Some(evidence) = evidence {
             let words = evidence.words();
@@ -137,33 +216,41 @@ impl<P: Write, S: Write> Console<P, S> {
             if let Evidence::Snapshot { warning: Some(warning), .. } = evidence {
                 let _ = write!(line, "  {}", self.progress_ink.odd.apply_to(warning));
             }
-            case.proofs.extend(proof(evidence));
+            running.proofs.extend(proof(evidence));
         }
-        case.time = time;
-        if let Some(bar) = &self.bar {
-            bar.set_position(step as u64 + 1);
+        running.time = time;
+        running.bar.set_position(step as u64 + 1);
+        if self.shows_steps() || verdict != Verdict::Passed {
+            self.case_line(case, &line);
         }
-        self.line(&line);
     }
 
-    fn case_finished(&mut self, verdict: Verdict, event: &Event) {
-        let Event::CaseFinished { reason: why, machine, wall_ms, .. } = event else { return };
-        let Some(case) = self.case.take() else { return };
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
+    fn case_finished(&mut self, event: &Event) {
+        let Event::CaseFinished { case, verdict, reason: why, machine, wall_ms, .. } = event else {
+            return;
+        };
+        let Some(running) = self.running.remove(case) else { return };
+        running.bar.finish_and_clear();
+        self.bars.remove(&running.bar);
+        let head = |ink: &Palette| {
+            format!(
+                "{} {} ({}; {} on {}, {} of device time in {})",
+                ink.verdict(*verdict),
+                ink.strong.apply_to(&running.name),
+                running.title,
+                running.board,
+                self.target,
+                seconds(machine.as_ref().map_or(running.time, |machine| machine.time)),
+                wall(*wall_ms),
+            )
+        };
+        let (line, mut out) = (head(&self.progress_ink), head(&self.summary_ink));
+        if self.cases > 1 {
+            self.line(&line);
         }
         let ink = &self.summary_ink;
-        let mut out = format!(
-            "{} {} ({}; {} on {}, {} of device time in {})\n",
-            ink.verdict(verdict),
-            ink.strong.apply_to(&case.name),
-            case.title,
-            case.board,
-            self.target,
-            seconds(machine.as_ref().map_or(case.time, |machine| machine.time)),
-            wall(*wall_ms),
-        );
-        for (verb, what) in &case.proofs {
+        out.push('\n');
+        for (verb, what) in &running.proofs {
             let _ = writeln!(out, "  {:8} {what}", ink.good.apply_to(verb));
         }
         if let Some(why) = why {
@@ -171,15 +258,51 @@ impl<P: Write, S: Write> Console<P, S> {
             if matches!(verdict, Verdict::Failed | Verdict::Error) {
                 let again = format!(
                     "benchrig run {} --filter '{}' --seed {}",
-                    case.file, case.name, self.seed
+                    running.file, running.name, self.seed
                 );
                 let _ = writeln!(out, "  {} {again}", ink.strong.apply_to("again:"));
+                if let Some(page) = &self.look.page {
+                    let place = format!("{}#{}", page.display(), anchor(*case));
+                    let _ = writeln!(out, "  {} {place}", ink.strong.apply_to("report:"));
+                }
             }
         }
         if let Some(machine) = machine {
             machine_words(&mut out, machine, ink);
         }
-        self.text += &out;
+        self.ended.insert((*case, running.attempt), out);
+    }
+
+    fn run_finished(&mut self, words: &str, wall_ms: u64) {
+        let mut text: String = std::mem::take(&mut self.ended).into_values().collect();
+        let words = if words.is_empty() { "nothing ran" } else { words };
+        let _ = writeln!(text, "{} in {}", self.summary_ink.strong.apply_to(words), wall(wall_ms));
+        let _ = self.summary.write_all(text.as_bytes()).and_then(|()| self.summary.flush());
+    }
+
+    fn fetching(&mut self, name: &str, done: u64, total: u64) {
+        if self.look.progress != Progress::Live {
+            return;
+        }
+        if !self.fetching.contains_key(name) {
+            let bar = self.bar(total, "  fetching {prefix} [{bar:24}] {bytes} of {total_bytes}");
+            bar.set_prefix(name.to_owned());
+            self.fetching.insert(name.to_owned(), bar);
+        }
+        if let Some(bar) = self.fetching.get(name) {
+            bar.set_length(total);
+            bar.set_position(done);
+        }
+        if done >= total {
+            self.end_fetching(name);
+        }
+    }
+
+    fn end_fetching(&mut self, name: &str) {
+        if let Some(bar) = self.fetching.remove(name) {
+            bar.finish_and_clear();
+            self.bars.remove(&bar);
+        }
     }
 }
 
@@ -212,77 +335,46 @@ fn machine_words(out: &mut String, machine: &MachineReport, ink: &Palette) {
 impl<P: Write, S: Write> Report for Console<P, S> {
     fn event(&mut self, event: &Event) {
         match event {
-            Event::RunStarted { target, seed, .. } => {
+            Event::RunStarted { target, seed, cases, .. } => {
                 self.seed = *seed;
+                self.cases = *cases;
                 self.target.clone_from(target);
             }
-            Event::CaseStarted { name, title, file, board, steps, attempt, host_fork, .. } => {
-                let again = if *attempt > 1 { format!(", try {attempt}") } else { String::new() };
-                let fork = host_fork.as_ref().map_or(String::new(), |fork| {
-                    format!(", from step {} of {} on", fork.steps + 1, fork.name)
-                });
-                let name_shown = self.progress_ink.strong.apply_to(name);
-                let head = format!("{name_shown}: {title}{again}{fork}");
-                self.line(&head);
-                self.start_bar(*steps, name);
-                self.case = Some(RunningCase {
-                    name: name.clone(),
-                    title: title.clone(),
-                    file: file.clone(),
-                    board: board.clone(),
-                    steps: *steps,
-                    summary: String::new(),
-                    time: DeviceTime::ZERO,
-                    proofs: Vec::new(),
-                });
-            }
+            Event::CaseStarted { .. } => self.case_started(event),
             Event::Firmware { name, wall_note } => {
+                self.end_fetching(name);
                 self.line(&format!("firmware {name}: {wall_note}"));
             }
             Event::FirmwareBytes { name, wall_done, wall_total } => {
-                if let Some(bar) = &self.bar {
-                    let (done, total) = (wall_done >> 10, wall_total >> 10);
-                    bar.set_message(format!("fetching {name}: {done} of {total} KiB"));
+                self.fetching(name, *wall_done, *wall_total);
+            }
+            Event::StepStarted { case, summary, .. } => {
+                if let Some(running) = self.running.get_mut(case) {
+                    running.summary.clone_from(summary);
+                    running.bar.set_message(summary.clone());
                 }
             }
-            Event::StepStarted { summary, .. } => {
-                if let Some(case) = &mut self.case {
-                    case.summary.clone_from(summary);
-                }
-                if let Some(bar) = &self.bar {
-                    bar.set_message(summary.clone());
-                }
-            }
-            Event::StepProgress { what, done, total, .. } => {
-                if let Some(bar) = &self.bar {
+            Event::StepProgress { case, what, done, total, .. } => {
+                if let Some(running) = self.running.get(case) {
                     let hundredths = 100 * done / (*total).max(1);
-                    bar.set_message(format!("{what}: {hundredths} %"));
+                    running.bar.set_message(format!("{what}: {hundredths} %"));
                 }
             }
-            Event::Serial { port, time, text, .. } => {
+            Event::Serial { case, port, time, text } => {
                 if self.look.serial {
                     let head = format!("       {port} {}", seconds(*time));
                     let line = format!("{} {text}", self.progress_ink.faint.apply_to(head));
-                    self.line(&line);
+                    self.case_line(*case, &line);
                 }
             }
-            Event::StepFinished { step, verdict, time, evidence, .. } => {
-                self.step_finished(*step, *verdict, *time, evidence.as_ref());
+            // What a crash means for the case is told with the step that ends by it.
+            Event::Image { .. } | Event::Pin { .. } | Event::Crash { .. } => {}
+            Event::StepFinished { case, step, verdict, time, evidence, .. } => {
+                self.step_finished(*case, *step, *verdict, *time, evidence.as_ref());
             }
-            Event::CaseFinished { verdict, .. } => self.case_finished(*verdict, event),
+            Event::CaseFinished { .. } => self.case_finished(event),
             Event::RunFinished { tally, wall_ms, .. } => {
-                let words = match tally.words() {
-                    words if words.is_empty() => "nothing ran".to_owned(),
-                    words => words,
-                };
-                let _ = writeln!(
-                    self.text,
-                    "{} in {}",
-                    self.summary_ink.strong.apply_to(words),
-                    wall(*wall_ms)
-                );
-                let text = std::mem::take(&mut self.text);
-                let _ = self.summary.write_all(text.as_bytes()).and_then(|()| self.summary.flush());
+                self.run_finished(&tally.words(), *wall_ms);
             }
         }
     }
@@ -292,9 +384,10 @@ impl<P: Write, S: Write> Report for Console<P, S> {
 mod tests {
     use super::*;
     use crate::runner::testing::events;
-    use crate::targets::UnmodelledAccess;
     use crate::targets::fake::{Cue, FakeSource, FakeTarget, Reply};
+    use crate::targets::{Port, UnmodelledAccess};
     use crate::time::Span;
+    use indicatif::InMemoryTerm;
 
     fn shown(target: FakeTarget, text: &str) -> (String, String) {
         let project = tempfile::tempdir().unwrap();
@@ -303,6 +396,7 @@ mod tests {
             serial: false,
             progress_colours: false,
             summary_colours: false,
+            page: Some("report.html".into()),
         };
         let (mut progress, mut summary) = (Vec::new(), Vec::new());
         let mut console = Console::new(&mut progress, &mut summary, look);
@@ -366,5 +460,107 @@ steps:
             .to_owned();
         let (_, summary) = shown(board(), &text);
         insta::assert_snapshot!("passed_summary", summary);
+    }
+
+    fn look(progress: Progress) -> Look {
+        Look { progress, serial: true, progress_colours: false, summary_colours: false, page: None }
+    }
+
+    fn started(case: usize, name: &str) -> Event {
+        Event::CaseStarted {
+            case,
+            name: name.to_owned(),
+            title: format!("{name}'s title"),
+            file: String::new(),
+            board: "board".to_owned(),
+            tags: Vec::new(),
+            steps: 2,
+            attempt: 1,
+            host_fork: None,
+        }
+    }
+
+    fn run_started(cases: usize) -> Event {
+        Event::RunStarted { format: 1, target: "fake".to_owned(), seed: 1, cases }
+    }
+
+    fn step(case: usize, summary: &str) -> [Event; 2] {
+        let time = DeviceTime::ZERO;
+        let place = crate::scenario::fault::Place { line: 1, column: 1 };
+        [
+            Event::StepStarted {
+                case,
+                step: 0,
+                summary: summary.to_owned(),
+                file: String::new(),
+                place,
+                time,
+            },
+            Event::StepFinished {
+                case,
+                step: 0,
+                verdict: Verdict::Passed,
+                time,
+                evidence: None,
+                wall_ms: 0,
+            },
+        ]
+    }
+
+    fn finished(case: usize) -> Event {
+        Event::CaseFinished {
+            case,
+            verdict: Verdict::Passed,
+            reason: None,
+            machine: None,
+            transcript_hash: None,
+            again: false,
+            wall_ms: 0,
+        }
+    }
+
+    #[test]
+    fn lines_of_cases_that_run_at_the_same_time_say_whose_they_are_and_the_summary_is_in_order() {
+        let (mut progress, mut summary) = (Vec::new(), Vec::new());
+        let mut console = Console::new(&mut progress, &mut summary, look(Progress::Lines));
+        let time = DeviceTime::ZERO;
+        let said = Event::Serial { case: 1, port: Port::Console, time, text: "hello".to_owned() };
+        let mut events = vec![run_started(2), started(0, "one"), started(1, "two"), said];
+        events.extend(step(1, "delay"));
+        events.extend(step(0, "log"));
+        events.extend([finished(1), finished(0)]);
+        let tally = crate::runner::verdict::Tally { passed: 2, ..Default::default() };
+        events.push(Event::RunFinished { tally, exit_code: 0, wall_ms: 0 });
+        events.iter().for_each(|event| console.event(event));
+        insta::assert_snapshot!("mixed_progress", String::from_utf8(progress).unwrap());
+        let summary = String::from_utf8(summary).unwrap();
+        let (one, two) = (summary.find("passed one"), summary.find("passed two"));
+        assert!(one.is_some() && one < two, "{summary}");
+    }
+
+    #[test]
+    fn on_a_terminal_each_running_case_has_a_bar_and_only_ends_scroll_by() {
+        let screen = InMemoryTerm::new(20, 100);
+        let target = ProgressDrawTarget::term_like_with_hz(Box::new(screen.clone()), 255);
+        let quiet = Look { serial: false, ..look(Progress::Live) };
+        let mut console = Console::new(Vec::new(), Vec::new(), quiet).drawing_on(target);
+        console.event(&run_started(3));
+        console.event(&started(0, "one"));
+        console.event(&started(1, "two"));
+        for event in step(0, "delay of one").iter().chain(&step(1, "log of two")) {
+            console.event(event);
+        }
+        console.event(&started(2, "three"));
+        console.event(&finished(1));
+        let shown = screen.contents();
+        let lines: Vec<_> = shown.lines().collect();
+        assert!(lines[0].starts_with("passed two ("), "{shown}");
+        assert_eq!(lines.len(), 3, "{shown}");
+        // Where each bar stands is drawn now and then only.
+        assert!(lines[1].contains("one [") && lines[1].contains("/2"), "{shown}");
+        assert!(lines[2].contains("three [") && lines[2].contains("/2"), "{shown}");
+        console.event(&finished(0));
+        console.event(&finished(2));
+        assert!(!screen.contents().contains('['), "no bar stays: {}", screen.contents());
     }
 }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use console::Style;
 
+use crate::runner::crash::{Backtrace, Crash};
 use crate::runner::events::Reason;
 use crate::runner::evidence::Evidence;
 use crate::runner::failure::Failure;
@@ -112,6 +113,9 @@ fn failure_words(out: &mut String, failure: &Failure, palette: &Palette) {
         let title = if failure.expected.is_some() { "seen" } else { "the last lines" };
         block(out, title, &failure.seen.join("\n"));
     }
+    if let Some(crash) = &failure.crash {
+        crash_words(out, crash, palette);
+    }
     if let Some(near) = &failure.nearest {
         block(out, &format!("nearest, at {}", seconds(near.time)), &near.line);
     }
@@ -126,7 +130,9 @@ fn failure_words(out: &mut String, failure: &Failure, palette: &Palette) {
                 Some(b'+') => &palette.good,
                 _ => &palette.faint,
             };
-            let _ = writeln!(out, "    {}", style.apply_to(line));
+            // The bar keeps what the guest said from the beginning of a line, where GitHub's runner
+            // would take it for a command.
+            let _ = writeln!(out, "    {} {}", palette.faint.apply_to("|"), style.apply_to(line));
         }
     }
     if !failure.standing.is_empty() {
@@ -135,4 +141,55 @@ fn failure_words(out: &mut String, failure: &Failure, palette: &Palette) {
     if let Some(help) = &failure.help {
         let _ = writeln!(out, "  {} {help}", palette.strong.apply_to("help:"));
     }
+}
+
+fn crash_words(out: &mut String, crash: &Crash, palette: &Palette) {
+    if !crash.kind.is_fatal() {
+        let said = format!("{} at {}: {}", crash.kind, crash.time, crash.line);
+        let _ = writeln!(out, "  {}", palette.odd.apply_to(said));
+    }
+    for backtrace in &crash.backtraces {
+        let lines = backtrace_lines(backtrace);
+        if lines.is_empty() {
+            continue;
+        }
+        let _ = writeln!(out, "  backtrace:");
+        for line in lines {
+            let _ = writeln!(out, "    {} {line}", palette.faint.apply_to("|"));
+        }
+    }
+    if let Some(note) = &crash.note {
+        let _ = writeln!(out, "  {} {note}", palette.odd.apply_to("note:"));
+    } else if needs_elf(crash) {
+        let help = "name the firmware's ELF file with `elf:` or --elf to see the source lines";
+        let _ = writeln!(out, "  {} {help}", palette.strong.apply_to("help:"));
+    }
+}
+
+/// Whether there are addresses that an ELF file could explain.
+pub(super) fn needs_elf(crash: &Crash) -> bool {
+    let mut frames = crash.backtraces.iter().flat_map(|it| &it.frames).peekable();
+    frames.peek().is_some() && frames.all(|frame| frame.locations.is_empty())
+}
+
+/// A backtrace whose places are known, a line each: the address, the function, its callers that it
+/// was inlined into. Empty when nothing is known beyond what the guest printed itself.
+pub(super) fn backtrace_lines(backtrace: &Backtrace) -> Vec<String> {
+    if backtrace.frames.iter().all(|frame| frame.locations.is_empty()) {
+        return Vec::new();
+    }
+    let mut lines = Vec::new();
+    for frame in &backtrace.frames {
+        let address = format!("{:#010x}", frame.pc);
+        let Some((first, callers)) = frame.locations.split_first() else {
+            lines.push(format!("{address} ??"));
+            continue;
+        };
+        lines.push(format!("{address} {first}"));
+        lines.extend(callers.iter().map(|caller| format!("           (inlined by) {caller}")));
+    }
+    if backtrace.corrupted {
+        lines.push("the rest is corrupted".to_owned());
+    }
+    lines
 }

@@ -8,6 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::crash::Crash;
 use super::events::{Event, Reason};
 use super::evidence::{Evidence, UnityTest};
 use super::execute::{Surroundings, millis};
@@ -20,6 +21,7 @@ use super::verdict::Verdict;
 use crate::scenario::model::{Case, Unmodelled};
 use crate::scenario::values::{Secrets, Values};
 use crate::snapshots::SnapshotFolder;
+use crate::symbols::Symbols;
 use crate::targets::{MachineReport, Target, TargetRequest};
 use crate::time::DeviceTime;
 use crate::transcript::{Transcript, printable};
@@ -82,6 +84,11 @@ impl Attempt<'_> {
             Err(error) => return self.broken(&StepError::Firmware(error)),
         };
         let (number, case, secrets) = (self.number, self.case, self.secrets);
+        if let Some(image) = &firmware {
+            let (name, sha256) = (image.name.clone(), image.sha256.clone());
+            (self.emit)(Event::Image { case: number, name, sha256 });
+        }
+        let symbols = self.symbols(firmware.as_deref());
         let saved = self.saved.take();
         let (done, mut target, state, told) = match saved {
             Some(Saved { steps, target, state, events }) => (steps, target, Some(state), events),
@@ -97,7 +104,12 @@ impl Attempt<'_> {
         let places = std::mem::take(&mut self.places);
         let remembers = (!places.is_empty()).then(Vec::new);
         let teller = RefCell::new(Teller { emit: &mut *self.emit, told: remembers });
+        // When each step began.
+        let starts = RefCell::new(Vec::new());
         for event in told {
+            if let Event::StepStarted { time, .. } = &event {
+                starts.borrow_mut().push(*time);
+            }
             teller.borrow_mut().tell(as_own(event, number, case, secrets));
         }
 
@@ -116,7 +128,16 @@ impl Attempt<'_> {
                 time,
                 text: printable(&secrets.redact(text)),
             }),
-            News::Time(_) | News::Pin { .. } => {}
+            News::Pin { gpio, time, level } => {
+                teller.borrow_mut().tell(Event::Pin { case: number, time, gpio, level });
+            }
+            News::Crash(crash) => teller.borrow_mut().tell(Event::Crash {
+                case: number,
+                // The last step that began before.
+                step: starts.borrow().partition_point(|start| *start < crash.time).max(1) - 1,
+                crash: Box::new(redact_crash(crash.clone(), secrets)),
+            }),
+            News::Time(_) => {}
         };
         let setup = Setup {
             target: &mut *target,
@@ -124,6 +145,7 @@ impl Attempt<'_> {
             timeout: case.timeout,
             secrets: secrets.clone(),
             firmware,
+            symbols,
             project: case.project.clone(),
             snapshots: SnapshotFolder::beside(
                 &case.path,
@@ -146,8 +168,10 @@ impl Attempt<'_> {
             step.set(index);
             let start = Instant::now();
             let time = session.now();
+            starts.borrow_mut().push(time);
             teller.borrow_mut().tell(step_started(number, case, secrets, index, time));
-            let result = play(&mut session, entry, &case.steps[index + 1..]);
+            let result = play(&mut session, entry, &case.steps[index + 1..])
+                .map_err(|error| session.with_crash(error));
             let (verdict, evidence) = match &result {
                 Ok(evidence) => (Verdict::Passed, Some(redact_evidence(evidence, secrets))),
                 Err(error) => (verdict_of(error), None),
@@ -214,6 +238,14 @@ impl Attempt<'_> {
             },
         };
         Ok(self.around.targets.open(&request)?)
+    }
+
+    /// What is known of the firmware's source: what the person says is truer than what the scenario
+    /// says, and that than what lies beside the image.
+    fn symbols(&self, firmware: Option<&FlashImage>) -> Symbols {
+        let named = || Some(self.case.project.join(&self.case.elf.as_ref()?.text));
+        let beside = || firmware.and_then(|image| image.elf.clone());
+        Symbols::new(self.around.elf.clone().or_else(named).or_else(beside))
     }
 
     fn broken(&self, error: &StepError) -> CaseEnd {
@@ -288,6 +320,7 @@ fn unmodelled(machine: &MachineReport) -> StepError {
 fn redact_failure(mut failure: Failure, secrets: &Secrets) -> Failure {
     let redact = |text: &mut String| *text = printable(&secrets.redact(text));
     redact(&mut failure.what);
+    failure.crash = failure.crash.map(|crash| Box::new(redact_crash(*crash, secrets)));
     failure.seen.iter_mut().for_each(redact);
     for text in [&mut failure.expected, &mut failure.diff, &mut failure.help].into_iter().flatten()
     {
@@ -297,6 +330,11 @@ fn redact_failure(mut failure: Failure, secrets: &Secrets) -> Failure {
         redact(&mut sighting.line);
     }
     failure
+}
+
+fn redact_crash(mut crash: Crash, secrets: &Secrets) -> Crash {
+    crash.line = printable(&secrets.redact(&crash.line));
+    crash
 }
 
 fn redact_evidence(evidence: &Evidence, secrets: &Secrets) -> Evidence {

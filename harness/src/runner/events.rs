@@ -4,17 +4,19 @@
 //! in fields named `wall_…` or `host_…`; all else is the same in every run of the same scenario on a
 //! target with virtual time. Secrets are redacted before an event is emitted.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::crash::Crash;
 use super::evidence::Evidence;
 use super::failure::Failure;
 use super::verdict::{Tally, Verdict};
 use crate::scenario::fault::Place;
-use crate::targets::{Capability, MachineReport, Port};
+use crate::targets::{Capability, Level, MachineReport, Port};
 use crate::time::DeviceTime;
 
 /// One thing that happened.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
     /// The run begins.
@@ -56,12 +58,24 @@ pub enum Event {
         file: String,
         /// The board profile.
         board: String,
+        /// The words that the scenario can be chosen by.
+        tags: Vec<String>,
         /// How many steps it has.
         steps: usize,
         /// Which try this is, from 1.
         attempt: u32,
         /// What it goes on from, when it does not repeat the first steps of another case.
         host_fork: Option<HostFork>,
+    },
+    /// The firmware that the case is about has been read.
+    Image {
+        /// The case.
+        case: usize,
+        /// What the scenario calls it.
+        name: String,
+        /// SHA-256 of its bytes from the first to the last flash offset, gaps as erased flash, in
+        /// hexadecimal.
+        sha256: String,
     },
     /// A step begins.
     StepStarted {
@@ -101,6 +115,27 @@ pub enum Event {
         time: DeviceTime,
         /// The line, without terminal sequences.
         text: String,
+    },
+    /// The level of a pad has changed, or is now known.
+    Pin {
+        /// The case.
+        case: usize,
+        /// When.
+        time: DeviceTime,
+        /// GPIO number.
+        gpio: u8,
+        /// Its level from now on.
+        level: Level,
+    },
+    /// The guest has died, and all that it says about that has been heard. Whether that fails the
+    /// case is told by the end of a step.
+    Crash {
+        /// The case.
+        case: usize,
+        /// The step during which it happened.
+        step: usize,
+        /// What is known about it.
+        crash: Box<Crash>,
     },
     /// A step is over.
     StepFinished {
@@ -146,7 +181,7 @@ pub enum Event {
 }
 
 /// Where a case went on from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct HostFork {
     /// The case whose machine was copied.
     pub case: usize,
@@ -168,6 +203,9 @@ impl Event {
             | Self::StepStarted { case, .. }
             | Self::StepProgress { case, .. }
             | Self::Serial { case, .. }
+            | Self::Image { case, .. }
+            | Self::Pin { case, .. }
+            | Self::Crash { case, .. }
             | Self::StepFinished { case, .. }
             | Self::CaseFinished { case, .. } => Some(*case),
         }
@@ -184,6 +222,9 @@ impl Event {
             | Self::StepStarted { case, .. }
             | Self::StepProgress { case, .. }
             | Self::Serial { case, .. }
+            | Self::Image { case, .. }
+            | Self::Pin { case, .. }
+            | Self::Crash { case, .. }
             | Self::StepFinished { case, .. }
             | Self::CaseFinished { case, .. } => *case = number,
         }
@@ -192,7 +233,7 @@ impl Event {
 }
 
 /// Why a case did not simply pass.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Reason {
     /// The target cannot do something.

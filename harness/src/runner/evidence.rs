@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::statistics::Statistics;
 use crate::time::{DeviceTime, Span};
 
 /// What a step that went right leaves behind.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Evidence {
     /// It was done; there is nothing to see.
@@ -67,7 +68,7 @@ pub enum Evidence {
 }
 
 /// One test of the Unity framework.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct UnityTest {
     /// Its name.
     pub name: String,
@@ -78,7 +79,7 @@ pub struct UnityTest {
 }
 
 /// How a test of the Unity framework ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum UnityOutcome {
     /// Well.

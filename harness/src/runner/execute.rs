@@ -42,6 +42,8 @@ pub struct Surroundings<'a> {
     pub snapshots: SnapshotPolicy,
     /// Seed of everything random.
     pub seed: u64,
+    /// The ELF file of the firmware, whatever the scenario says.
+    pub elf: Option<PathBuf>,
     /// How many cases run at a time.
     pub jobs: NonZeroUsize,
     /// How often a failed case is tried again.
@@ -182,6 +184,7 @@ impl Worker<'_> {
                 title: case.title.clone(),
                 file: case.source.name.clone(),
                 board: case.board.text.clone(),
+                tags: case.tags.clone(),
                 steps: case.steps.len(),
                 attempt,
                 host_fork,
@@ -248,6 +251,7 @@ mod tests {
     use super::*;
     use crate::reports::Report;
     use crate::reports::in_order::InOrder;
+    use crate::runner::crash::{Crash, CrashKind};
     use crate::runner::events::Reason;
     use crate::runner::failure::Failure;
     use crate::runner::testing::{Bench, Outcome, events, run_file, run_steps};
@@ -278,6 +282,52 @@ mod tests {
         let failure = failed(run_steps(dying(), "- expect-serial: {text: never, within: 60s}"));
         assert!(failure.what.starts_with("the guest panicked at 1.000000s: Guru"), "{failure:?}");
         assert_eq!(failure.seen[1], "Backtrace: 0x400d1234:0x3ffb0000");
+    }
+
+    fn crashes(target: FakeTarget, steps: &str) -> (Vec<(usize, CrashKind)>, Option<Crash>) {
+        let project = tempfile::tempdir().unwrap();
+        let (mut crashes, mut behind) = (Vec::new(), None);
+        let text = format!("name: t\nversion: 1\nsteps:\n{steps}\n");
+        events(project.path(), &FakeSource::new(target), &text, &[], &mut |event| match event {
+            Event::Crash { step, crash, .. } => crashes.push((step, crash.kind)),
+            Event::CaseFinished { reason: Some(reason), .. } => {
+                let (Reason::Step { failure, .. } | Reason::Case { failure }) = *reason else {
+                    panic!("not skipped")
+                };
+                behind = failure.crash.map(|crash| *crash);
+            }
+            _ => {}
+        });
+        (crashes, behind)
+    }
+
+    #[test]
+    fn a_crash_is_told_at_the_step_where_it_happened_also_when_it_is_expected() {
+        let later = "- expect-serial: ready\n- delay: 999ms\n- delay: 5s";
+        let (told, behind) = crashes(dying(), later);
+        assert_eq!(told, [(1, CrashKind::Panic)]);
+        assert_eq!(behind.unwrap().backtraces[0].frames[0].pc, 0x400d_1234);
+        let expected = "- expect-serial: ready\n- expect-serial: Guru\n- delay: 5s";
+        assert_eq!(crashes(dying(), expected), (vec![(1, CrashKind::Panic)], None));
+    }
+
+    #[test]
+    fn a_traceback_that_nobody_has_read_is_behind_a_failure_and_fails_nothing_itself() {
+        let ms = Span::from_millis;
+        let raising = || {
+            FakeTarget::new([Reply::on(Cue::PowerOn)
+                .say(ms(1), "Traceback (most recent call last):\r\n")
+                .say(ms(1), "  File \"main.py\", line 3, in <module>\r\n")
+                .say(ms(1), "OSError: no camera\r\n>>> ")])
+        };
+        let raised = (0, CrashKind::Traceback);
+        assert_eq!(crashes(raising(), "- wait-serial: '>>> '"), (vec![raised], None));
+        let unread = "- power: on\n- delay: 1s\n- expect-serial: picture";
+        let (told, behind) = crashes(raising(), unread);
+        assert_eq!(told, [(1, CrashKind::Traceback)]);
+        assert_eq!(behind.unwrap().line, "OSError: no camera");
+        let read = "- wait-serial: '>>> '\n- expect-serial: picture";
+        assert_eq!(crashes(raising(), read), (vec![raised], None));
     }
 
     #[test]

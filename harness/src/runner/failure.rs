@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::crash::Crash;
 use super::firmware::FirmwareTrouble;
 use crate::scenario::fault::Place;
 use crate::scenario::model::StepEntry;
@@ -13,12 +15,14 @@ use crate::targets::TargetError;
 use crate::time::DeviceTime;
 
 /// The firmware did wrong: everything a person needs to understand it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, JsonSchema)]
 pub struct Failure {
     /// What happened, in one sentence.
     pub what: String,
     /// What was expected, if the sentence does not say it.
     pub expected: Option<String>,
+    /// The death of the guest that is behind it, or may be.
+    pub crash: Option<Box<Crash>>,
     /// The last lines that were seen.
     pub seen: Vec<String>,
     /// The line most like what was expected.
@@ -34,7 +38,7 @@ pub struct Failure {
 }
 
 /// A line and when it came.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Sighting {
     /// The line.
     pub line: String,
@@ -101,7 +105,7 @@ pub struct Inside {
 }
 
 /// A step as its author finds it again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct StepPlace {
     /// The file that it stands in.
     pub file: String,
@@ -142,6 +146,14 @@ impl StepError {
     pub fn root(&self) -> &Self {
         match self {
             Self::Inside(inside) => &inside.error,
+            error => error,
+        }
+    }
+
+    /// The same, to add to it.
+    pub fn root_mut(&mut self) -> &mut Self {
+        match self {
+            Self::Inside(inside) => &mut inside.error,
             error => error,
         }
     }

@@ -3,7 +3,9 @@
 //! Where they come from is someone else's business, behind [`FirmwareSource`].
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
 
 use crate::targets::Segment;
 
@@ -14,6 +16,27 @@ pub struct FlashImage {
     pub name: String,
     /// The bytes, in order of offset.
     pub segments: Vec<Segment>,
+    /// SHA-256 of the bytes from the first to the last offset, gaps as erased flash, in hexadecimal:
+    /// of an image in one file, the hash of the file.
+    pub sha256: String,
+    /// The ELF file that the image was made of, if it is at hand.
+    pub elf: Option<PathBuf>,
+}
+
+impl FlashImage {
+    /// Firmware of these segments, in order of offset, without an ELF file.
+    pub fn new(name: impl Into<String>, segments: Vec<Segment>) -> Self {
+        let mut hash = Sha256::new();
+        let mut at = segments.first().map_or(0, |first| first.offset);
+        for Segment { offset, bytes } in &segments {
+            let gap = offset.saturating_sub(at) as usize;
+            hash.update(vec![0xff; gap]);
+            hash.update(bytes);
+            at = offset.saturating_add(bytes.len().try_into().unwrap_or(u32::MAX));
+        }
+        let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        Self { name: name.into(), segments, sha256, elf: None }
+    }
 }
 
 /// Firmware cannot be had or not be used so.

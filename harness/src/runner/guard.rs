@@ -1,39 +1,20 @@
-//! Watches what the ports say for signs that the guest died, and for the scenario's `never:` texts.
-//!
-//! Source: the texts of ESP-IDF's panic handler ("Guru Meditation Error", "abort() was called",
-//! "Stack smashing protect failure", "stack overflow in task", "Task watchdog got triggered",
-//! "Brownout detector was triggered") as printed by v3.3 to v5.5, and the ROM's reset line
-//! `rst:0x8 (TG1WDT_SYS_RESET),boot:…`, whose cause names contain WDT for every watchdog.
+//! Watches what the ports say for signs that the guest died ([`super::crash`] knows them), and for
+//! the scenario's `never:` texts.
 //!
 //! One death, one alarm: what a dying guest prints after its first sign, up to and including the line
 //! of the reset that follows, belongs to it. Whether an alarm is expected is not decided here but in
 //! the session: by a match that covers it.
 
 use std::ops::Range;
-use std::sync::LazyLock;
 
-use regex::Regex;
-
+use super::crash::{self, CrashKind};
 use crate::targets::Port;
-use crate::time::DeviceTime;
+use crate::time::{DeviceTime, Span};
 use crate::transcript::{Pattern, Transcript};
 
-static SIGNS: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
-    [
-        (r"Guru Meditation Error", "the guest panicked"),
-        (r"abort\(\) was called", "the guest aborted"),
-        (r"Stack smashing protect failure|stack overflow in task", "a stack was overrun"),
-        (r"task_wdt: Task watchdog got triggered", "the task watchdog fired"),
-        (r"rst:0x[0-9a-f]+ \(\w*WDT_BROWN_OUT\w*\)|Brownout detector was triggered", "a brown-out"),
-        (r"rst:0x[0-9a-f]+ \(\w*WDT\w*\)", "a watchdog reset the chip"),
-    ]
-    .into_iter()
-    .map(|(pattern, what)| (Regex::new(pattern).expect("a constant pattern"), what))
-    .collect()
-});
-
-static RESET: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"\brst:0x[0-9a-f]+ \(").expect("a constant pattern"));
+/// The longest that a dying guest takes until its reset: a core dump as text at 115200 baud. One that
+/// has not been reset by then lives on, as it does after a task watchdog that only warns.
+const DYING: Span = Span::from_secs(10);
 
 /// A line that should not have been printed unless a step expects it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +29,8 @@ pub struct Alarm {
     pub time: DeviceTime,
     /// What it means.
     pub what: String,
+    /// Of a death, which kind.
+    pub kind: Option<CrashKind>,
     /// Whether a step can expect it; `never:` texts cannot be expected.
     pub can_be_expected: bool,
 }
@@ -65,8 +48,8 @@ struct Watched {
     port: Port,
     /// Text before this has been judged.
     scanned: usize,
-    /// A death has been raised, and its reset has not come yet.
-    dying: bool,
+    /// When a death was raised whose reset has not come yet.
+    dying: Option<DeviceTime>,
 }
 
 impl Guard {
@@ -80,7 +63,7 @@ impl Guard {
         let index = match self.watched.iter().position(|watched| watched.port == port) {
             Some(index) => index,
             None => {
-                self.watched.push(Watched { port, scanned: 0, dying: false });
+                self.watched.push(Watched { port, scanned: 0, dying: None });
                 self.watched.len() - 1
             }
         };
@@ -89,21 +72,29 @@ impl Guard {
             let end = line.start + line.text.len();
             watched.scanned = end + 1;
             let unwanted = self.never.iter().find(|pattern| pattern.is_in(line.text));
-            let sign = SIGNS.iter().find(|(sign, _)| sign.is_match(line.text));
-            let was_dying = watched.dying;
-            watched.dying = (was_dying || sign.is_some()) && !RESET.is_match(line.text);
-            let (what, can_be_expected) = match (unwanted, sign) {
-                (Some(pattern), _) => (format!("{pattern} must never appear"), false),
-                (None, Some((_, what))) if !was_dying => ((*what).to_owned(), true),
+            let time = transcript.time_at(end);
+            let died = crash::sign(line.text).filter(|kind| kind.is_fatal());
+            watched.dying = watched.dying.filter(|since| time <= *since + DYING);
+            let was_dying = watched.dying.is_some();
+            if died.is_some() && !was_dying {
+                watched.dying = Some(time);
+            }
+            if crash::is_reset(line.text) {
+                watched.dying = None;
+            }
+            let (what, kind) = match (unwanted, died) {
+                (Some(pattern), _) => (format!("{pattern} must never appear"), None),
+                (None, Some(kind)) if !was_dying => (kind.to_string(), Some(kind)),
                 _ => continue,
             };
             return Some(Alarm {
                 port,
                 range: line.start..end,
                 line: line.text.to_owned(),
-                time: transcript.time_at(end),
+                time,
                 what,
-                can_be_expected,
+                kind,
+                can_be_expected: kind.is_some(),
             });
         }
         None
@@ -140,6 +131,27 @@ mod tests {
             std::iter::from_fn(|| guard.look(Port::Console, &transcript)).collect();
         assert_eq!(alarms.len(), 2);
         assert!(alarms.iter().all(|alarm| alarm.line.contains("task_wdt")), "{alarms:?}");
+    }
+
+    #[test]
+    fn a_guest_that_goes_on_living_can_die_again() {
+        let mut guard = Guard::default();
+        let mut transcript = Transcript::default();
+        let mut alarms = |s, line: &[u8]| {
+            transcript.push(DeviceTime::ZERO + Span::from_secs(s), line);
+            guard.look(Port::Console, &transcript).map(|alarm| alarm.kind)
+        };
+        let warned = b"task_wdt: Task watchdog got triggered\n";
+        assert_eq!(alarms(1, warned), Some(Some(CrashKind::TaskWatchdog)));
+        assert_eq!(alarms(2, b"abort() was called\n"), None);
+        assert_eq!(alarms(60, b"abort() was called\n"), Some(Some(CrashKind::Abort)));
+    }
+
+    #[test]
+    fn a_traceback_is_no_alarm() {
+        let mut transcript = Transcript::default();
+        transcript.push(DeviceTime::ZERO, b"Traceback (most recent call last):\nOSError: 2\n");
+        assert_eq!(Guard::default().look(Port::Console, &transcript), None);
     }
 
     #[test]

@@ -11,12 +11,14 @@
 //! | [`session`] | what a step sees of a running case |
 //! | [`guard`] | watches for panics, watchdog resets and `never:` texts |
 //! | [`operator`] | the person at the bench |
+//! | [`crash`] | what a dying guest says: which death, and where in its program |
 //! | [`events`] | everything that is told to the outside |
 //! | [`evidence`], [`statistics`], [`failure`], [`verdict`] | what steps and cases end with |
 //!
 //! The runner emits events and never prints; reports read events and never decide.
 
 mod attempt;
+pub mod crash;
 pub mod events;
 pub mod evidence;
 pub mod execute;

@@ -89,6 +89,8 @@ fn surroundings(case: &Case) -> String {
             &case.project,
             &case.board.text,
             case.firmware.as_ref().map(|firmware| &firmware.text),
+            // Crashes are told with it.
+            case.elf.as_ref().map(|elf| &elf.text),
             case.dialect,
             case.timeout,
             never,

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::crash::{Crash, CrashWatch, DUMP, is_reset};
 use super::evidence::Evidence;
 use super::failure::{Failure, Sighting, StepError};
 use super::firmware::FlashImage;
@@ -23,12 +24,11 @@ use super::pins::{PinEdge, Pins, Pulse};
 use crate::scenario::model::Dialect;
 use crate::scenario::values::{Secrets, Template, Values};
 use crate::snapshots::SnapshotFolder;
+use crate::symbols::Symbols;
 use crate::targets::{Level, Port, Power, Progress, Target, TargetEvent};
 use crate::time::{DeviceTime, Span};
 use crate::transcript::{Expectation, Match, Pattern, Poll, SETTLE, Transcript, nearest_line};
 
-/// How long a dying guest may go on printing before the case ends.
-pub const DUMP: Span = Span::from_secs(1);
 /// The longest stretch of device time between two looks at the person's Ctrl-C.
 const SLICE: Span = Span::from_millis(100);
 /// Lines of the transcript that a failure shows.
@@ -71,6 +71,8 @@ pub enum News<'n> {
         /// Its level since then.
         level: Level,
     },
+    /// The guest has died, and all that it says about that has been heard.
+    Crash(&'n Crash),
     /// Device time went on.
     Time(DeviceTime),
 }
@@ -87,6 +89,8 @@ pub struct Setup<'a> {
     pub secrets: Secrets,
     /// The scenario's firmware.
     pub firmware: Option<Arc<FlashImage>>,
+    /// What is known of the firmware's source.
+    pub symbols: Symbols,
     /// The folder that paths in the scenario start at.
     pub project: PathBuf,
     /// Where snapshots are.
@@ -124,6 +128,8 @@ pub struct SessionState {
     marks: BTreeMap<String, Moment>,
     guard: Guard,
     alarm: Option<Alarm>,
+    crash_watch: CrashWatch,
+    crashes: Vec<Crash>,
     /// Where expectations matched in lines that the guard has not judged yet.
     matched: Vec<(Port, Range<usize>)>,
     /// What the next expectation of the scenario waits for.
@@ -146,6 +152,8 @@ impl SessionState {
             marks: BTreeMap::new(),
             guard: Guard::new(never),
             alarm: None,
+            crash_watch: CrashWatch::default(),
+            crashes: Vec::new(),
             matched: Vec::new(),
             upcoming: None,
             deadline: now + timeout,
@@ -328,6 +336,7 @@ impl<'a> Session<'a> {
     /// nothing.
     pub fn look_ahead(&mut self, upcoming: Option<(Port, Pattern)>) {
         self.state.upcoming = upcoming;
+        self.state.crash_watch.recognised();
     }
 
     /// What it was told of the next expectation.
@@ -644,7 +653,32 @@ impl<'a> Session<'a> {
                 *told = transcript.text().len();
             }
         }
+        self.end_crashes();
         if self.state.alarm.is_some() { Err(self.alarmed()) } else { Ok(()) }
+    }
+
+    /// The error of a step, with the crash that may be behind it: one that the scenario has not read
+    /// past.
+    pub fn with_crash(&mut self, mut error: StepError) -> StepError {
+        if let StepError::Failed(failure) = error.root_mut()
+            && failure.crash.is_none()
+        {
+            self.end_crashes();
+            let unread = |crash: &&Crash| {
+                let transcript = self.state.ports.get(&crash.port);
+                let cursor = transcript.map_or(0, Transcript::cursor);
+                cursor == 0 || transcript.is_some_and(|it| crash.time > it.time_at(cursor))
+            };
+            failure.crash = self.state.crashes.iter().rfind(unread).cloned().map(Box::new);
+        }
+        error
+    }
+
+    fn end_crashes(&mut self) {
+        for crash in self.state.crash_watch.end(&self.setup.symbols) {
+            (self.setup.news)(News::Crash(&crash));
+            self.state.crashes.push(crash);
+        }
     }
 
     fn hear(&mut self, port: Port, time: DeviceTime, bytes: &[u8]) {
@@ -666,6 +700,11 @@ impl<'a> Session<'a> {
             let time = transcript.time_at(end + 1);
             (self.setup.news)(News::Line { port, time, text: line.text });
             *told = end + 1;
+            let (time, watch) = (transcript.time_at(end), &mut self.state.crash_watch);
+            for crash in watch.line(port, time, line.text, &self.setup.symbols) {
+                (self.setup.news)(News::Crash(&crash));
+                self.state.crashes.push(crash);
+            }
         }
         if self.state.alarm.is_none() {
             self.next_alarm();
@@ -687,6 +726,7 @@ impl<'a> Session<'a> {
             return Err(self.alarmed());
         }
         self.transcript(port).advance(found.range.end);
+        self.state.crash_watch.recognised();
         Ok(found)
     }
 
@@ -733,17 +773,26 @@ impl<'a> Session<'a> {
     fn alarmed(&mut self) -> StepError {
         let Some(alarm) = self.state.alarm.take() else { return StepError::Interrupted };
         let transcript = self.transcript(alarm.port);
-        let seen: Vec<_> = transcript
+        let seen: Vec<String> = transcript
             .lines(alarm.range.start)
             .filter(|line| !line.text.trim().is_empty())
-            .take(4 * TAIL)
             .map(|line| line.text.to_owned())
+            .take(4 * TAIL)
             .collect();
+        // The next boot is another story.
+        let reset = seen.iter().position(|line| is_reset(line)).map_or(seen.len(), |at| at + 1);
+        let seen = seen[..reset].to_vec();
         let help = alarm
             .can_be_expected
             .then(|| "if the scenario wants this, expect the line with `expect-serial`".to_owned());
-        let what = format!("{} at {}: {}", alarm.what, alarm.time, alarm.line.trim());
-        StepError::failed(Failure { seen, help, ..Failure::new(what) })
+        self.end_crashes();
+        let is_its = |crash: &&Crash| crash.port == alarm.port && crash.time == alarm.time;
+        let crash =
+            self.state.crashes.iter().find(|crash| alarm.kind.is_some() && is_its(crash)).cloned();
+        // Only the whole dump says which kind it was.
+        let what = crash.as_ref().map_or(alarm.what, |crash| crash.kind.to_string());
+        let what = format!("{what} at {}: {}", alarm.time, alarm.line.trim());
+        StepError::failed(Failure { seen, crash: crash.map(Box::new), help, ..Failure::new(what) })
     }
 
     fn not_seen(

@@ -45,10 +45,8 @@ impl FirmwareSource for FakeFirmware {
         }
         news(FetchNews::Note("from memory".to_owned()));
         let segment = |offset, bytes: &[u8]| Segment { offset, bytes: bytes.into() };
-        Ok(FlashImage {
-            name: spec.to_owned(),
-            segments: vec![segment(0x1000, b"boot"), segment(0x1_0000, b"the app")],
-        })
+        let segments = vec![segment(0x1000, b"boot"), segment(0x1_0000, b"the app")];
+        Ok(FlashImage::new(spec, segments))
     }
 }
 
@@ -140,6 +138,7 @@ impl<'a> Bench<'a> {
             snapshots: policy(&BTreeMap::new()),
             environment: BTreeMap::new(),
             seed: 1,
+            elf: None,
             jobs: NonZeroUsize::MIN,
             retries: 0,
             fail_fast: false,

@@ -1,11 +1,12 @@
 //! Verdicts of cases and runs.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::exit_code::ExitCode;
 
 /// How a case ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Everything expected was seen.
@@ -36,7 +37,7 @@ impl std::fmt::Display for Verdict {
 }
 
 /// How many cases ended how.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
 pub struct Tally {
     /// Everything expected was seen.
     pub passed: usize,

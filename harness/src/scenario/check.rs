@@ -134,6 +134,16 @@ pub fn surroundings(case: &Case, around: &Surroundings<'_>) -> Vec<Fault> {
     {
         faults.push(Fault::new(FaultCode::BadValue, firmware.span.clone(), reason));
     }
+    if let Some(elf) = &case.elf {
+        let path = &elf.text;
+        let bad = |message| Fault::new(FaultCode::BadValue, elf.span.clone(), message);
+        if let Err(reason) = confined(path) {
+            faults.push(bad(format!("the path `{path}` {reason}")));
+        } else if !(around.exists)(path) {
+            let help = "build the firmware first; paths start at the root of the project";
+            faults.push(bad(format!("there is no file `{path}`")).help(help));
+        }
+    }
     for entry in case.all_steps() {
         for (path, span) in entry.step.facts().files {
             if !(around.exists)(path) {

@@ -128,7 +128,9 @@ impl SourceText {
 }
 
 /// A place in a file, both numbers from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, schemars::JsonSchema,
+)]
 pub struct Place {
     /// Line.
     pub line: usize,

@@ -108,6 +108,8 @@ pub struct Case {
     pub board: Spanned,
     /// Name or path of the firmware.
     pub firmware: Option<Spanned>,
+    /// Path of the ELF file that the firmware was made of, to say where it crashed.
+    pub elf: Option<Spanned>,
     /// How long it may take, in device time.
     pub timeout: Span,
     /// Texts that must never appear.

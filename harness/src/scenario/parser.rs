@@ -246,6 +246,7 @@ fn read_case(
     let tags = fields.or("tags", Vec::new(), decoder);
     let board = fields.or("board", Spanned { text: DEFAULT_BOARD.to_owned(), span: 0..0 }, decoder);
     let firmware = fields.optional::<Spanned>("firmware", decoder);
+    let elf = fields.optional::<Spanned>("elf", decoder);
     let default_timeout = match dialect {
         Dialect::Benchrig => DEFAULT_TIMEOUT,
         Dialect::Wokwi => WOKWI_TIMEOUT,
@@ -292,6 +293,7 @@ fn read_case(
         dialect,
         board: board?,
         firmware: firmware?,
+        elf: elf?,
         timeout: timeout?,
         never: never?,
         unmodelled: unmodelled?,

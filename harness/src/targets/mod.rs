@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use standing::Core;
@@ -20,7 +21,7 @@ use crate::serve::machine::Served;
 use crate::time::DeviceTime;
 
 /// Something a target can do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Capability {
     /// Read and write a serial port.
@@ -97,6 +98,20 @@ impl fmt::Display for Port {
     }
 }
 
+impl JsonSchema for Port {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Port".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "A serial port of the board.",
+            "type": "string",
+            "enum": [Self::Console.to_string(), Self::Uart1.to_string(), Self::Uart2.to_string()],
+        })
+    }
+}
+
 impl Serialize for Port {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -140,7 +155,7 @@ impl fmt::Display for Button {
 }
 
 /// The level of a pin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
     /// Near ground.
@@ -296,7 +311,7 @@ pub enum TargetError {
 }
 
 /// One access that the model of a target does not cover.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct UnmodelledAccess {
     /// Device by its manual name.
     pub device: String,
@@ -318,7 +333,7 @@ impl fmt::Display for UnmodelledAccess {
 }
 
 /// What a target says about itself when the case is over.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, JsonSchema)]
 pub struct MachineReport {
     /// Device time at the end.
     pub time: DeviceTime,
