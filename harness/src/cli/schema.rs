@@ -31,11 +31,7 @@ impl Schema {
         let text = match (self.manual, self.events) {
             (true, _) => manual(),
             (_, true) => events(),
-            _ => format!(
-                "{:#}
-",
-                schema()
-            ),
+            _ => format!("{:#}\n", schema()),
         };
         terminal.say(text.trim_end());
         ExitCode::Passed

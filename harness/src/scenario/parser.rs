@@ -46,6 +46,11 @@ pub const SCENARIO: Reference = Reference {
             Kind::Text,
             "A name from firmware.toml, or the path of an image, an ELF file or a build folder. It is in the flash when the case begins, unless a step writes flash.",
         ),
+        Key::optional(
+            "elf",
+            Kind::Text,
+            "The ELF file that the firmware was made of, to say where in the source it crashed; what lies beside the firmware is found without.",
+        ),
         Key::or(
             "timeout",
             Kind::Duration,
