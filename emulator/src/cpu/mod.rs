@@ -104,9 +104,9 @@ pub struct Cpu {
     events: u64,
     /// Cycles of a finished instruction that have still to pass.
     owed: u64,
-    /// Instructions that the host has executed. Polling loops and ROM functions that pass without
-    /// being executed are not in it, so it measures speed and is no state of the guest.
-    executed: u64,
+    /// Cycles that passed without an instruction: waiting, skipped polling loops, ROM functions.
+    /// Counting these costs the loop nothing, where counting instructions would.
+    idle: u64,
 }
 
 impl Cpu {
@@ -174,7 +174,7 @@ impl Cpu {
             skip_polling_loops: true,
             events: 0,
             owed: 0,
-            executed: 0,
+            idle: 0,
         };
         for n in 0..3 {
             cpu.set_ccompare(n, 0, 0);
@@ -190,7 +190,7 @@ impl Cpu {
         self.external = old.external;
         self.skip_polling_loops = old.skip_polling_loops;
         self.events = old.events;
-        self.executed = old.executed;
+        self.idle = old.idle;
         self.set_ccount(0, self.cycle);
     }
 
@@ -202,9 +202,20 @@ impl Cpu {
     }
 
     /// Instructions that the host has executed for this core so far: fewer than its cycles, since
-    /// waiting, skipped polling loops and native ROM functions are none.
+    /// waiting, skipped polling loops and native ROM functions are none. It measures speed and is
+    /// no state of the guest.
     pub fn executed(&self) -> u64 {
-        self.executed
+        self.cycle - self.idle
+    }
+
+    /// Lets time pass without instructions up to `cycle`, if that is still to come.
+    pub fn idle_until(&mut self, cycle: u64) {
+        self.idle_for(cycle.saturating_sub(self.cycle));
+    }
+
+    fn idle_for(&mut self, cycles: u64) {
+        self.cycle += cycles;
+        self.idle += cycles;
     }
 
     /// Notes that control has been redirected from `pc` to the vector at `self.pc`. Inside a block
@@ -291,7 +302,7 @@ impl Cpu {
     /// anything else happens on this core.
     pub fn charge(&mut self, cycles: u64, end: u64) {
         let now = cycles.min(end.saturating_sub(self.cycle));
-        self.cycle += now;
+        self.idle_for(now);
         self.owed += cycles - now;
     }
 

@@ -436,7 +436,7 @@ impl Esp32 {
             }
         }
         for cpu in &mut self.cpus {
-            cpu.cycle = cpu.cycle.max(end);
+            cpu.idle_until(end);
         }
         self.cycle = end;
         self.system.advance(self.system.clock.instant(self.cycle));
@@ -460,8 +460,7 @@ impl Esp32 {
                 let here = self.cpus[core].cycle;
                 if !both {
                     // What wakes the waiting core up must not happen in its past.
-                    let other = &mut self.cpus[1 - core];
-                    other.cycle = other.cycle.max(here);
+                    self.cpus[1 - core].idle_until(here);
                 }
                 self.attend();
                 // The other core may be awake now, or a deadline nearer.
@@ -723,7 +722,7 @@ impl Esp32 {
         self.system.reset_core(core);
         let cycle = self.cycle.max(self.cpus[core.index()].cycle);
         let cpu = &mut self.cpus[core.index()];
-        cpu.cycle = cycle;
+        cpu.idle_until(cycle);
         cpu.reset();
         if core == CoreId::Pro {
             self.boot = self.fresh_boot.clone();

@@ -74,7 +74,7 @@ impl Cpu {
             }
             let limit = end.min(self.next_timer);
             if self.waiting {
-                self.cycle = limit;
+                self.idle_until(limit);
                 continue;
             }
             if self.single_step {
@@ -130,12 +130,12 @@ impl Cpu {
             let mut done = 0;
             let leave = self.execute(code.ops(&block, n), &block, code, bus, &mut done);
             self.cycle += done as u64;
-            self.executed += done as u64;
             match leave {
                 Leave::To(target) => {
                     self.pc = target;
                     if target == block.pc && block.may_spin && self.skip_polling_loops {
-                        self.cycle += spin.skip(self, bus, done as u64, limit);
+                        let skipped = spin.skip(self, bus, done as u64, limit);
+                        self.idle_for(skipped);
                     }
                 }
                 Leave::Sequential => self.pc = self.next_in_sequence(code, &block, done),
