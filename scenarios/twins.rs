@@ -57,6 +57,20 @@ const TWINS: &[Twin] = &[
         bad: "machine.freq(40000000) or {{frequency}}\"",
         fails: "machine.freq",
     },
+    // Wiring: the power that fails is that of the wrong board.
+    Twin {
+        scenario: "two-boards",
+        good: "        - power-cycle: {off-for: 2s}\n",
+        bad: "        - delay: 2s\n",
+        fails: "POWERON_RESET",
+    },
+    // Firmware that does not keep all of it.
+    Twin {
+        scenario: "two-boards",
+        good: "f.write('{{token}}'); f.close()",
+        bad: "f.write('{{token}}'[1:]); f.close()",
+        fails: "token == ",
+    },
     // Wiring: the supply does not sag.
     Twin {
         scenario: "brownout",
@@ -170,7 +184,7 @@ fn files(folder: &Path) -> BTreeSet<PathBuf> {
 
 #[rstest]
 fn a_broken_twin_fails_at_the_step_that_must_notice(
-    #[values(0, 1, 2, 3, 4, 5, 6, 7)] number: usize,
+    #[values(0, 1, 2, 3, 4, 5, 6, 7, 8, 9)] number: usize,
 ) {
     let Twin { scenario, good, bad, fails } = &TWINS[number];
     let text = std::fs::read_to_string(file_of(scenario)).expect("the scenario");
@@ -195,7 +209,7 @@ fn every_committed_scenario_has_a_broken_twin_and_every_twin_is_run() {
     let committed: BTreeSet<_> = scenarios().iter().filter_map(stem).collect();
     let twins: BTreeSet<_> = TWINS.iter().map(|twin| twin.scenario.to_owned()).collect();
     assert_eq!(committed, twins);
-    assert_eq!(TWINS.len(), 8, "the test above counts them");
+    assert_eq!(TWINS.len(), 10, "the test above counts them");
 }
 
 #[test]

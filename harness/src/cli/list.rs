@@ -36,7 +36,7 @@ impl List {
             terminal.say(format_args!(
                 "{:width$}  {}  {:>3} steps  {}{tags}",
                 case.name,
-                case.board.text,
+                case.board.profile.text,
                 case.steps.len(),
                 case.title
             ));

@@ -39,10 +39,10 @@ impl Show {
 fn show(terminal: &Terminal, plan: &Plan, planned: &PlannedCase) {
     let case = &planned.case;
     terminal.say(format_args!("{}: {}", case.name, case.title));
-    let firmware = case.firmware.as_ref().map_or("none", |firmware| &firmware.text);
+    let firmware = case.board.firmware.as_ref().map_or("none", |firmware| &firmware.text);
     terminal.say(format_args!(
         "  board {}, firmware {firmware}, at most {} of device time",
-        case.board.text, case.timeout
+        case.board.profile.text, case.timeout
     ));
     match planned.lacks() {
         Some(Reason::MissingCapabilities { missing }) => {

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::record::PortOf;
 use super::words::{Palette, proof, reason, seconds, wall};
 use super::{Report, anchor};
 use crate::runner::events::Event;
@@ -360,8 +361,9 @@ impl<P: Write, S: Write> Report for Console<P, S> {
                     running.bar.set_message(format!("{what}: {hundredths} %"));
                 }
             }
-            Event::Serial { case, port, time, text } => {
+            Event::Serial { case, on, port, time, text } => {
                 if self.look.serial {
+                    let port = PortOf { on: on.clone(), port: *port };
                     let head = format!("       {port} {}", seconds(*time));
                     let line = format!("{} {text}", self.progress_ink.faint.apply_to(head));
                     self.case_line(*case, &line);
@@ -473,6 +475,7 @@ steps:
             title: format!("{name}'s title"),
             file: String::new(),
             board: "board".to_owned(),
+            boards: BTreeMap::new(),
             tags: Vec::new(),
             steps: 2,
             attempt: 1,
@@ -513,6 +516,7 @@ steps:
             verdict: Verdict::Passed,
             reason: None,
             machine: None,
+            machines: BTreeMap::new(),
             transcript_hash: None,
             again: false,
             wall_ms: 0,
@@ -524,7 +528,13 @@ steps:
         let (mut progress, mut summary) = (Vec::new(), Vec::new());
         let mut console = Console::new(&mut progress, &mut summary, look(Progress::Lines));
         let time = DeviceTime::ZERO;
-        let said = Event::Serial { case: 1, port: Port::Console, time, text: "hello".to_owned() };
+        let said = Event::Serial {
+            case: 1,
+            on: None,
+            port: Port::Console,
+            time,
+            text: "hello".to_owned(),
+        };
         let mut events = vec![run_started(2), started(0, "one"), started(1, "two"), said];
         events.extend(step(1, "delay"));
         events.extend(step(0, "log"));

@@ -91,6 +91,7 @@ mod tests {
                     verdict: Verdict::Failed,
                     reason: None,
                     machine: None,
+                    machines: BTreeMap::new(),
                     transcript_hash: None,
                     again: word == "again",
                     wall_ms: 0,

@@ -1,12 +1,14 @@
 //! The run as a tree, gathered from its events, for the reports that are written at its end.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use crate::runner::crash::Crash;
 use crate::runner::events::{Event, Reason};
 use crate::runner::evidence::Evidence;
 use crate::runner::verdict::{Tally, Verdict};
 use crate::scenario::fault::Place;
+use crate::scenario::model::BoardName;
 use crate::targets::{Level, MachineReport, Port};
 use crate::time::DeviceTime;
 
@@ -28,15 +30,17 @@ pub(super) struct Try {
     pub(super) title: String,
     pub(super) file: String,
     pub(super) board: String,
+    /// The profiles of further boards, by their names.
+    pub(super) boards: BTreeMap<String, String>,
     pub(super) tags: Vec<String>,
     pub(super) attempt: u32,
-    /// Name and hash of the firmware.
+    /// Name and hash of the firmware of the case's own board.
     pub(super) image: Option<(String, String)>,
     pub(super) steps: Vec<StepRecord>,
     /// What happened, in the order it was told.
     pub(super) entries: Vec<Entry>,
-    /// The edges of each GPIO.
-    pub(super) pins: BTreeMap<u8, Vec<(DeviceTime, Level)>>,
+    /// The edges of each pad.
+    pub(super) pins: BTreeMap<Pad, Vec<(DeviceTime, Level)>>,
     pub(super) end: Option<End>,
 }
 
@@ -46,6 +50,8 @@ pub(super) struct End {
     pub(super) verdict: Verdict,
     pub(super) reason: Option<Box<Reason>>,
     pub(super) machine: Option<Box<MachineReport>>,
+    /// The same of further boards, by their names.
+    pub(super) machines: BTreeMap<String, MachineReport>,
     pub(super) wall_ms: u64,
 }
 
@@ -69,9 +75,37 @@ pub(super) enum Entry {
     /// The step of this number began.
     Step(usize),
     /// A port said a line.
-    Line { port: Port, time: DeviceTime, text: String },
+    Line { port: PortOf, time: DeviceTime, text: String },
     /// The guest died.
     Crash(Box<Crash>),
+}
+
+/// A port of one of the case's boards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PortOf {
+    pub(super) on: BoardName,
+    pub(super) port: Port,
+}
+
+impl fmt::Display for PortOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.on.iter().try_for_each(|name| write!(f, "{name} "))?;
+        write!(f, "{}", self.port)
+    }
+}
+
+/// A pad of one of the case's boards.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Pad {
+    pub(super) on: BoardName,
+    pub(super) gpio: u8,
+}
+
+impl fmt::Display for Pad {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.on.iter().try_for_each(|name| write!(f, "{name} "))?;
+        write!(f, "GPIO{}", self.gpio)
+    }
 }
 
 impl Try {
@@ -90,6 +124,11 @@ impl Try {
 
     pub(super) fn machine(&self) -> Option<&MachineReport> {
         self.end.as_ref()?.machine.as_deref()
+    }
+
+    /// The reports of further machines, by the names of their boards.
+    pub(super) fn machines(&self) -> impl Iterator<Item = (&String, &MachineReport)> {
+        self.end.iter().flat_map(|end| &end.machines)
     }
 
     /// Device time at the end.
@@ -130,18 +169,21 @@ impl Record {
                 self.target.clone_from(target);
                 self.seed = *seed;
             }
-            Event::CaseStarted { case, name, title, file, board, tags, attempt, .. } => {
+            Event::CaseStarted {
+                case, name, title, file, board, boards, tags, attempt, ..
+            } => {
                 self.cases.entry(*case).or_default().push(Try {
                     name: name.clone(),
                     title: title.clone(),
                     file: file.clone(),
                     board: board.clone(),
+                    boards: boards.clone(),
                     tags: tags.clone(),
                     attempt: *attempt,
                     ..Try::default()
                 });
             }
-            Event::Image { case, name, sha256 } => {
+            Event::Image { case, on: None, name, sha256 } => {
                 self.current(*case)?.image = Some((name.clone(), sha256.clone()));
             }
             Event::StepStarted { case, summary, file, place, time, .. } => {
@@ -158,12 +200,14 @@ impl Record {
                     wall_ms: 0,
                 });
             }
-            Event::Serial { case, port, time, text } => {
-                let line = Entry::Line { port: *port, time: *time, text: text.clone() };
+            Event::Serial { case, on, port, time, text } => {
+                let port = PortOf { on: on.clone(), port: *port };
+                let line = Entry::Line { port, time: *time, text: text.clone() };
                 self.current(*case)?.entries.push(line);
             }
-            Event::Pin { case, time, gpio, level } => {
-                self.current(*case)?.pins.entry(*gpio).or_default().push((*time, *level));
+            Event::Pin { case, on, time, gpio, level } => {
+                let pad = Pad { on: on.clone(), gpio: *gpio };
+                self.current(*case)?.pins.entry(pad).or_default().push((*time, *level));
             }
             Event::Crash { case, crash, .. } => {
                 self.current(*case)?.entries.push(Entry::Crash(crash.clone()));
@@ -175,11 +219,12 @@ impl Record {
                 step.evidence.clone_from(evidence);
                 step.wall_ms = *wall_ms;
             }
-            Event::CaseFinished { case, verdict, reason, machine, wall_ms, .. } => {
+            Event::CaseFinished { case, verdict, reason, machine, machines, wall_ms, .. } => {
                 self.current(*case)?.end = Some(End {
                     verdict: *verdict,
                     reason: reason.clone(),
                     machine: machine.clone(),
+                    machines: machines.clone(),
                     wall_ms: *wall_ms,
                 });
             }
@@ -187,7 +232,10 @@ impl Record {
                 self.tally = *tally;
                 self.wall_ms = *wall_ms;
             }
-            Event::Firmware { .. } | Event::FirmwareBytes { .. } | Event::StepProgress { .. } => {}
+            Event::Firmware { .. }
+            | Event::FirmwareBytes { .. }
+            | Event::Image { .. }
+            | Event::StepProgress { .. } => {}
         }
         Some(())
     }
@@ -204,6 +252,7 @@ mod tests {
             title: String::new(),
             file: String::new(),
             board: String::new(),
+            boards: BTreeMap::new(),
             tags: Vec::new(),
             steps: 1,
             attempt,
@@ -213,7 +262,7 @@ mod tests {
 
     fn said(case: usize, text: &str) -> Event {
         let (port, time) = (Port::Console, DeviceTime::ZERO);
-        Event::Serial { case, port, time, text: text.to_owned() }
+        Event::Serial { case, on: None, port, time, text: text.to_owned() }
     }
 
     #[test]

@@ -113,7 +113,7 @@ pub(crate) fn events() -> Vec<Event> {
 fn pins(case: usize, start: DeviceTime) -> Vec<Event> {
     let pin = |us, gpio, high: bool| {
         let (time, level) = (start + Span::from_micros(us), high.into());
-        Event::Pin { case, time, gpio, level }
+        Event::Pin { case, on: None, time, gpio, level }
     };
     let mut pins = vec![pin(0, 2, false), pin(0, 18, false)];
     pins.extend((1..7).map(|n| pin(5_000 * n, 2, n % 2 == 1)));

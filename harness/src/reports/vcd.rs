@@ -21,12 +21,20 @@ fn dump(shown: &Try) -> io::Result<Option<Vec<u8>>> {
     let mut writer = Writer::new(&mut out);
     writer.comment(&one_line(&shown.name))?;
     writer.timescale(1, TimescaleUnit::NS)?;
-    writer.add_module(&format!("board_{}", identifier(&shown.board)))?;
     let mut wires = BTreeMap::new();
-    for gpio in shown.pins.keys() {
-        wires.insert(*gpio, writer.add_wire(1, &format!("gpio{gpio}"))?);
+    // Pads are sorted by their boards, the case's own first.
+    let pads: Vec<_> = shown.pins.keys().collect();
+    for of_board in pads.chunk_by(|a, b| a.on == b.on) {
+        let module = match &of_board[0].on {
+            None => format!("board_{}", shown.board),
+            Some(name) => format!("{name}_{}", shown.boards.get(name).map_or("", String::as_str)),
+        };
+        writer.add_module(&identifier(&module))?;
+        for pad in of_board {
+            wires.insert(*pad, writer.add_wire(1, &format!("gpio{}", pad.gpio))?);
+        }
+        writer.upscope()?;
     }
-    writer.upscope()?;
     writer.enddefinitions()?;
     // Nothing is known of a pin before its first edge.
     writer.timestamp(0)?;
@@ -38,7 +46,7 @@ fn dump(shown: &Try) -> io::Result<Option<Vec<u8>>> {
     let mut edges: Vec<_> = shown
         .pins
         .iter()
-        .flat_map(|(gpio, edges)| edges.iter().map(|(time, level)| (*time, wires[gpio], *level)))
+        .flat_map(|(pad, edges)| edges.iter().map(|(time, level)| (*time, wires[pad], *level)))
         .collect();
     edges.sort_by_key(|(time, ..)| *time);
     let mut now = 0;
@@ -97,6 +105,7 @@ pub fn is_file(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reports::record::Pad;
     use crate::reports::testing::record;
     use crate::time::DeviceTime;
     use vcd::{Command, Parser};
@@ -142,8 +151,8 @@ mod tests {
         let (scale, wires, changes) = read(&bytes);
         assert_eq!(scale, Some((1, TimescaleUnit::NS)));
         assert_eq!(wires, ["gpio2", "gpio18"]);
-        for (gpio, edges) in &case.pins {
-            let name = format!("gpio{gpio}");
+        for (pad, edges) in &case.pins {
+            let name = format!("gpio{}", pad.gpio);
             let mut expected = vec![(0, Value::X)];
             expected.extend(
                 edges
@@ -176,7 +185,7 @@ mod tests {
     #[test]
     fn an_edge_at_the_very_start_is_kept() {
         let mut shown = Try::default();
-        shown.pins.insert(5, vec![(DeviceTime::ZERO, Level::High)]);
+        shown.pins.insert(Pad { on: None, gpio: 5 }, vec![(DeviceTime::ZERO, Level::High)]);
         let (.., changes) = read(&dump(&shown).unwrap().unwrap());
         assert_eq!(changes.last(), Some(&(0, "gpio5".to_owned(), Value::V1)));
     }

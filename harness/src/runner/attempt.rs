@@ -5,9 +5,11 @@
 //! ```
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::boards::{self, Board, Boards};
 use super::crash::Crash;
 use super::events::{Event, Reason};
 use super::evidence::{Evidence, UnityTest};
@@ -16,21 +18,23 @@ use super::failure::{Failure, StepError, StepPlace};
 use super::firmware::{FirmwareTrouble, FlashImage};
 use super::play::play;
 use super::schedule::Saved;
-use super::session::{News, Session, SessionState, Setup};
+use super::session::{Common, News, Session, SessionState, Setup};
 use super::verdict::Verdict;
-use crate::scenario::model::{Case, Unmodelled};
+use crate::scenario::model::{BoardEntry, BoardName, Case, Unmodelled};
 use crate::scenario::values::{Secrets, Values};
 use crate::snapshots::SnapshotFolder;
 use crate::symbols::Symbols;
 use crate::targets::{MachineReport, Target, TargetRequest};
 use crate::time::DeviceTime;
-use crate::transcript::{Transcript, printable};
+use crate::transcript::printable;
 
 /// How an attempt ended.
 pub(super) struct CaseEnd {
     pub(super) verdict: Verdict,
     pub(super) reason: Option<Reason>,
     pub(super) machine: Option<MachineReport>,
+    /// The same of further boards, by their names.
+    pub(super) machines: BTreeMap<String, MachineReport>,
     pub(super) transcript_hash: Option<String>,
     /// The target as the last step left it.
     pub(super) target: Option<Box<dyn Target>>,
@@ -39,9 +43,19 @@ pub(super) struct CaseEnd {
 impl CaseEnd {
     /// An end before anything began.
     pub(super) fn without_machine(verdict: Verdict, reason: Reason) -> Self {
-        Self { verdict, reason: Some(reason), machine: None, transcript_hash: None, target: None }
+        Self {
+            verdict,
+            reason: Some(reason),
+            machine: None,
+            machines: BTreeMap::new(),
+            transcript_hash: None,
+            target: None,
+        }
     }
 }
+
+/// The firmware of a board, or why there is none.
+pub(super) type FirmwareOf = Result<Option<Arc<FlashImage>>, FirmwareTrouble>;
 
 /// One attempt at one case.
 pub(super) struct Attempt<'r> {
@@ -50,8 +64,8 @@ pub(super) struct Attempt<'r> {
     pub(super) case: &'r Case,
     pub(super) secrets: &'r Secrets,
     pub(super) around: &'r Surroundings<'r>,
-    /// The scenario's firmware, if it names one.
-    pub(super) firmware: Result<Option<Arc<FlashImage>>, FirmwareTrouble>,
+    /// The firmware of a board, if the scenario names one.
+    pub(super) firmware: &'r dyn Fn(&BoardEntry) -> FirmwareOf,
     /// What to go on from instead of the beginning.
     pub(super) saved: Option<Saved>,
     /// After how many steps the case is saved for others, in ascending order.
@@ -79,28 +93,29 @@ impl Teller<'_> {
 
 impl Attempt<'_> {
     pub(super) fn run(mut self) -> CaseEnd {
-        let firmware = match std::mem::replace(&mut self.firmware, Ok(None)) {
-            Ok(firmware) => firmware,
-            Err(error) => return self.broken(&StepError::Firmware(error)),
-        };
         let (number, case, secrets) = (self.number, self.case, self.secrets);
-        if let Some(image) = &firmware {
-            let (name, sha256) = (image.name.clone(), image.sha256.clone());
-            (self.emit)(Event::Image { case: number, name, sha256 });
+        for (on, board) in case.boards() {
+            match (self.firmware)(board) {
+                Err(error) => return self.broken(&StepError::Firmware(error)),
+                Ok(None) => {}
+                Ok(Some(image)) => {
+                    let (name, sha256) = (image.name.clone(), image.sha256.clone());
+                    (self.emit)(Event::Image { case: number, on, name, sha256 });
+                }
+            }
         }
-        let symbols = self.symbols(firmware.as_deref());
-        let saved = self.saved.take();
-        let (done, mut target, state, told) = match saved {
-            Some(Saved { steps, target, state, events }) => (steps, target, Some(state), events),
-            None => match self.open(firmware.as_deref()) {
-                Ok(target) => (0, target, None, Vec::new()),
-                Err(error) => return self.broken(&error),
-            },
+        let (case, around, firmware) = (self.case, self.around, self.firmware);
+        let maker = Maker { case, around, firmware };
+        let (done, board, told) = match self.saved.take() {
+            Some(Saved { steps, target, state, events }) => {
+                (steps, maker.around(None, target, Some(state)), events)
+            }
+            None => (0, maker.open(None), Vec::new()),
         };
-        let state = state.unwrap_or_else(|| {
-            let values = Values::new(self.around.environment.clone());
-            SessionState::new(target.now(), case.timeout, case.never.clone(), values)
-        });
+        let Board { mut target, firmware, symbols, pins, state } = match board {
+            Ok(board) => board,
+            Err(error) => return self.broken(&error),
+        };
         let places = std::mem::take(&mut self.places);
         let remembers = (!places.is_empty()).then(Vec::new);
         let teller = RefCell::new(Teller { emit: &mut *self.emit, told: remembers });
@@ -114,7 +129,7 @@ impl Attempt<'_> {
         }
 
         let step = Cell::new(0);
-        let mut news = |news: News<'_>| match news {
+        let mut news = |on: &BoardName, news: News| match news {
             News::Progress { what, progress } => teller.borrow_mut().tell(Event::StepProgress {
                 case: number,
                 step: step.get(),
@@ -124,28 +139,28 @@ impl Attempt<'_> {
             }),
             News::Line { port, time, text } => teller.borrow_mut().tell(Event::Serial {
                 case: number,
+                on: on.clone(),
                 port,
                 time,
-                text: printable(&secrets.redact(text)),
+                text: printable(&secrets.redact(&text)),
             }),
             News::Pin { gpio, time, level } => {
-                teller.borrow_mut().tell(Event::Pin { case: number, time, gpio, level });
+                let on = on.clone();
+                teller.borrow_mut().tell(Event::Pin { case: number, on, time, gpio, level });
             }
             News::Crash(crash) => teller.borrow_mut().tell(Event::Crash {
                 case: number,
+                on: on.clone(),
                 // The last step that began before.
                 step: starts.borrow().partition_point(|start| *start < crash.time).max(1) - 1,
-                crash: Box::new(redact_crash(crash.clone(), secrets)),
+                crash: Box::new(redact_crash(*crash, secrets)),
             }),
             News::Time(_) => {}
         };
-        let setup = Setup {
-            target: &mut *target,
+        let common = Common {
             dialect: case.dialect,
             timeout: case.timeout,
             secrets: secrets.clone(),
-            firmware,
-            symbols,
             project: case.project.clone(),
             snapshots: SnapshotFolder::beside(
                 &case.path,
@@ -155,12 +170,21 @@ impl Attempt<'_> {
             operator: self.around.operator,
             cancelled: self.around.cancelled,
             wall_limit: self.around.wall_limit.map(|span| (Instant::now() + span, span)),
+        };
+        let more = |name: &str| maker.open(Some(name));
+        let setup = Setup {
+            on: None,
+            target: &mut *target,
+            firmware,
+            symbols,
+            common,
+            boards: Boards::new(&more),
             news: &mut news,
         };
         let mut session = Session::new(setup, state);
 
         let mut outcome = Ok(());
-        for gpio in case.pins() {
+        for gpio in pins {
             outcome = outcome.and(session.observe_pin(gpio).map_err(|error| (None, error)));
         }
         let steps = if outcome.is_ok() { &case.steps[..] } else { &[] };
@@ -204,15 +228,21 @@ impl Attempt<'_> {
             }
         }
         let last = session.end();
+        let now = session.now();
+        let others = boards::end_all(&mut session, now, outcome.is_ok() && last.is_ok());
         if outcome.is_ok() {
-            outcome = last.map_err(|error| (None, error));
+            outcome = last.and(others).map_err(|error| (None, error));
         }
-        let hash = transcript_hash(session.transcripts());
-        drop(session);
+        let (state, boards) = session.into_parts();
+        let mut boards = boards.into_inner();
+        let hash = transcript_hash(&state, &boards);
         let machine = target.finish();
-        if outcome.is_ok() && case.unmodelled == Unmodelled::Deny && !machine.unmodelled.is_empty()
-        {
-            outcome = Err((None, unmodelled(&machine)));
+        let finished = boards.iter_mut().map(|(name, board)| (name.clone(), board.target.finish()));
+        let machines: BTreeMap<_, _> = finished.collect();
+        let gap = std::iter::once(&machine).chain(machines.values());
+        let gap = gap.clone().find(|machine| !machine.unmodelled.is_empty());
+        if let (Ok(()), Unmodelled::Deny, Some(machine)) = (&outcome, case.unmodelled, gap) {
+            outcome = Err((None, unmodelled(machine)));
         }
         let (verdict, reason) = match outcome {
             Ok(()) => (Verdict::Passed, None),
@@ -222,30 +252,10 @@ impl Attempt<'_> {
             verdict,
             reason,
             machine: Some(machine),
+            machines,
             transcript_hash: Some(hash),
             target: Some(target),
         }
-    }
-
-    fn open(&self, firmware: Option<&FlashImage>) -> Result<Box<dyn Target>, StepError> {
-        let writes_flash = self.case.writes_flash();
-        let request = TargetRequest {
-            board: self.case.board.text.clone(),
-            seed: self.around.seed,
-            flash: match firmware {
-                Some(image) if !writes_flash => image.segments.clone(),
-                _ => Vec::new(),
-            },
-        };
-        Ok(self.around.targets.open(&request)?)
-    }
-
-    /// What is known of the firmware's source: what the person says is truer than what the scenario
-    /// says, and that than what lies beside the image.
-    fn symbols(&self, firmware: Option<&FlashImage>) -> Symbols {
-        let named = || Some(self.case.project.join(&self.case.elf.as_ref()?.text));
-        let beside = || firmware.and_then(|image| image.elf.clone());
-        Symbols::new(self.around.elf.clone().or_else(named).or_else(beside))
     }
 
     fn broken(&self, error: &StepError) -> CaseEnd {
@@ -266,6 +276,64 @@ impl Attempt<'_> {
         };
         let StepPlace { file, place, yaml } = at;
         Reason::Step { step, file, place, yaml: self.secrets.redact(&yaml), during, failure }
+    }
+}
+
+/// Makes the boards of a case.
+struct Maker<'r> {
+    case: &'r Case,
+    around: &'r Surroundings<'r>,
+    firmware: &'r dyn Fn(&BoardEntry) -> FirmwareOf,
+}
+
+impl Maker<'_> {
+    /// What the scenario says of a board that it has, as was checked.
+    fn entry(&self, name: Option<&str>) -> &BoardEntry {
+        let more = name.and_then(|name| self.case.more_boards.get(name));
+        more.unwrap_or(&self.case.board)
+    }
+
+    /// A board as the case finds it.
+    fn open(&self, name: Option<&str>) -> Result<Board, StepError> {
+        let entry = self.entry(name);
+        let number = self.case.boards().take_while(|(board, _)| board.as_deref() != name).count();
+        let firmware = (self.firmware)(entry)?;
+        let target = self.around.targets.open(&TargetRequest {
+            board: entry.profile.text.clone(),
+            // Boards are alike and still not the same.
+            seed: self.around.seed.wrapping_add(number as u64),
+            flash: match &firmware {
+                Some(image) if !self.case.writes_flash(name) => image.segments.clone(),
+                _ => Vec::new(),
+            },
+        })?;
+        self.around(name, target, None)
+    }
+
+    /// The same, around a target that is there already.
+    fn around(
+        &self,
+        name: Option<&str>,
+        target: Box<dyn Target>,
+        state: Option<SessionState>,
+    ) -> Result<Board, StepError> {
+        let entry = self.entry(name);
+        let firmware = (self.firmware)(entry)?;
+        let symbols = self.symbols(entry, firmware.as_deref());
+        let state = state.unwrap_or_else(|| {
+            let values = Values::new(self.around.environment.clone());
+            let never = self.case.never.clone();
+            SessionState::new(target.now(), self.case.timeout, never, values)
+        });
+        Ok(Board { target, firmware, symbols, pins: self.case.pins(name), state })
+    }
+
+    /// What is known of the firmware's source: what the person says is truer than what the scenario
+    /// says, and that than what lies beside the image.
+    fn symbols(&self, entry: &BoardEntry, firmware: Option<&FlashImage>) -> Symbols {
+        let named = || Some(self.case.project.join(&entry.elf.as_ref()?.text));
+        let beside = || firmware.and_then(|image| image.elf.clone());
+        Symbols::new(self.around.elf.clone().or_else(named).or_else(beside))
     }
 }
 
@@ -360,23 +428,25 @@ fn redact_evidence(evidence: &Evidence, secrets: &Secrets) -> Evidence {
     }
 }
 
-/// FNV-1a over port, time and bytes of everything said: equal runs have equal hashes.
-fn transcript_hash<'t>(
-    transcripts: impl Iterator<Item = (crate::targets::Port, &'t Transcript)>,
-) -> String {
+/// FNV-1a over board, port, time and bytes of everything said: equal runs have equal hashes.
+fn transcript_hash(own: &SessionState, more: &BTreeMap<String, Board>) -> String {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     let mut take = |bytes: &[u8]| {
         for byte in bytes {
             hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
         }
     };
-    for (port, transcript) in transcripts {
-        take(port.to_string().as_bytes());
-        for (length, time) in transcript.deliveries() {
-            take(&(*length as u64).to_le_bytes());
-            take(&time.nanos().to_le_bytes());
+    let more = more.iter().map(|(name, board)| (name.as_str(), &board.state));
+    for (name, state) in std::iter::once(("", own)).chain(more) {
+        take(name.as_bytes());
+        for (port, transcript) in state.transcripts() {
+            take(port.to_string().as_bytes());
+            for (length, time) in transcript.deliveries() {
+                take(&(*length as u64).to_le_bytes());
+                take(&time.nanos().to_le_bytes());
+            }
+            take(transcript.raw());
         }
-        take(transcript.raw());
     }
     format!("{hash:016x}")
 }

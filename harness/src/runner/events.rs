@@ -4,6 +4,8 @@
 //! in fields named `wall_…` or `host_…`; all else is the same in every run of the same scenario on a
 //! target with virtual time. Secrets are redacted before an event is emitted.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -12,6 +14,7 @@ use super::evidence::Evidence;
 use super::failure::Failure;
 use super::verdict::{Tally, Verdict};
 use crate::scenario::fault::Place;
+use crate::scenario::model::BoardName;
 use crate::targets::{Capability, Level, MachineReport, Port};
 use crate::time::DeviceTime;
 
@@ -58,6 +61,9 @@ pub enum Event {
         file: String,
         /// The board profile.
         board: String,
+        /// The profiles of further boards, by their names.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        boards: BTreeMap<String, String>,
         /// The words that the scenario can be chosen by.
         tags: Vec<String>,
         /// How many steps it has.
@@ -71,6 +77,9 @@ pub enum Event {
     Image {
         /// The case.
         case: usize,
+        /// Which of the case's boards it is for, if not for its own.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        on: BoardName,
         /// What the scenario calls it.
         name: String,
         /// SHA-256 of its bytes from the first to the last flash offset, gaps as erased flash, in
@@ -109,6 +118,9 @@ pub enum Event {
     Serial {
         /// The case.
         case: usize,
+        /// Which of the case's boards, if not its own.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        on: BoardName,
         /// Who printed it.
         port: Port,
         /// When its last byte came.
@@ -120,6 +132,9 @@ pub enum Event {
     Pin {
         /// The case.
         case: usize,
+        /// Which of the case's boards, if not its own.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        on: BoardName,
         /// When.
         time: DeviceTime,
         /// GPIO number.
@@ -132,6 +147,9 @@ pub enum Event {
     Crash {
         /// The case.
         case: usize,
+        /// Which of the case's boards, if not its own.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        on: BoardName,
         /// The step during which it happened.
         step: usize,
         /// What is known about it.
@@ -162,6 +180,9 @@ pub enum Event {
         reason: Option<Box<Reason>>,
         /// What the machine says about itself.
         machine: Option<Box<MachineReport>>,
+        /// What further machines say about themselves, by the names of their boards.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        machines: BTreeMap<String, MachineReport>,
         /// Hash over everything the ports said, with times, where time is virtual.
         transcript_hash: Option<String>,
         /// Whether the case is tried again, and so not over.

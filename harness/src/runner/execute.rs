@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use super::attempt::{Attempt, CaseEnd};
+use super::attempt::{Attempt, CaseEnd, FirmwareOf};
 use super::events::{Event, HostFork};
 use super::firmware::{FetchNews, FirmwareSource, FirmwareTrouble, FlashImage};
 use super::hold::Hold;
@@ -22,7 +22,7 @@ use super::operator::Operator;
 use super::plan::Plan;
 use super::schedule::{Schedule, Turn};
 use super::verdict::{Skips, Tally, Verdict};
-use crate::scenario::model::{Case, Spanned};
+use crate::scenario::model::{BoardEntry, Case, Spanned};
 use crate::scenario::values::Secrets;
 use crate::snapshots::SnapshotPolicy;
 use crate::targets::{Capability, TargetSource};
@@ -115,8 +115,12 @@ type Images = BTreeMap<(PathBuf, String), Result<Arc<FlashImage>, FirmwareTroubl
 /// The firmware of all cases that run, each once, in the order of the plan.
 fn fetch(plan: &Plan, around: &Surroundings<'_>, emit: &mut dyn FnMut(Event)) -> Images {
     let mut images = Images::new();
-    for planned in plan.cases.iter().filter(|planned| planned.lacks().is_none()) {
-        let Some(key) = image_key(&planned.case) else { continue };
+    let planned = plan.cases.iter().filter(|planned| planned.lacks().is_none());
+    let boards = planned.flat_map(|planned| {
+        let boards = planned.case.boards();
+        boards.filter_map(|(_, board)| image_key(&planned.case, board)).collect::<Vec<_>>()
+    });
+    for key in boards {
         if images.contains_key(&key) || around.cancelled.load(Ordering::Relaxed) {
             continue;
         }
@@ -135,8 +139,8 @@ fn fetch(plan: &Plan, around: &Surroundings<'_>, emit: &mut dyn FnMut(Event)) ->
     images
 }
 
-fn image_key(case: &Case) -> Option<(PathBuf, String)> {
-    let Spanned { text, .. } = case.firmware.as_ref()?;
+fn image_key(case: &Case, board: &BoardEntry) -> Option<(PathBuf, String)> {
+    let Spanned { text, .. } = board.firmware.as_ref()?;
     Some((case.project.clone(), text.clone()))
 }
 
@@ -183,7 +187,8 @@ impl Worker<'_> {
                 name: case.name.clone(),
                 title: case.title.clone(),
                 file: case.source.name.clone(),
-                board: case.board.text.clone(),
+                board: case.board.profile.text.clone(),
+                boards: profiles(case),
                 tags: case.tags.clone(),
                 steps: case.steps.len(),
                 attempt,
@@ -195,7 +200,7 @@ impl Worker<'_> {
                     case,
                     secrets: &secrets,
                     around: self.around,
-                    firmware: self.image(case),
+                    firmware: &|board| self.image(case, board),
                     saved,
                     places: if first { self.schedule.places(number) } else { Vec::new() },
                     pass: &|steps, saved| self.schedule.pass(number, steps, saved),
@@ -220,6 +225,7 @@ impl Worker<'_> {
                 verdict,
                 reason: end.reason.map(Box::new),
                 machine: end.machine.map(Box::new),
+                machines: end.machines,
                 transcript_hash: end.transcript_hash,
                 again,
                 wall_ms: millis(start),
@@ -231,13 +237,19 @@ impl Worker<'_> {
         }
     }
 
-    /// The scenario's firmware, if it names one.
-    fn image(&self, case: &Case) -> Result<Option<Arc<FlashImage>>, FirmwareTrouble> {
-        match image_key(case).and_then(|key| self.images.get(&key)) {
+    /// The firmware of a board, if the scenario names one.
+    fn image(&self, case: &Case, board: &BoardEntry) -> FirmwareOf {
+        match image_key(case, board).and_then(|key| self.images.get(&key)) {
             None => Ok(None),
             Some(image) => image.clone().map(Some),
         }
     }
+}
+
+/// The profiles of the boards besides its own.
+fn profiles(case: &Case) -> BTreeMap<String, String> {
+    let more = case.more_boards.iter();
+    more.map(|(name, board)| (name.clone(), board.profile.text.clone())).collect()
 }
 
 pub(super) fn millis(start: Instant) -> u64 {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::crash::Crash;
 use super::firmware::FirmwareTrouble;
 use crate::scenario::fault::Place;
-use crate::scenario::model::StepEntry;
+use crate::scenario::model::{BoardName, OWN_BOARD, StepEntry};
 use crate::scenario::values::ValueError;
 use crate::targets::TargetError;
 use crate::time::DeviceTime;
@@ -100,6 +100,8 @@ pub struct Inside {
     pub at: StepPlace,
     /// What it was part of, the innermost first, as in `pass 3 of 10`.
     pub during: Vec<String>,
+    /// With which of the case's boards, if not with its own.
+    pub on: BoardName,
     /// How it ended; never [`StepError::Inside`].
     pub error: StepError,
 }
@@ -130,14 +132,36 @@ impl StepError {
     pub fn at(self, entry: &StepEntry) -> Self {
         match self {
             Self::Inside(_) => self,
-            error => Self::Inside(Box::new(Inside { at: entry.into(), during: Vec::new(), error })),
+            error => Self::Inside(Box::new(Inside {
+                at: entry.into(),
+                during: Vec::new(),
+                on: None,
+                error,
+            })),
         }
+    }
+
+    /// The same, of a step that was done with this board.
+    pub fn on(mut self, board: &BoardName) -> Self {
+        if let Self::Inside(inside) = &mut self {
+            inside.on.clone_from(board);
+            inside.during.push(format!("on {}", board.as_deref().unwrap_or(OWN_BOARD)));
+        }
+        self
     }
 
     /// The same, with what the step was part of.
     pub fn during(mut self, what: impl Into<String>) -> Self {
         if let Self::Inside(inside) = &mut self {
             inside.during.push(what.into());
+        }
+        self
+    }
+
+    /// The same, of something that belongs to no step, with the board in its words.
+    pub fn of_board(mut self, board: &BoardName) -> Self {
+        if let (Self::Failed(failure), Some(name)) = (&mut self, board) {
+            failure.what = format!("on {name}: {}", failure.what);
         }
         self
     }

@@ -8,6 +8,7 @@
 //! | `schedule`, `attempt` | who runs what when; one attempt at one case |
 //! | [`hold`] | the machine of a failed case, for a person to look at |
 //! | [`play`] | plays a step, and the steps inside of it |
+//! | [`boards`] | the further boards of a case, and steps on several at the same time |
 //! | [`session`] | what a step sees of a running case |
 //! | [`guard`] | watches for panics, watchdog resets and `never:` texts |
 //! | [`operator`] | the person at the bench |
@@ -18,6 +19,7 @@
 //! The runner emits events and never prints; reports read events and never decide.
 
 mod attempt;
+pub mod boards;
 pub mod crash;
 pub mod events;
 pub mod evidence;

@@ -56,14 +56,20 @@ impl Plan {
     pub fn new(cases: impl IntoIterator<Item = Arc<Case>>, targets: &dyn TargetSource) -> Self {
         let capabilities = targets.capabilities();
         let planned = |case: Arc<Case>| {
-            let parts = targets.parts(&case.board.text);
             let steps = case.all_steps();
-            let facts = || steps.iter().map(|entry| entry.step.facts());
-            let needs: BTreeSet<_> = facts().flat_map(|facts| facts.needs).copied().collect();
-            let named: BTreeSet<_> = facts().flat_map(|facts| facts.parts).collect();
+            let needs = steps.iter().flat_map(|entry| entry.step.facts().needs);
+            let needs: BTreeSet<_> = needs.copied().collect();
             let missing = needs.difference(&capabilities).copied().collect();
-            let missing_parts = named.into_iter().filter(|name| !parts.iter().any(|it| it == name));
-            let missing_parts = missing_parts.map(str::to_owned).collect();
+            let missing_parts = case
+                .boards()
+                .flat_map(|(name, board)| {
+                    let parts = targets.parts(&board.profile.text);
+                    let steps = case.steps_on(name.as_deref());
+                    let named = steps.into_iter().flat_map(|entry| entry.step.facts().parts);
+                    let missing = named.filter(move |name| !parts.iter().any(|it| it == name));
+                    missing.map(str::to_owned).collect::<BTreeSet<_>>()
+                })
+                .collect();
             PlannedCase { case, missing, missing_parts, fork: None }
         };
         Self { cases: cases.into_iter().map(planned).collect() }

@@ -87,15 +87,15 @@ fn surroundings(case: &Case) -> String {
         "{:?}",
         (
             &case.project,
-            &case.board.text,
-            case.firmware.as_ref().map(|firmware| &firmware.text),
+            &case.board.profile.text,
+            case.board.firmware.as_ref().map(|firmware| &firmware.text),
             // Crashes are told with it.
-            case.elf.as_ref().map(|elf| &elf.text),
+            case.board.elf.as_ref().map(|elf| &elf.text),
             case.dialect,
             case.timeout,
             never,
-            case.writes_flash(),
-            case.pins(),
+            case.writes_flash(None),
+            case.pins(None),
             // What is a secret is redacted from the first event on.
             case.environment_names(),
         )

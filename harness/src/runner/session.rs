@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::boards::Boards;
 use super::crash::{Crash, CrashWatch, DUMP, is_reset};
 use super::evidence::Evidence;
 use super::failure::{Failure, Sighting, StepError};
@@ -21,7 +22,7 @@ use super::firmware::FlashImage;
 use super::guard::{Alarm, Guard};
 use super::operator::{Answer, Operator, Question};
 use super::pins::{PinEdge, Pins, Pulse};
-use crate::scenario::model::Dialect;
+use crate::scenario::model::{BoardName, Dialect};
 use crate::scenario::values::{Secrets, Template, Values};
 use crate::snapshots::SnapshotFolder;
 use crate::symbols::Symbols;
@@ -44,8 +45,8 @@ pub enum Patience {
 }
 
 /// What a session tells while a step runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum News<'n> {
+#[derive(Debug, Clone, PartialEq)]
+pub enum News {
     /// A long operation has come so far.
     Progress {
         /// What is being done, such as `erasing`.
@@ -60,7 +61,7 @@ pub enum News<'n> {
         /// When its last byte came.
         time: DeviceTime,
         /// The line as text.
-        text: &'n str,
+        text: String,
     },
     /// An observed pin has changed.
     Pin {
@@ -72,25 +73,39 @@ pub enum News<'n> {
         level: Level,
     },
     /// The guest has died, and all that it says about that has been heard.
-    Crash(&'n Crash),
+    Crash(Box<Crash>),
     /// Device time went on.
     Time(DeviceTime),
 }
 
-/// What a case brings to its session.
-pub struct Setup<'a> {
-    /// What the case runs against.
-    pub target: &'a mut dyn Target,
+impl News {
+    /// When it happened, if it belongs to a moment.
+    pub fn time(&self) -> Option<DeviceTime> {
+        match self {
+            Self::Progress { .. } => None,
+            Self::Line { time, .. } | Self::Pin { time, .. } | Self::Time(time) => Some(*time),
+            Self::Crash(crash) => Some(crash.time),
+        }
+    }
+
+    /// Whether it is worth telling later.
+    pub fn is_kept(&self) -> bool {
+        !matches!(self, Self::Progress { .. } | Self::Time(_))
+    }
+}
+
+/// Who is told what happens meanwhile, and on which board.
+pub type Tell<'a> = &'a mut dyn FnMut(&BoardName, News);
+
+/// What is the same for all boards of a case.
+#[derive(Clone)]
+pub struct Common<'a> {
     /// Which meaning steps have.
     pub dialect: Dialect,
     /// How long the case may take, in device time.
     pub timeout: Span,
     /// What must not appear in snapshots.
     pub secrets: Secrets,
-    /// The scenario's firmware.
-    pub firmware: Option<Arc<FlashImage>>,
-    /// What is known of the firmware's source.
-    pub symbols: Symbols,
     /// The folder that paths in the scenario start at.
     pub project: PathBuf,
     /// Where snapshots are.
@@ -101,8 +116,24 @@ pub struct Setup<'a> {
     pub cancelled: &'a AtomicBool,
     /// The wall time at which the case ends, and how long it then has taken.
     pub wall_limit: Option<(Instant, Duration)>,
-    /// Is told what happens meanwhile.
-    pub news: &'a mut dyn FnMut(News<'_>),
+}
+
+/// What a session is about.
+pub struct Setup<'a> {
+    /// Which of the case's boards.
+    pub on: BoardName,
+    /// The board itself.
+    pub target: &'a mut dyn Target,
+    /// The board's firmware.
+    pub firmware: Option<Arc<FlashImage>>,
+    /// What is known of the firmware's source.
+    pub symbols: Symbols,
+    /// What it shares with the other boards.
+    pub common: Common<'a>,
+    /// The other boards.
+    pub boards: Boards<'a>,
+    /// Is told what happens.
+    pub news: Tell<'a>,
 }
 
 /// A named moment.
@@ -117,6 +148,8 @@ struct Moment {
 pub struct Session<'a> {
     setup: Setup<'a>,
     state: SessionState,
+    /// News that are not told yet, when they shall be told in another order.
+    held: Option<Vec<News>>,
 }
 
 /// What has happened in a case so far. With a fork of the target it is a saved state of the case.
@@ -164,15 +197,66 @@ impl SessionState {
     }
 }
 
+impl SessionState {
+    /// The values known so far.
+    pub fn values(&self) -> &Values {
+        &self.values
+    }
+
+    /// What every port said.
+    pub fn transcripts(&self) -> impl Iterator<Item = (Port, &Transcript)> {
+        self.ports.iter().map(|(port, transcript)| (*port, transcript))
+    }
+}
+
 impl<'a> Session<'a> {
     /// A session that goes on from `state`.
     pub fn new(setup: Setup<'a>, state: SessionState) -> Self {
-        Self { setup, state }
+        Self { setup, state, held: None }
     }
 
     /// The case as it stands, for another one to go on from; `None` if the target cannot be copied.
     pub fn save(&self) -> Option<(Box<dyn Target>, SessionState)> {
         Some((self.setup.target.fork()?, self.state.clone()))
+    }
+
+    /// What has happened so far.
+    pub fn into_state(self) -> SessionState {
+        self.state
+    }
+
+    /// The same, with the other boards.
+    pub fn into_parts(self) -> (SessionState, Boards<'a>) {
+        (self.state, self.setup.boards)
+    }
+
+    /// What is the same for all boards of the case.
+    pub fn common(&self) -> &Common<'a> {
+        &self.setup.common
+    }
+
+    /// The other boards of the case.
+    pub fn boards(&mut self) -> &mut Boards<'a> {
+        &mut self.setup.boards
+    }
+
+    fn tell(&mut self, news: News) {
+        match &mut self.held {
+            Some(held) if news.is_kept() => held.push(news),
+            _ => (self.setup.news)(&self.setup.on, news),
+        }
+    }
+
+    /// Tells what has happened on a board of the case.
+    pub fn tell_of(&mut self, board: &BoardName, news: News) {
+        (self.setup.news)(board, news);
+    }
+
+    /// Does something, and comes back with its news instead of telling them.
+    pub fn holding_news<T>(&mut self, act: impl FnOnce(&mut Self) -> T) -> (T, Vec<News>) {
+        self.held = Some(Vec::new());
+        let result = act(self);
+        (result, self.held.take().unwrap_or_default())
     }
 
     /// The target itself.
@@ -187,12 +271,17 @@ impl<'a> Session<'a> {
 
     /// Which meaning steps have.
     pub fn dialect(&self) -> Dialect {
-        self.setup.dialect
+        self.setup.common.dialect
     }
 
     /// The values known now.
     pub fn values(&self) -> &Values {
         &self.state.values
+    }
+
+    /// The same, to change them.
+    pub fn values_mut(&mut self) -> &mut Values {
+        &mut self.state.values
     }
 
     /// Gives a name a value.
@@ -210,12 +299,12 @@ impl<'a> Session<'a> {
 
     /// What must not appear in snapshots.
     pub fn secrets(&self) -> &Secrets {
-        &self.setup.secrets
+        &self.setup.common.secrets
     }
 
     /// Where snapshots are.
     pub fn snapshots(&self) -> &SnapshotFolder {
-        &self.setup.snapshots
+        &self.setup.common.snapshots
     }
 
     /// The scenario's firmware, if it names one.
@@ -225,7 +314,7 @@ impl<'a> Session<'a> {
 
     /// The file that a path of the scenario means.
     pub fn file(&self, path: &str) -> PathBuf {
-        self.setup.project.join(path)
+        self.setup.common.project.join(path)
     }
 
     /// What a path of the scenario contains.
@@ -251,11 +340,6 @@ impl<'a> Session<'a> {
         self.state.ports.entry(port).or_default()
     }
 
-    /// What every port said.
-    pub fn transcripts(&self) -> impl Iterator<Item = (Port, &Transcript)> {
-        self.state.ports.iter().map(|(port, transcript)| (*port, transcript))
-    }
-
     /// Names this moment.
     pub fn mark(&mut self, name: &str) {
         // The cursor, not what happens to have arrived by now: that would differ between targets.
@@ -279,7 +363,7 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When nobody is there, or does not answer.
     pub fn ask(&mut self, text: &str, question: Question) -> Result<Answer, StepError> {
-        let Some(operator) = self.setup.operator else {
+        let Some(operator) = self.setup.common.operator else {
             return Err(StepError::Operator("nobody is there to be asked".to_owned()));
         };
         operator.ask(text, question).map_err(|error| StepError::Operator(error.to_string()))
@@ -287,7 +371,7 @@ impl<'a> Session<'a> {
 
     /// Tells how far a long operation is.
     pub fn progress(&mut self, what: &'static str, progress: Progress) {
-        (self.setup.news)(News::Progress { what, progress });
+        self.tell(News::Progress { what, progress });
     }
 
     /// Switches power because a step says so.
@@ -315,9 +399,9 @@ impl<'a> Session<'a> {
     /// # Errors
     /// Trouble with the target.
     pub fn erase_flash(&mut self) -> Result<(), StepError> {
-        let news = &mut self.setup.news;
-        let mut progress = |progress| news(News::Progress { what: "erasing", progress });
-        self.setup.target.erase_flash(&mut progress)?;
+        let Setup { target, news, on, .. } = &mut self.setup;
+        let mut progress = |progress| news(on, News::Progress { what: "erasing", progress });
+        target.erase_flash(&mut progress)?;
         Ok(())
     }
 
@@ -326,9 +410,9 @@ impl<'a> Session<'a> {
     /// # Errors
     /// Trouble with the target.
     pub fn write_flash(&mut self, offset: u32, bytes: &[u8]) -> Result<(), StepError> {
-        let news = &mut self.setup.news;
-        let mut progress = |progress| news(News::Progress { what: "writing", progress });
-        self.setup.target.write_flash(offset, bytes, &mut progress)?;
+        let Setup { target, news, on, .. } = &mut self.setup;
+        let mut progress = |progress| news(on, News::Progress { what: "writing", progress });
+        target.write_flash(offset, bytes, &mut progress)?;
         Ok(())
     }
 
@@ -349,7 +433,14 @@ impl<'a> Session<'a> {
     /// # Errors
     /// As for every wait: an alarm, the end of the case's time, trouble with the target.
     pub fn let_pass(&mut self, span: Span) -> Result<(), StepError> {
-        let until = self.now() + span;
+        self.let_pass_until(self.now() + span)
+    }
+
+    /// Lets device time pass up to `until`, if that is still to come.
+    ///
+    /// # Errors
+    /// As for every wait.
+    pub fn let_pass_until(&mut self, until: DeviceTime) -> Result<(), StepError> {
         while self.advance(until)? == Advance::Output {
             self.excuse_upcoming();
         }
@@ -463,7 +554,7 @@ impl<'a> Session<'a> {
         if self.state.pins.observe(gpio) {
             self.setup.target.observe_pin(gpio)?;
             let (time, level) = (self.now(), self.setup.target.pin(gpio)?);
-            (self.setup.news)(News::Pin { gpio, time, level });
+            self.tell(News::Pin { gpio, time, level });
         }
         Ok(())
     }
@@ -564,10 +655,10 @@ impl<'a> Session<'a> {
     /// The same, but comes back for pins and power too.
     fn advance_to_event(&mut self, until: DeviceTime) -> Result<Advance, StepError> {
         loop {
-            if self.setup.cancelled.load(Ordering::Relaxed) {
+            if self.setup.common.cancelled.load(Ordering::Relaxed) {
                 return Err(StepError::Interrupted);
             }
-            if let Some((end, span)) = self.setup.wall_limit
+            if let Some((end, span)) = self.setup.common.wall_limit
                 && Instant::now() >= end
             {
                 return Err(StepError::WallLimit(span));
@@ -582,7 +673,7 @@ impl<'a> Session<'a> {
                 return Ok(Advance::Deadline);
             }
             if now >= self.state.deadline {
-                let what = format!("the case's time of {} is over", self.setup.timeout);
+                let what = format!("the case's time of {} is over", self.setup.common.timeout);
                 let failure = Failure {
                     seen: self.tail(Port::Console),
                     standing: self.standing(),
@@ -595,7 +686,7 @@ impl<'a> Session<'a> {
                 self.state.alarm.as_ref().map_or(DeviceTime::MAX, |alarm| alarm.time + DUMP);
             let stop = until.min(self.state.deadline).min(alarm).min(now + SLICE);
             let events = self.setup.target.run_until(stop)?;
-            (self.setup.news)(News::Time(self.setup.target.now()));
+            self.tell(News::Time(self.now()));
             if !events.is_empty() {
                 let mut advance = Advance::Signal;
                 for event in events {
@@ -606,7 +697,7 @@ impl<'a> Session<'a> {
                         }
                         TargetEvent::Pin { gpio, time, level } => {
                             self.state.pins.push(gpio, PinEdge { time, level });
-                            (self.setup.news)(News::Pin { gpio, time, level });
+                            self.tell(News::Pin { gpio, time, level });
                         }
                         TargetEvent::PowerLost { time } => self.state.power_lost = Some(time),
                     }
@@ -649,8 +740,9 @@ impl<'a> Session<'a> {
             let told = self.state.told.entry(port).or_default();
             if let Some(text) = transcript.text().get(*told..).filter(|text| !text.is_empty()) {
                 let time = transcript.time_at(transcript.text().len());
-                (self.setup.news)(News::Line { port, time, text });
+                let text = text.to_owned();
                 *told = transcript.text().len();
+                self.tell(News::Line { port, time, text });
             }
         }
         self.end_crashes();
@@ -660,8 +752,11 @@ impl<'a> Session<'a> {
     /// The error of a step, with the crash that may be behind it: one that the scenario has not read
     /// past.
     pub fn with_crash(&mut self, mut error: StepError) -> StepError {
+        // What has failed on another board is not for a death of this one.
+        let elsewhere = matches!(&error, StepError::Inside(inside) if inside.on != self.setup.on);
         if let StepError::Failed(failure) = error.root_mut()
             && failure.crash.is_none()
+            && !elsewhere
         {
             self.end_crashes();
             let unread = |crash: &&Crash| {
@@ -676,7 +771,7 @@ impl<'a> Session<'a> {
 
     fn end_crashes(&mut self) {
         for crash in self.state.crash_watch.end(&self.setup.symbols) {
-            (self.setup.news)(News::Crash(&crash));
+            self.tell(News::Crash(Box::new(crash.clone())));
             self.state.crashes.push(crash);
         }
     }
@@ -695,17 +790,19 @@ impl<'a> Session<'a> {
     fn look_at_new_text(&mut self, port: Port) {
         let transcript = self.state.ports.entry(port).or_default();
         let told = self.state.told.entry(port).or_default();
+        let mut news = Vec::new();
         for line in transcript.lines(*told).take_while(|line| line.complete) {
             let end = line.start + line.text.len();
             let time = transcript.time_at(end + 1);
-            (self.setup.news)(News::Line { port, time, text: line.text });
+            news.push(News::Line { port, time, text: line.text.to_owned() });
             *told = end + 1;
             let (time, watch) = (transcript.time_at(end), &mut self.state.crash_watch);
             for crash in watch.line(port, time, line.text, &self.setup.symbols) {
-                (self.setup.news)(News::Crash(&crash));
+                news.push(News::Crash(Box::new(crash.clone())));
                 self.state.crashes.push(crash);
             }
         }
+        news.into_iter().for_each(|news| self.tell(news));
         if self.state.alarm.is_none() {
             self.next_alarm();
         }

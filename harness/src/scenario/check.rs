@@ -1,27 +1,59 @@
 //! Checks of a whole case that no single field can see: names, marks, order, paths.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::decode::list;
 use super::fault::{Fault, FaultCode, nearest};
-use super::model::{Case, StepEntry, with_inner};
+use super::model::{BoardEntry, Case, OWN_BOARD, StepEntry, steps_by_board};
 use crate::runner::session::confined;
 use crate::steps::ImageRef;
 
-/// Every fault of a list of steps. `has_firmware` says whether the scenario names one.
-pub fn steps(steps: &[StepEntry], has_firmware: bool) -> Vec<Fault> {
-    let steps = with_inner(steps);
+/// A board of the scenario, as the checks of its steps know it.
+#[derive(Debug, Clone)]
+pub struct KnownBoard<'s> {
+    /// Its name; `None` for the scenario's own.
+    pub name: Option<&'s str>,
+    /// Where the name stands.
+    pub span: Range<usize>,
+    /// Whether firmware is named for it.
+    pub has_firmware: bool,
+}
+
+/// Every fault of a list of steps that are done with these boards.
+pub fn steps(steps: &[StepEntry], known: &[KnownBoard<'_>]) -> Vec<Fault> {
+    let all: Vec<_> = steps_by_board(steps).into_iter().map(|(_, entry)| entry).collect();
     let mut faults = Vec::new();
-    names(&steps, &mut faults);
-    marks(&steps, &mut faults);
-    snapshots(&steps, &mut faults);
-    images(&steps, has_firmware, &mut faults);
+    names(steps, &mut Vec::new(), &mut faults);
+    boards(steps, false, known, &mut faults);
+    for board in known {
+        let own = on_board(steps, board.name);
+        marks(&own, &mut faults);
+        images(&own, board.has_firmware, &mut faults);
+    }
+    snapshots(&all, &mut faults);
     faults
 }
 
-/// Every `{{name}}` must have been given a value by an earlier step, or be `env.…`.
-fn names(steps: &[&StepEntry], faults: &mut Vec<Fault>) {
-    let mut known: Vec<&str> = Vec::new();
+/// Boards with which nothing is done.
+pub fn unused_boards(steps: &[StepEntry], known: &[KnownBoard<'_>]) -> Vec<Fault> {
+    let unused = known.iter().filter(|it| on_board(steps, it.name).is_empty());
+    let fault = |board: &KnownBoard<'_>| {
+        let message = format!("no step does anything with the board `{}`", board.name?);
+        let fault = Fault::new(FaultCode::Unused, board.span.clone(), message);
+        Some(fault.help("steps for it stand in `parallel`, under its name"))
+    };
+    unused.filter_map(fault).collect()
+}
+
+fn on_board<'s>(steps: &'s [StepEntry], board: Option<&str>) -> Vec<&'s StepEntry> {
+    let steps = steps_by_board(steps).into_iter().filter(|(on, _)| *on == board);
+    steps.map(|(_, entry)| entry).collect()
+}
+
+/// Every `{{name}}` must have been given a value by an earlier step, or be `env.…`. What is done at
+/// the same time with another board is not earlier.
+fn names<'s>(steps: &'s [StepEntry], known: &mut Vec<&'s str>, faults: &mut Vec<Fault>) {
     for (entry, facts) in steps.iter().map(|entry| (entry, entry.step.facts())) {
         for template in facts.templates {
             for name in template.names() {
@@ -41,6 +73,54 @@ fn names(steps: &[&StepEntry], faults: &mut Vec<Fault>) {
             }
         }
         known.extend(facts.captures);
+        for steps in facts.inner {
+            names(steps, known, faults);
+        }
+        let before = known.len();
+        let mut captured: Vec<&str> = Vec::new();
+        for branch in facts.branches {
+            let mut seen = known[..before].to_vec();
+            names(&branch.steps.0, &mut seen, faults);
+            let mut new = seen.split_off(before);
+            new.sort_unstable();
+            new.dedup();
+            if let Some(twice) = new.iter().find(|name| captured.contains(name)) {
+                let message = format!("another board gives a value to `{twice}` at the same time");
+                let fault = Fault::new(FaultCode::Contradiction, branch.name.clone(), message);
+                faults.push(fault.in_text(&entry.source));
+            }
+            captured.extend(new);
+        }
+        known.extend(captured);
+    }
+}
+
+/// The boards of `parallel` exist, and do not do several things at a time themselves.
+fn boards(steps: &[StepEntry], inside: bool, known: &[KnownBoard<'_>], faults: &mut Vec<Fault>) {
+    for entry in steps {
+        let facts = entry.step.facts();
+        if inside && !facts.branches.is_empty() {
+            let message = "a board can do only one thing at a time".to_owned();
+            let fault = Fault::new(FaultCode::Contradiction, entry.span.clone(), message);
+            let fault = fault.help("write all boards under the outer `parallel`");
+            faults.push(fault.in_text(&entry.source));
+        }
+        for branch in facts.branches {
+            let on = branch.on.as_deref();
+            if !known.iter().any(|board| board.name == on) {
+                let names = || known.iter().map(|board| board.name.unwrap_or(OWN_BOARD));
+                let name = on.unwrap_or(OWN_BOARD);
+                let message = format!("the scenario has no board `{name}`");
+                let mut fault = Fault::new(FaultCode::UnknownName, branch.name.clone(), message)
+                    .help(format!("its boards: {}; more go under `boards:`", list(names())));
+                if let Some(near) = nearest(name, names()) {
+                    fault = fault.label(format!("did you mean `{near}`?"));
+                }
+                faults.push(fault.in_text(&entry.source));
+            }
+            boards(&branch.steps.0, true, known, faults);
+        }
+        facts.inner.iter().for_each(|steps| boards(steps, inside, known, faults));
     }
 }
 
@@ -119,30 +199,8 @@ pub struct Surroundings<'a> {
 /// Every fault of the case that only its surroundings show: boards, firmware, files.
 pub fn surroundings(case: &Case, around: &Surroundings<'_>) -> Vec<Fault> {
     let mut faults = Vec::new();
-    let boards = || around.boards.iter().map(String::as_str);
-    if !boards().any(|board| board == case.board.text) {
-        let message = format!("there is no board `{}`", case.board.text);
-        let mut fault = Fault::new(FaultCode::BadValue, case.board.span.clone(), message)
-            .help(format!("boards: {}", list(boards())));
-        if let Some(near) = nearest(&case.board.text, boards()) {
-            fault = fault.label(format!("did you mean `{near}`?"));
-        }
-        faults.push(fault);
-    }
-    if let Some(firmware) = &case.firmware
-        && let Err(reason) = (around.firmware)(&firmware.text)
-    {
-        faults.push(Fault::new(FaultCode::BadValue, firmware.span.clone(), reason));
-    }
-    if let Some(elf) = &case.elf {
-        let path = &elf.text;
-        let bad = |message| Fault::new(FaultCode::BadValue, elf.span.clone(), message);
-        if let Err(reason) = confined(path) {
-            faults.push(bad(format!("the path `{path}` {reason}")));
-        } else if !(around.exists)(path) {
-            let help = "build the firmware first; paths start at the root of the project";
-            faults.push(bad(format!("there is no file `{path}`")).help(help));
-        }
+    for (_, board) in case.boards() {
+        faults.extend(board_entry(board, around));
     }
     for entry in case.all_steps() {
         for (path, span) in entry.step.facts().files {
@@ -151,6 +209,38 @@ pub fn surroundings(case: &Case, around: &Surroundings<'_>) -> Vec<Fault> {
                 let fault = Fault::new(FaultCode::BadValue, span, message).in_text(&entry.source);
                 faults.push(fault.help("paths start at the root of the project"));
             }
+        }
+    }
+    faults
+}
+
+/// Profile, firmware and ELF file of one board.
+fn board_entry(board: &BoardEntry, around: &Surroundings<'_>) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let profiles = || around.boards.iter().map(String::as_str);
+    let profile = &board.profile;
+    if !profiles().any(|name| name == profile.text) {
+        let message = format!("there is no board `{}`", profile.text);
+        let mut fault = Fault::new(FaultCode::BadValue, profile.span.clone(), message)
+            .help(format!("boards: {}", list(profiles())));
+        if let Some(near) = nearest(&profile.text, profiles()) {
+            fault = fault.label(format!("did you mean `{near}`?"));
+        }
+        faults.push(fault);
+    }
+    if let Some(firmware) = &board.firmware
+        && let Err(reason) = (around.firmware)(&firmware.text)
+    {
+        faults.push(Fault::new(FaultCode::BadValue, firmware.span.clone(), reason));
+    }
+    if let Some(elf) = &board.elf {
+        let path = &elf.text;
+        let bad = |message| Fault::new(FaultCode::BadValue, elf.span.clone(), message);
+        if let Err(reason) = confined(path) {
+            faults.push(bad(format!("the path `{path}` {reason}")));
+        } else if !(around.exists)(path) {
+            let help = "build the firmware first; paths start at the root of the project";
+            faults.push(bad(format!("there is no file `{path}`")).help(help));
         }
     }
     faults

@@ -90,7 +90,8 @@ fn rows(page: &mut String, prefix: &str, keys: &[Key]) {
         let name = format!("{prefix}{}", key.name);
         let _ = writeln!(page, "| `{name}` | {} | {need} | {} |", words(&key.kind), key.doc);
         if let Some(inner) = inner(&key.kind) {
-            rows(page, &format!("{name}."), inner);
+            let of = if matches!(key.kind, Kind::Named(_)) { "NAME." } else { "" };
+            rows(page, &format!("{name}.{of}"), inner);
         }
     }
 }
@@ -100,7 +101,7 @@ fn inner(kind: &Kind) -> Option<&'static [Key]> {
     match kind {
         Kind::Keys(keys) => Some(keys),
         Kind::Either(kinds) => kinds.iter().find_map(inner),
-        Kind::List(kind) | Kind::Items(kind) => inner(kind),
+        Kind::List(kind) | Kind::Items(kind) | Kind::Named(kind) => inner(kind),
         _ => None,
     }
 }

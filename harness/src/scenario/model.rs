@@ -1,6 +1,6 @@
 //! The typed scenario.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -72,16 +72,46 @@ impl StepEntry {
     }
 }
 
-/// Steps with all those inside of them, each before what is inside of it.
+/// What a scenario calls the board that it has anyway, where it has more of them.
+pub const OWN_BOARD: &str = "main";
+
+/// Which board of a case: one of those under `boards`, or its own.
+pub type BoardName = Option<String>;
+
+/// One board of a case, and what it is when the case begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BoardEntry {
+    /// Name of the board profile.
+    pub profile: Spanned,
+    /// Name or path of the firmware.
+    pub firmware: Option<Spanned>,
+    /// Path of the ELF file that the firmware was made of, to say where it crashed.
+    pub elf: Option<Spanned>,
+}
+
+/// Steps with all those inside of them, each before what is inside of it, as far as they are done
+/// with the same board.
 pub fn with_inner(steps: &[StepEntry]) -> Vec<&StepEntry> {
-    fn walk<'s>(steps: &'s [StepEntry], all: &mut Vec<&'s StepEntry>) {
+    let own = steps_by_board(steps).into_iter().filter(|(on, _)| on.is_none());
+    own.map(|(_, entry)| entry).collect()
+}
+
+/// Steps with all those inside of them, and the board with which each is done; `None` is the one
+/// with which all are done that name none.
+pub fn steps_by_board(steps: &[StepEntry]) -> Vec<(Option<&str>, &StepEntry)> {
+    type All<'s> = Vec<(Option<&'s str>, &'s StepEntry)>;
+    fn walk<'s>(on: Option<&'s str>, steps: &'s [StepEntry], all: &mut All<'s>) {
         for entry in steps {
-            all.push(entry);
-            entry.step.facts().inner.iter().for_each(|steps| walk(steps, all));
+            all.push((on, entry));
+            let facts = entry.step.facts();
+            facts.inner.iter().for_each(|steps| walk(on, steps, all));
+            for branch in facts.branches {
+                walk(branch.on.as_deref(), &branch.steps.0, all);
+            }
         }
     }
     let mut all = Vec::new();
-    walk(steps, &mut all);
+    walk(None, steps, &mut all);
     all
 }
 
@@ -104,12 +134,10 @@ pub struct Case {
     pub source: Arc<SourceText>,
     /// Which meaning steps have.
     pub dialect: Dialect,
-    /// Name of the board profile.
-    pub board: Spanned,
-    /// Name or path of the firmware.
-    pub firmware: Option<Spanned>,
-    /// Path of the ELF file that the firmware was made of, to say where it crashed.
-    pub elf: Option<Spanned>,
+    /// Its own board, with which everything is done that names no other.
+    pub board: BoardEntry,
+    /// Further boards by their names.
+    pub more_boards: BTreeMap<String, BoardEntry>,
     /// How long it may take, in device time.
     pub timeout: Span,
     /// Texts that must never appear.
@@ -121,19 +149,31 @@ pub struct Case {
 }
 
 impl Case {
-    /// Whether it starts with a blank flash because one of its steps writes it.
-    pub fn writes_flash(&self) -> bool {
-        self.all_steps().iter().any(|entry| entry.step.facts().writes_flash)
+    /// All its boards, its own first.
+    pub fn boards(&self) -> impl Iterator<Item = (BoardName, &BoardEntry)> {
+        let more = self.more_boards.iter().map(|(name, board)| (Some(name.clone()), board));
+        std::iter::once((None, &self.board)).chain(more)
     }
 
     /// All steps, those inside of others too.
     pub fn all_steps(&self) -> Vec<&StepEntry> {
-        with_inner(&self.steps)
+        steps_by_board(&self.steps).into_iter().map(|(_, entry)| entry).collect()
     }
 
-    /// The pins that its steps want to see from the beginning.
-    pub fn pins(&self) -> BTreeSet<u8> {
-        self.all_steps().iter().flat_map(|entry| entry.step.facts().pins).collect()
+    /// All steps that are done with a board.
+    pub fn steps_on(&self, board: Option<&str>) -> Vec<&StepEntry> {
+        let steps = steps_by_board(&self.steps).into_iter().filter(|(on, _)| *on == board);
+        steps.map(|(_, entry)| entry).collect()
+    }
+
+    /// Whether a board starts with a blank flash because one of its steps writes it.
+    pub fn writes_flash(&self, board: Option<&str>) -> bool {
+        self.steps_on(board).iter().any(|entry| entry.step.facts().writes_flash)
+    }
+
+    /// The pins of a board that its steps want to see from the beginning.
+    pub fn pins(&self, board: Option<&str>) -> BTreeSet<u8> {
+        self.steps_on(board).iter().flat_map(|entry| entry.step.facts().pins).collect()
     }
 
     /// The environment variables that its texts refer to.

@@ -5,13 +5,14 @@
 //! every combination has are said once.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::check;
+use super::check::{self, KnownBoard};
 use super::decode::{Decode, Decoder, Fields, Files, UnknownKeys, list, word};
 use super::fault::{Fault, FaultCode, FileFaults, SourceText};
-use super::model::{Case, Dialect, Spanned, StepEntry, Unmodelled};
+use super::model::{BoardEntry, Case, Dialect, OWN_BOARD, Spanned, StepEntry, Unmodelled};
 use super::node::{self, Node, Value};
 use super::reference::{Group, Key, Kind, PATTERN, Reference};
 use super::step_list;
@@ -50,6 +51,18 @@ pub const SCENARIO: Reference = Reference {
             "elf",
             Kind::Text,
             "The ELF file that the firmware was made of, to say where in the source it crashed; what lies beside the firmware is found without.",
+        ),
+        Key::optional(
+            "boards",
+            Kind::Named(&Kind::Either(&[
+                Kind::Text,
+                Kind::Keys(&[
+                    Key::or("board", Kind::Text, DEFAULT_BOARD, "Its profile."),
+                    Key::optional("firmware", Kind::Text, "As for the first board."),
+                    Key::optional("elf", Kind::Text, "As for the first board."),
+                ]),
+            ])),
+            "Further boards for the step `parallel`, by names of your choice: a profile, or a mapping. The first board is called `main` there.",
         ),
         Key::or(
             "timeout",
@@ -249,9 +262,10 @@ fn read_case(
     let description = fields.optional("description", decoder);
     let _author = fields.optional::<String>("author", decoder);
     let tags = fields.or("tags", Vec::new(), decoder);
-    let board = fields.or("board", Spanned { text: DEFAULT_BOARD.to_owned(), span: 0..0 }, decoder);
+    let board = fields.or("board", default_board(), decoder);
     let firmware = fields.optional::<Spanned>("firmware", decoder);
     let elf = fields.optional::<Spanned>("elf", decoder);
+    let more_boards = more_boards(&mut fields, decoder);
     let default_timeout = match dialect {
         Dialect::Benchrig => DEFAULT_TIMEOUT,
         Dialect::Wokwi => WOKWI_TIMEOUT,
@@ -267,7 +281,7 @@ fn read_case(
         }
     };
     let steps = match fields.node("steps") {
-        Some(node) => steps(node, root.get("firmware").is_some(), decoder),
+        Some(node) => steps(node, root, decoder),
         None => {
             fields.missing("steps");
             None
@@ -296,14 +310,54 @@ fn read_case(
         project: place.project.to_owned(),
         source: source.clone(),
         dialect,
-        board: board?,
-        firmware: firmware?,
-        elf: elf?,
+        board: BoardEntry { profile: board?, firmware: firmware?, elf: elf? },
+        more_boards: more_boards?,
         timeout: timeout?,
         never: never?,
         unmodelled: unmodelled?,
         steps: steps?,
     })
+}
+
+fn default_board() -> Spanned {
+    Spanned { text: DEFAULT_BOARD.to_owned(), span: 0..0 }
+}
+
+fn more_boards(
+    fields: &mut Fields<'_>,
+    decoder: &mut Decoder,
+) -> Option<BTreeMap<String, BoardEntry>> {
+    let Some(node) = fields.node("boards") else { return Some(BTreeMap::new()) };
+    let Value::Map(entries) = &node.value else {
+        return decoder.wrong(node, "names of boards with what they are");
+    };
+    let read: Vec<_> = entries
+        .iter()
+        .map(|(name, value)| {
+            let board =
+                match &value.value {
+                    Value::Scalar { .. } => Spanned::decode(value, decoder)
+                        .map(|profile| BoardEntry { profile, firmware: None, elf: None }),
+                    _ => board_entry(value, decoder),
+                };
+            let name = Spanned::decode(name, decoder)?;
+            if name.text == OWN_BOARD {
+                let message = format!("`{OWN_BOARD}` is the name of the scenario's own board");
+                return decoder.bad(name.span, message);
+            }
+            Some((name.text, board?))
+        })
+        .collect();
+    read.into_iter().collect()
+}
+
+fn board_entry(node: &Node, decoder: &mut Decoder) -> Option<BoardEntry> {
+    let mut fields = Fields::new(node, "a board", decoder)?;
+    let profile = fields.or("board", default_board(), decoder);
+    let firmware = fields.optional("firmware", decoder);
+    let elf = fields.optional("elf", decoder);
+    fields.finish(UnknownKeys::Deny, decoder);
+    Some(BoardEntry { profile: profile?, firmware: firmware?, elf: elf? })
 }
 
 /// A file with only Wokwi's steps has Wokwi's meaning.
@@ -353,13 +407,34 @@ fn never(fields: &mut Fields<'_>, decoder: &mut Decoder) -> Option<Vec<Pattern>>
 
 /// Reads the steps, and checks those before the first wrong one as a whole: what comes after it may
 /// depend on it.
-fn steps(node: &Node, has_firmware: bool, decoder: &mut Decoder) -> Option<Vec<StepEntry>> {
+fn steps(node: &Node, root: &Node, decoder: &mut Decoder) -> Option<Vec<StepEntry>> {
     let mut read = step_list::read(node, decoder)?;
     let count = read.len();
     let first_wrong = read.iter().position(Option::is_none).unwrap_or(count);
     let good: Vec<StepEntry> = read.drain(..first_wrong).flatten().collect();
-    check::steps(&good, has_firmware).into_iter().for_each(|fault| decoder.fault(fault));
+    let boards = known_boards(root);
+    let mut faults = check::steps(&good, &boards);
+    if first_wrong == count {
+        faults.extend(check::unused_boards(&good, &boards));
+    }
+    faults.into_iter().for_each(|fault| decoder.fault(fault));
     (first_wrong == count).then_some(good)
+}
+
+/// The scenario's boards, its own first.
+fn known_boards(root: &Node) -> Vec<KnownBoard<'_>> {
+    let more = match root.get("boards").map(|boards| &boards.value) {
+        Some(Value::Map(entries)) => entries.as_slice(),
+        _ => &[],
+    };
+    let board = |name, span: &Range<usize>, node: &Node| KnownBoard {
+        name,
+        span: span.clone(),
+        has_firmware: node.get("firmware").is_some(),
+    };
+    let more =
+        more.iter().filter_map(|(name, node)| Some(board(Some(name.as_text()?), &name.span, node)));
+    std::iter::once(board(None, &root.span, root)).chain(more).collect()
 }
 
 #[cfg(test)]

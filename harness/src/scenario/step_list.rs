@@ -118,7 +118,8 @@ fn step(item: &Node, decoder: &mut Decoder) -> Option<StepEntry> {
 fn canonical(step: &AnyStep, value: &Node) -> String {
     let mut canonical = format!("{}:{}", step.name(), value.canonical());
     let facts = step.facts();
-    for entry in facts.inner.iter().copied().flatten() {
+    let branches = facts.branches.iter().map(|branch| &*branch.steps.0);
+    for entry in facts.inner.iter().copied().chain(branches).flatten() {
         canonical.push_str(&format!(" [{}]", entry.canonical));
     }
     for template in facts.templates {

@@ -136,6 +136,13 @@ impl Values {
         self.captures.insert(name.to_owned(), value.to_owned());
     }
 
+    /// Gives `name` the value that it has in `other`, if it has one.
+    pub fn take(&mut self, other: &Self, name: &str) {
+        if let Some(value) = other.captures.get(name) {
+            self.set(name, value);
+        }
+    }
+
     fn get(&self, name: &str) -> Result<&str, ValueError> {
         if let Some(variable) = name.strip_prefix("env.") {
             let value = self.environment.get(variable);

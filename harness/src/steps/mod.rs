@@ -27,6 +27,7 @@ mod log;
 mod mark;
 mod measure;
 mod micropython;
+mod parallel;
 pub mod pin_fields;
 mod power;
 mod power_cycle;
@@ -73,6 +74,7 @@ pub use get_file::GetFile;
 pub use log::Log;
 pub use mark::Mark;
 pub use measure::Measure;
+pub use parallel::{Branch, Parallel};
 pub use power::PowerStep;
 pub use power_cycle::PowerCycle;
 pub use press::Press;
@@ -166,6 +168,8 @@ pub struct Facts<'s> {
     pub parts: Vec<&'s str>,
     /// The steps inside of it, list by list.
     pub inner: Vec<&'s [StepEntry]>,
+    /// The steps inside of it that are done at the same time with several boards.
+    pub branches: &'s [Branch],
     /// What it expects on a serial port.
     pub expects: Option<(Port, &'s TextPattern)>,
 }
@@ -275,6 +279,7 @@ steps! {
     Log(Log),
     Repeat(Repeat),
     Measure(Measure),
+    Parallel(Parallel),
     Prompt(Prompt),
     TakeScreenshot(TakeScreenshot),
     Touch(Touch),

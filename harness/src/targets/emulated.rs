@@ -43,9 +43,10 @@ impl TargetSource for EmulatorSource {
 
     fn capabilities(&self) -> Capabilities {
         use Capability::{
-            Faults, Flash, Pins, Power, Reset, SaveState, Serial, Strap, VirtualTime,
+            Faults, Flash, Pins, Power, Reset, SaveState, Serial, SeveralBoards, Strap, VirtualTime,
         };
-        [Faults, Flash, Pins, Power, Reset, SaveState, Serial, Strap, VirtualTime].into()
+        [Faults, Flash, Pins, Power, Reset, SaveState, Serial, SeveralBoards, Strap, VirtualTime]
+            .into()
     }
 
     fn parts(&self, board: &str) -> Vec<String> {

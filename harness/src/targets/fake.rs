@@ -315,6 +315,8 @@ impl Target for FakeTarget {
 pub struct FakeSource {
     /// What each case gets a copy of.
     pub target: FakeTarget,
+    /// What it gets instead for boards of some profiles.
+    pub by_profile: BTreeMap<String, FakeTarget>,
     /// What it claims to be able to do.
     pub capabilities: Capabilities,
     /// The requests it had.
@@ -325,12 +327,30 @@ impl FakeSource {
     /// A source of copies of `target` that can do everything.
     pub fn new(target: FakeTarget) -> Self {
         use Capability::{
-            Faults, Flash, Operator, Pins, Power, Reset, SaveState, Serial, Strap, VirtualTime,
+            Faults, Flash, Operator, Pins, Power, Reset, SaveState, Serial, SeveralBoards, Strap,
+            VirtualTime,
         };
-        let capabilities =
-            [Faults, Flash, Operator, Pins, Power, Reset, SaveState, Serial, Strap, VirtualTime]
-                .into();
-        Self { target, capabilities, requests: Arc::default() }
+        let capabilities = [
+            Faults,
+            Flash,
+            Operator,
+            Pins,
+            Power,
+            Reset,
+            SaveState,
+            Serial,
+            SeveralBoards,
+            Strap,
+            VirtualTime,
+        ]
+        .into();
+        Self { target, by_profile: BTreeMap::new(), capabilities, requests: Arc::default() }
+    }
+
+    /// The same with another target for boards of this profile.
+    pub fn with(mut self, profile: &str, target: FakeTarget) -> Self {
+        self.by_profile.insert(profile.to_owned(), target);
+        self
     }
 }
 
@@ -355,7 +375,7 @@ impl TargetSource for FakeSource {
         if let Ok(mut requests) = self.requests.lock() {
             requests.push(request.clone());
         }
-        Ok(Box::new(self.target.clone()))
+        Ok(Box::new(self.by_profile.get(&request.board).unwrap_or(&self.target).clone()))
     }
 }
 

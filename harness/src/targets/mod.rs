@@ -44,6 +44,8 @@ pub enum Capability {
     VirtualTime,
     /// Be copied in the middle of a case, so that another one goes on from there.
     SaveState,
+    /// Be one of several boards of a case.
+    SeveralBoards,
 }
 
 impl fmt::Display for Capability {
@@ -59,6 +61,7 @@ impl fmt::Display for Capability {
             Self::Operator => "operator",
             Self::VirtualTime => "virtual-time",
             Self::SaveState => "save-state",
+            Self::SeveralBoards => "several-boards",
         })
     }
 }

@@ -12,7 +12,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
 use super::anchor;
-use super::record::{Entry, Record, StepRecord, Try};
+use super::record::{Entry, PortOf, Record, StepRecord, Try};
 use super::words::{needs_elf, seconds, wall};
 use crate::runner::crash::Crash;
 use crate::runner::events::Reason;
@@ -135,7 +135,10 @@ fn one_try(record: &Record, shown: &Try, id: &str) -> Markup {
             h3 { "Steps and transcript" }
             (course(shown, id, &hits))
         }
-        @if let Some(machine) = shown.machine() { (machine_report(machine)) }
+        @if let Some(machine) = shown.machine() { (machine_report("The machine", machine)) }
+        @for (name, machine) in shown.machines() {
+            (machine_report(&format!("The machine {name}"), machine))
+        }
     }
 }
 
@@ -371,7 +374,7 @@ fn lines(shown: &Try, id: &str, hits: &[Hit], from: usize, to: usize) -> Markup 
                     Entry::Line { port, time, text } => {
                         @let first = hits.partition_point(|hit| hit.entry < at);
                         @let mine = hits[first..].iter().take_while(|hit| hit.entry == at);
-                        (line(*port, *time, text, mine.map(|hit| hit.step), at, id))
+                        (line(port, *time, text, mine.map(|hit| hit.step), at, id))
                     }
                     Entry::Crash(crash) => p.crash.mild[!crash.kind.is_fatal()] {
                         (crash.kind) ", at " (seconds_of(crash.time)) " s: " (crash.line)
@@ -384,7 +387,7 @@ fn lines(shown: &Try, id: &str, hits: &[Hit], from: usize, to: usize) -> Markup 
 }
 
 fn line(
-    port: Port,
+    port: &PortOf,
     time: DeviceTime,
     text: &str,
     steps: impl Iterator<Item = usize>,
@@ -396,7 +399,7 @@ fn line(
     html! {
         p.hit[is_hit] id=[is_hit.then(|| line_anchor(id, entry))] {
             i { (seconds_of(time)) }
-            @if port != Port::Console { b { (port) " " } }
+            @if port.on.is_some() || port.port != Port::Console { b { (port) " " } }
             @if is_hit { mark { (text) } } @else { (text) }
             @for step in steps {
                 a href={ "#" (step_anchor(id, step)) } { "step " (step + 1) }
@@ -405,7 +408,7 @@ fn line(
     }
 }
 
-fn machine_report(machine: &MachineReport) -> Markup {
+fn machine_report(title: &str, machine: &MachineReport) -> Markup {
     let nothing = machine.unmodelled.is_empty()
         && machine.stored_only.is_empty()
         && machine.lost_serial_bytes == 0
@@ -415,7 +418,7 @@ fn machine_report(machine: &MachineReport) -> Markup {
         return html! {};
     }
     html! {
-        h3 { "The machine" }
+        h3 { (title) }
         ul.plain {
             @for access in &machine.unmodelled { li { "not modelled: " code { (access) } } }
             @if !machine.stored_only.is_empty() {
@@ -575,7 +578,7 @@ mod tests {
             for n in 0..lines {
                 let time = DeviceTime::from_nanos(n as u64 * 1_000);
                 let text = "a line of forty characters, as they are.".to_owned();
-                record.event(&Event::Serial { case: 0, port: Port::Console, time, text });
+                record.event(&Event::Serial { case: 0, on: None, port: Port::Console, time, text });
             }
             page(&record).len()
         };

@@ -75,8 +75,8 @@ pub(super) fn timeline(shown: &Try, id: &str) -> Markup {
                 @if let Some(drawing) = crashes(shown, &axis) {
                     (lane("crashes", "crashes", drawing))
                 }
-                @for (gpio, edges) in &shown.pins {
-                    (lane("pin", &format!("GPIO{gpio}"), html! { path d=(waveform(edges, &axis)) {} }))
+                @for (pad, edges) in &shown.pins {
+                    (lane("pin", &pad.to_string(), html! { path d=(waveform(edges, &axis)) {} }))
                 }
                 div.cursor {}
             } }
