@@ -5,6 +5,7 @@
 //! `gc` and `micropython.mem_info`.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use regex::Regex;
 
@@ -66,18 +67,23 @@ const RULES: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// The same, compiled once for all scenarios of a run.
+static COMPILED: LazyLock<Vec<(&str, Redaction)>> = LazyLock::new(|| {
+    let compile = |pattern: &&str| match Pattern::regex(pattern) {
+        Ok(Pattern::Regex(regex)) => Some(regex),
+        _ => None,
+    };
+    let rule = |(name, patterns): &(&'static str, &[&str])| {
+        let patterns = patterns.iter().filter_map(compile).collect();
+        (*name, Redaction { patterns, replacement: format!("[{name}]") })
+    };
+    RULES.iter().map(rule).collect()
+});
+
 impl Redaction {
     /// The rule of that name.
     pub fn named(name: &str) -> Option<Self> {
-        let (name, patterns) = RULES.iter().find(|(rule, _)| *rule == name)?;
-        let compile = |pattern: &&str| match Pattern::regex(pattern) {
-            Ok(Pattern::Regex(regex)) => Some(regex),
-            _ => None,
-        };
-        Some(Self {
-            patterns: patterns.iter().filter_map(compile).collect(),
-            replacement: format!("[{name}]"),
-        })
+        COMPILED.iter().find(|(rule, _)| *rule == name).map(|(_, redaction)| redaction.clone())
     }
 
     /// What an expression matches, or its first group if it has one, becomes `replacement`.

@@ -1,7 +1,5 @@
 //! Fields that the serial steps share: the port, the patience, and text or regular expression.
 
-use regex_syntax::ast;
-
 use crate::runner::failure::StepError;
 use crate::scenario::decode::{Decode, Decoder, Fields, UnknownKeys, word};
 use crate::scenario::fault::{Fault, FaultCode};
@@ -9,7 +7,7 @@ use crate::scenario::node::{Node, Value};
 use crate::scenario::values::{Template, Values};
 use crate::targets::Port;
 use crate::time::Span;
-use crate::transcript::Pattern;
+use crate::transcript::{Pattern, expression};
 
 /// Patience of an expectation that does not say its own.
 pub const DEFAULT_WITHIN: Span = Span::from_secs(10);
@@ -51,19 +49,15 @@ impl TextPattern {
         let example = source
             .names()
             .fold(source.shown(), |text, name| text.replace(&format!("{{{{{name}}}}}"), "x"));
-        match Pattern::regex(&example) {
-            Ok(_) => {}
-            Err(error) => {
-                let (message, advice) = regex_trouble(&example, &error);
-                let fault = Fault::new(FaultCode::BadValue, node.span.clone(), message);
+        match expression::group_names(&example) {
+            Ok(groups) => Some(Self::Regex { source, groups }),
+            Err(trouble) => {
+                let fault = Fault::new(FaultCode::BadValue, node.span.clone(), trouble);
+                let advice = "Rust's regex syntax: no look-around, no back references";
                 decoder.fault(fault.help(advice));
-                return None;
+                None
             }
         }
-        let groups = regex::Regex::new(&example)
-            .map(|regex| regex.capture_names().flatten().map(str::to_owned).collect())
-            .unwrap_or_default();
-        Some(Self::Regex { source, groups })
     }
 
     /// `text:` or `regex:` of a mapping, exactly one of them.
@@ -131,22 +125,6 @@ impl Decode for TextPattern {
         let pattern = Self::from_fields(&mut fields, decoder);
         fields.finish(UnknownKeys::Deny, decoder);
         pattern
-    }
-}
-
-/// What is wrong with an expression, in one line, and what helps.
-fn regex_trouble(source: &str, error: &regex::Error) -> (String, String) {
-    let advice = "Rust's regex syntax: no look-around, no back references".to_owned();
-    match ast::parse::Parser::new().parse(source) {
-        Err(error) => {
-            let column = error.span().start.column;
-            (format!("the expression is wrong at its character {column}: {}", error.kind()), advice)
-        }
-        Ok(_) => {
-            let last = error.to_string();
-            let last = last.lines().last().unwrap_or_default().trim().to_owned();
-            (format!("the expression cannot be used: {last}"), advice)
-        }
     }
 }
 

@@ -14,7 +14,7 @@ use std::ops::Range;
 use regex::Regex;
 use regex_syntax::hir::{Class, Hir, HirKind};
 
-use super::Transcript;
+use super::{Transcript, expression};
 use crate::time::{DeviceTime, Span};
 
 /// How long the port must be silent before a match at its very end counts.
@@ -35,7 +35,7 @@ impl Pattern {
     /// # Errors
     /// When the expression is invalid or too large.
     pub fn regex(source: &str) -> Result<Self, regex::Error> {
-        regex::RegexBuilder::new(source).multi_line(true).build().map(Self::Regex)
+        expression::compile(source).map(Self::Regex)
     }
 
     /// Whether the pattern is found anywhere in `text`.
@@ -108,11 +108,9 @@ impl Expectation {
     pub fn new(pattern: Pattern, from: usize) -> Self {
         let crosses_lines = match &pattern {
             Pattern::Text(_) => false,
-            Pattern::Regex(regex) => regex_syntax::ParserBuilder::new()
-                .multi_line(true)
-                .build()
-                .parse(regex.as_str())
-                .map_or(true, |hir| can_match_newline(&hir)),
+            Pattern::Regex(regex) => {
+                expression::tree(regex.as_str()).map_or(true, |tree| can_match_newline(&tree))
+            }
         };
         Self {
             pattern,
