@@ -157,6 +157,7 @@ fn write(project: &TempDir, path: &str, text: &str) {
 #[case("docs/tutorial.md")]
 #[case("docs/recipes.md")]
 #[case("docs/command-line.md")]
+#[case("docs/reports.md")]
 #[case("docs/wokwi.md")]
 fn the_yaml_of_a_page_is_right(#[case] page: &str) {
     let blocks = blocks(&read(page));
