@@ -369,8 +369,11 @@ impl<P: Write, S: Write> Report for Console<P, S> {
                     self.case_line(*case, &line);
                 }
             }
-            // What a crash means for the case is told with the step that ends by it.
-            Event::Image { .. } | Event::Pin { .. } | Event::Crash { .. } => {}
+            // What a crash or a test means for the case is told with the step that ends by it.
+            Event::Image { .. }
+            | Event::Pin { .. }
+            | Event::Crash { .. }
+            | Event::UnityTest { .. } => {}
             Event::StepFinished { case, step, verdict, time, evidence, .. } => {
                 self.step_finished(*case, *step, *verdict, *time, evidence.as_ref());
             }

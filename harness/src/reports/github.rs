@@ -12,6 +12,7 @@ use super::Report;
 use super::record::{Record, Try};
 use super::words::{Palette, reason, seconds, wall};
 use crate::runner::events::{Event, Reason};
+use crate::runner::unity::{UnityOutcome, counts};
 use crate::runner::verdict::Verdict;
 use crate::scenario::fault::Place;
 
@@ -34,6 +35,18 @@ impl<W: Write> Annotations<W> {
         Self { out, workspace, running: BTreeMap::new() }
     }
 
+    fn annotate(&mut self, level: &str, file: &str, place: Place, title: &str, words: &str) {
+        let line = format!(
+            "::{level} file={},line={},col={},title={}::{}\n",
+            property(&self.file(file)),
+            place.line,
+            place.column,
+            property(title),
+            data(words),
+        );
+        let _ = self.out.write_all(line.as_bytes()).and_then(|()| self.out.flush());
+    }
+
     fn file(&self, file: &str) -> String {
         let absolute = std::path::absolute(file).unwrap_or_else(|_| file.into());
         let inside = self.workspace.as_ref().and_then(|root| absolute.strip_prefix(root).ok());
@@ -47,7 +60,14 @@ impl<W: Write> Report for Annotations<W> {
             Event::CaseStarted { case, name, file, .. } => {
                 self.running.insert(*case, (name.clone(), file.clone()));
             }
-            Event::CaseFinished { case, verdict, reason: why, .. } => {
+            // A test's own place says more than that of the step which waited for it.
+            Event::UnityTest { test, .. } if test.outcome == UnityOutcome::Failed => {
+                let start = Place { line: usize::try_from(test.line).unwrap_or(1), column: 1 };
+                let title = format!("{} failed", test.name);
+                self.annotate("error", &test.file, start, &title, &test.words());
+            }
+            // One that is tried again is not over.
+            Event::CaseFinished { case, verdict, reason: why, again: false, .. } => {
                 let Some((name, file)) = self.running.remove(case) else { return };
                 let level = match verdict {
                     Verdict::Failed | Verdict::Error => "error",
@@ -61,15 +81,7 @@ impl<W: Write> Report for Annotations<W> {
                     Some(why) => (&file, start, words(why)),
                     None => (&file, start, "passed only when tried again".to_owned()),
                 };
-                let line = format!(
-                    "::{level} file={},line={},col={},title={}::{}\n",
-                    property(&self.file(file)),
-                    place.line,
-                    place.column,
-                    property(&format!("{name} {verdict}")),
-                    data(&words),
-                );
-                let _ = self.out.write_all(line.as_bytes()).and_then(|()| self.out.flush());
+                self.annotate(level, file, place, &format!("{name} {verdict}"), &words);
             }
             _ => {}
         }
@@ -120,12 +132,29 @@ pub(super) fn summary(record: &Record) -> String {
         out += &row;
     }
     for case in tries() {
-        let details = details(case);
+        let details = tests(case) + &details(case);
         if out.len() + details.len() > LIMIT {
             out += "\nMore did not fit here.\n";
             break;
         }
         out += &details;
+    }
+    out
+}
+
+/// The tests of the Unity framework that a case ran: how many, and those that did not pass.
+fn tests(case: &Try) -> String {
+    if case.tests.is_empty() {
+        return String::new();
+    }
+    let mut out = format!("\n{}: {}\n", escaped(&case.name), counts(&case.tests));
+    let odd = case.tests.iter().filter(|test| test.outcome != UnityOutcome::Passed);
+    for (number, test) in odd.enumerate() {
+        if number == 0 {
+            out += "\n| | test | |\n|---|---|---|\n";
+        }
+        let (name, words) = (cell(&test.name), cell(&test.words()));
+        let _ = writeln!(out, "| {} | {name} | {words} |", test.outcome);
     }
     out
 }
@@ -174,7 +203,9 @@ pub(super) fn append(path: &Path, record: &Record) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reports::testing::{HOSTILE, events, record, with_retries};
+    use crate::reports::testing::{
+        HOSTILE, events, events_with_retries, record, unity_events, with_retries, with_unity,
+    };
 
     #[test]
     fn a_failure_is_pointed_at_and_the_guests_words_are_no_commands() {
@@ -187,6 +218,40 @@ mod tests {
         assert!(text.starts_with(first), "{text}");
         assert!(text.lines().all(|line| line.starts_with("::error file=")), "{text}");
         assert!(text.contains("%0A  \"goodbye\" did not come within 50ms%0A"), "{text}");
+    }
+
+    #[test]
+    fn a_test_that_failed_on_the_board_is_pointed_at_in_its_own_source() {
+        let mut lines = Vec::new();
+        let mut annotations = Annotations::new(&mut lines, None);
+        unity_events().iter().for_each(|event| annotations.event(event));
+        let text = String::from_utf8(lines).unwrap();
+        let wanted = "::error file=main/test_queue.c,line=31,col=1,\
+                      title=what goes in <first> comes out first failed::\
+                      main/test_queue.c:31: Expected 1 Was 2\n";
+        assert!(text.starts_with(wanted), "{text}");
+        assert_eq!(text.lines().count(), 2, "{text}");
+    }
+
+    #[test]
+    fn the_summary_lists_the_tests_that_did_not_pass_on_the_board() {
+        let text = summary(&with_unity());
+        let wanted = "\nqueue: 3 Unity tests: 1 failed, 1 passed, 1 ignored\n\n\
+            | | test | |\n|---|---|---|\n\
+            | failed | what goes in &lt;first&gt; comes out first | main/test\\_queue.c:31: Expected 1 Was 2 |\n\
+            | ignored | a full queue waits | main/test\\_queue.c:40: needs \\| a second task |\n";
+        assert!(text.contains(wanted), "{text}");
+    }
+
+    #[test]
+    fn a_case_is_pointed_at_once_however_often_it_was_tried() {
+        for (silent, level) in [(1, "::warning "), (9, "::error ")] {
+            let mut lines = Vec::new();
+            let mut annotations = Annotations::new(&mut lines, None);
+            events_with_retries(silent).iter().for_each(|event| annotations.event(event));
+            let text = String::from_utf8(lines).unwrap();
+            assert!(text.starts_with(level) && text.lines().count() == 1, "{text}");
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::record::{Record, Try};
 use super::words::{Palette, reason};
 use crate::runner::events::Reason;
 use crate::runner::failure::Failure;
+use crate::runner::unity::{UnityOutcome, UnityTest};
 use crate::runner::verdict::Verdict;
 
 /// The file's text.
@@ -29,18 +30,19 @@ pub(super) fn junit(record: &Record) -> Result<String, SerializeError> {
             suite.add_property(("seed", &*record.seed.to_string()));
             suite
         });
-        suite.add_test_case(case(tries, last, record));
+        // As Surefire has it: the first of several failures is the failure, a success is the success.
+        let (shown, others) = match last.verdict() {
+            Verdict::Flaky => (last, &tries[..tries.len() - 1]),
+            _ => (&tries[0], &tries[1..]),
+        };
+        suite.add_test_case(case(shown, others, record));
+        suite.add_test_cases(shown.tests.iter().map(|test| unity_test(test, &shown.name)));
     }
     report.add_test_suites(suites.into_values());
     report.to_string()
 }
 
-fn case(tries: &[Try], last: &Try, record: &Record) -> TestCase {
-    // As Surefire has it: the first of several failures is the failure, a success is the success.
-    let (shown, others) = match last.verdict() {
-        Verdict::Flaky => (last, &tries[..tries.len() - 1]),
-        _ => (&tries[0], &tries[1..]),
-    };
+fn case(shown: &Try, others: &[Try], record: &Record) -> TestCase {
     let mut case = TestCase::new(&*shown.name, status(shown));
     case.status.add_reruns(others.iter().map(rerun));
     case.set_classname(&*shown.file);
@@ -67,6 +69,27 @@ fn case(tries: &[Try], last: &Try, record: &Record) -> TestCase {
         }
     }
     case
+}
+
+/// A test that the board ran in the case `case`, which is its class.
+fn unity_test(test: &UnityTest, case: &str) -> TestCase {
+    let mut status = match test.outcome {
+        UnityOutcome::Passed => TestCaseStatus::success(),
+        UnityOutcome::Failed => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        UnityOutcome::Ignored => TestCaseStatus::skipped(),
+    };
+    if test.outcome != UnityOutcome::Passed {
+        status.set_message(&*test.message);
+    }
+    if test.outcome == UnityOutcome::Failed {
+        status.set_type(test.outcome.to_string()).set_description(test.words());
+    }
+    let mut shown = TestCase::new(&*test.name, status);
+    shown.set_classname(case);
+    shown.extra.insert("file".into(), (&*test.file).into());
+    shown.extra.insert("line".into(), test.line.to_string().into());
+    shown.add_property(("device-time", &*test.time.to_string()));
+    shown
 }
 
 fn status(shown: &Try) -> TestCaseStatus {
@@ -132,7 +155,7 @@ fn words(shown: &Try) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reports::testing::{record, with_retries};
+    use crate::reports::testing::{record, with_retries, with_unity};
 
     /// The XML without what the host decides.
     fn shown(record: &Record) -> String {
@@ -144,6 +167,33 @@ mod tests {
     #[test]
     fn failures_errors_and_skips_are_told_apart_and_carry_what_a_person_needs() {
         insta::assert_snapshot!(shown(&record()));
+    }
+
+    #[test]
+    fn each_test_that_the_board_ran_is_a_test_case_of_the_cases_suite() {
+        let text = shown(&with_unity());
+        insta::assert_snapshot!(text);
+        // As another reader sees it.
+        let mut reader = quick_xml::Reader::from_str(&text);
+        let (mut suites, mut counted, mut failed, mut skipped) = (Vec::new(), 0, 0, 0);
+        loop {
+            use quick_xml::events::Event::{Empty, Eof, Start};
+            match reader.read_event().unwrap() {
+                Start(tag) | Empty(tag) => match tag.name().as_ref() {
+                    b"testsuite" => suites.push(String::from_utf8(tag.to_vec()).unwrap()),
+                    b"testcase" => counted += 1,
+                    b"failure" => failed += 1,
+                    b"skipped" => skipped += 1,
+                    _ => {}
+                },
+                Eof => break,
+                _ => {}
+            }
+        }
+        // The case itself fails too.
+        assert_eq!((suites.len(), counted, failed, skipped), (1, 4, 2, 1));
+        let counts = r#"tests="4" skipped="1" errors="0" failures="2""#;
+        assert!(suites[0].contains(counts), "{suites:?}");
     }
 
     #[test]

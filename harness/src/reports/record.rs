@@ -6,6 +6,7 @@ use std::fmt;
 use crate::runner::crash::Crash;
 use crate::runner::events::{Event, Reason};
 use crate::runner::evidence::Evidence;
+use crate::runner::unity::UnityTest;
 use crate::runner::verdict::{Tally, Verdict};
 use crate::scenario::fault::Place;
 use crate::scenario::model::BoardName;
@@ -41,6 +42,8 @@ pub(super) struct Try {
     pub(super) entries: Vec<Entry>,
     /// The edges of each pad.
     pub(super) pins: BTreeMap<Pad, Vec<(DeviceTime, Level)>>,
+    /// The tests of the Unity framework that the board ran.
+    pub(super) tests: Vec<UnityTest>,
     pub(super) end: Option<End>,
 }
 
@@ -211,6 +214,9 @@ impl Record {
             }
             Event::Crash { case, crash, .. } => {
                 self.current(*case)?.entries.push(Entry::Crash(crash.clone()));
+            }
+            Event::UnityTest { case, test, .. } => {
+                self.current(*case)?.tests.push(test.clone());
             }
             Event::StepFinished { case, step, verdict, time, evidence, wall_ms } => {
                 let step = self.current(*case)?.step(*step)?;

@@ -1,5 +1,6 @@
 //! Records of runs against scripted boards, for the tests of the reports.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::record::Record;
@@ -88,18 +89,7 @@ pub(crate) fn events() -> Vec<Event> {
     ];
     let mut events = Vec::new();
     let tally = Bench::new(&source).run(project.path(), &files, &mut |mut event| {
-        let here = project.path().display().to_string();
-        match &mut event {
-            Event::CaseStarted { file, .. } | Event::StepStarted { file, .. } => {
-                *file = file.replace(&here, "");
-            }
-            Event::CaseFinished { reason: Some(reason), .. } => {
-                if let Reason::Step { file, .. } = &mut **reason {
-                    *file = file.replace(&here, "");
-                }
-            }
-            _ => {}
-        }
+        without_folder(&mut event, project.path());
         if let Event::StepFinished { case: case @ (0 | 2), step: 0, time, .. } = &event {
             events.extend(pins(*case, *time));
         }
@@ -107,6 +97,19 @@ pub(crate) fn events() -> Vec<Event> {
     });
     assert!(tally.is_ok());
     events
+}
+
+/// Replaces paths of the computer.
+fn without_folder(event: &mut Event, folder: &Path) {
+    let file = match event {
+        Event::CaseStarted { file, .. } | Event::StepStarted { file, .. } => file,
+        Event::CaseFinished { reason: Some(reason), .. } => match &mut **reason {
+            Reason::Step { file, .. } => file,
+            _ => return,
+        },
+        _ => return,
+    };
+    *file = file.replace(&folder.display().to_string(), "");
 }
 
 /// A pin that is low, blinks three times, and another that goes high.
@@ -122,9 +125,36 @@ fn pins(case: usize, start: DeviceTime) -> Vec<Event> {
 }
 
 pub(super) fn record() -> Record {
+    recorded(&events())
+}
+
+fn recorded(events: &[Event]) -> Record {
     let mut record = Record::default();
-    events().iter().for_each(|event| record.event(event));
+    events.iter().for_each(|event| record.event(event));
     record
+}
+
+/// A run of a case on a board with tests of the Unity framework, one of which fails.
+pub(super) fn unity_events() -> Vec<Event> {
+    let says = "main/test_queue.c:12:an empty queue has no first:PASS\r\n\
+                main/test_queue.c:31:what goes in <first> comes out first:FAIL: Expected 1 Was 2\r\n\
+                main/test_queue.c:40:a full queue waits:IGNORE: needs | a second task\r\n\
+                -----------------------\r\n3 Tests 1 Failures 1 Ignored \r\nFAIL\r\n";
+    let board = FakeTarget::new([Reply::on(Cue::PowerOn).say(Span::from_millis(5), says)]);
+    let text = "name: Queue\nversion: 1\nsteps: [expect-unity]\n";
+    let project = tempfile::tempdir().expect("a temporary folder");
+    let mut events = Vec::new();
+    let source = FakeSource::new(board);
+    let tally = Bench::new(&source).run(project.path(), &[("queue", text)], &mut |mut event| {
+        without_folder(&mut event, project.path());
+        events.push(event);
+    });
+    assert!(tally.is_ok());
+    events
+}
+
+pub(super) fn with_unity() -> Record {
+    recorded(&unity_events())
 }
 
 /// A board that keeps silent the first times.
@@ -158,13 +188,17 @@ impl TargetSource for Moody {
 }
 
 /// A run of one case on a board that is silent so often; it is tried three times.
-pub(super) fn with_retries(silent: u32) -> Record {
+pub(super) fn events_with_retries(silent: u32) -> Vec<Event> {
     let project = tempfile::tempdir().expect("a temporary folder");
     let source = Moody { silent, opened: AtomicU32::new(0) };
-    let mut record = Record::default();
+    let mut events = Vec::new();
     let mut bench = Bench::new(&source);
     bench.around.retries = 2;
-    let tally = bench.run(project.path(), &[("greets", GREETS)], &mut |event| record.event(&event));
+    let tally = bench.run(project.path(), &[("greets", GREETS)], &mut |event| events.push(event));
     assert!(tally.is_ok());
-    record
+    events
+}
+
+pub(super) fn with_retries(silent: u32) -> Record {
+    recorded(&events_with_retries(silent))
 }

@@ -12,7 +12,7 @@ use std::time::Instant;
 use super::boards::{self, Board, Boards};
 use super::crash::Crash;
 use super::events::{Event, Reason};
-use super::evidence::{Evidence, UnityTest};
+use super::evidence::Evidence;
 use super::execute::{Surroundings, millis};
 use super::failure::{Failure, StepError, StepPlace};
 use super::firmware::{FirmwareTrouble, FlashImage};
@@ -154,6 +154,11 @@ impl Attempt<'_> {
                 // The last step that began before.
                 step: starts.borrow().partition_point(|start| *start < crash.time).max(1) - 1,
                 crash: Box::new(redact_crash(*crash, secrets)),
+            }),
+            News::Unity(test) => teller.borrow_mut().tell(Event::UnityTest {
+                case: number,
+                step: step.get(),
+                test: test.clone().redacted(secrets),
             }),
             News::Time(_) => {}
         };
@@ -414,17 +419,10 @@ fn redact_evidence(evidence: &Evidence, secrets: &Secrets) -> Evidence {
             Evidence::Answer { code: secrets.redact(&code), answer: redact(&answer) }
         }
         Evidence::Note { text } => Evidence::Note { text: secrets.redact(&text) },
-        Evidence::Unity { tests } => Evidence::Unity {
-            tests: tests
-                .into_iter()
-                .map(|test| UnityTest {
-                    name: redact(&test.name),
-                    message: redact(&test.message),
-                    ..test
-                })
-                .collect(),
-        },
-        other @ (Evidence::Done | Evidence::Snapshot { .. } | Evidence::Measured { .. }) => other,
+        other @ (Evidence::Done
+        | Evidence::Snapshot { .. }
+        | Evidence::Unity { .. }
+        | Evidence::Measured { .. }) => other,
     }
 }
 

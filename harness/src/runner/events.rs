@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::crash::Crash;
 use super::evidence::Evidence;
 use super::failure::Failure;
+use super::unity::UnityTest;
 use super::verdict::{Tally, Verdict};
 use crate::scenario::fault::Place;
 use crate::scenario::model::BoardName;
@@ -155,6 +156,15 @@ pub enum Event {
         /// What is known about it.
         crash: Box<Crash>,
     },
+    /// The board has run a test of the Unity framework, for the step `expect-unity`.
+    UnityTest {
+        /// The case.
+        case: usize,
+        /// The step.
+        step: usize,
+        /// How it went.
+        test: UnityTest,
+    },
     /// A step is over.
     StepFinished {
         /// The case.
@@ -227,6 +237,7 @@ impl Event {
             | Self::Image { case, .. }
             | Self::Pin { case, .. }
             | Self::Crash { case, .. }
+            | Self::UnityTest { case, .. }
             | Self::StepFinished { case, .. }
             | Self::CaseFinished { case, .. } => Some(*case),
         }
@@ -246,6 +257,7 @@ impl Event {
             | Self::Image { case, .. }
             | Self::Pin { case, .. }
             | Self::Crash { case, .. }
+            | Self::UnityTest { case, .. }
             | Self::StepFinished { case, .. }
             | Self::CaseFinished { case, .. } => *case = number,
         }

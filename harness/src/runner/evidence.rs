@@ -46,10 +46,10 @@ pub enum Evidence {
         /// What the author should know, such as much of it being redacted.
         warning: Option<String>,
     },
-    /// Tests of the Unity framework that the board ran.
+    /// Tests of the Unity framework that the board ran; each has been told by itself.
     Unity {
-        /// In the order they ran.
-        tests: Vec<UnityTest>,
+        /// How many, and how they ended, in words.
+        text: String,
     },
     /// Something was measured several times.
     Measured {
@@ -65,29 +65,6 @@ pub enum Evidence {
         /// In words.
         text: String,
     },
-}
-
-/// One test of the Unity framework.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct UnityTest {
-    /// Its name.
-    pub name: String,
-    /// How it ended.
-    pub outcome: UnityOutcome,
-    /// What it said, or nothing.
-    pub message: String,
-}
-
-/// How a test of the Unity framework ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum UnityOutcome {
-    /// Well.
-    Passed,
-    /// Its firmware did wrong.
-    Failed,
-    /// It was not to run.
-    Ignored,
 }
 
 impl Evidence {
@@ -116,7 +93,7 @@ impl Evidence {
                 let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
                 format!("{name}: {lines} lines, {outcome}")
             }
-            Self::Unity { tests } => format!("{} tests", tests.len()),
+            Self::Unity { text } => text.clone(),
             Self::Measured { name, statistics, samples } => {
                 format!("{name}: {statistics} ({} times)", samples.len())
             }

@@ -38,4 +38,5 @@ pub mod session;
 pub mod statistics;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod unity;
 pub mod verdict;

@@ -22,7 +22,12 @@ use super::firmware::FlashImage;
 use super::guard::{Alarm, Guard};
 use super::operator::{Answer, Operator, Question};
 use super::pins::{PinEdge, Pins, Pulse};
+<<<<<<< HEAD
 use crate::scenario::model::{BoardName, Dialect};
+=======
+use super::unity::UnityTest;
+use crate::scenario::model::Dialect;
+>>>>>>> bbb9ffa (Unity's tests are test cases of the reports)
 use crate::scenario::values::{Secrets, Template, Values};
 use crate::snapshots::SnapshotFolder;
 use crate::symbols::Symbols;
@@ -73,7 +78,13 @@ pub enum News {
         level: Level,
     },
     /// The guest has died, and all that it says about that has been heard.
+<<<<<<< HEAD
     Crash(Box<Crash>),
+=======
+    Crash(&'n Crash),
+    /// The board has run a test of the Unity framework.
+    Unity(&'n UnityTest),
+>>>>>>> bbb9ffa (Unity's tests are test cases of the reports)
     /// Device time went on.
     Time(DeviceTime),
 }
@@ -372,6 +383,11 @@ impl<'a> Session<'a> {
     /// Tells how far a long operation is.
     pub fn progress(&mut self, what: &'static str, progress: Progress) {
         self.tell(News::Progress { what, progress });
+    }
+
+    /// Tells of a test that the board has run.
+    pub fn tested(&mut self, test: &UnityTest) {
+        (self.setup.news)(News::Unity(test));
     }
 
     /// Switches power because a step says so.

@@ -18,6 +18,7 @@ use crate::runner::crash::Crash;
 use crate::runner::events::Reason;
 use crate::runner::evidence::Evidence;
 use crate::runner::failure::Failure;
+use crate::runner::unity::{UnityTest, counts};
 use crate::runner::verdict::Verdict;
 use crate::targets::{MachineReport, Port};
 use crate::time::{DeviceTime, Span};
@@ -94,7 +95,7 @@ fn case(record: &Record, number: usize, tries: &[Try]) -> Markup {
     html! {
         details.case.(last.verdict()) id=(id) open[open] {
             summary {
-                span.pill { (last.verdict()) }
+                span.pill.(last.verdict()) { (last.verdict()) }
                 h2 { (last.name) }
                 p.facts {
                     span { (last.title) }
@@ -131,6 +132,7 @@ fn one_try(record: &Record, shown: &Try, id: &str) -> Markup {
     html! {
         @if let Some(why) = shown.reason() { (reason(why, record, shown, id)) }
         (timeline::timeline(shown, id))
+        @if !shown.tests.is_empty() { (unity_tests(&shown.tests)) }
         @if !shown.steps.is_empty() {
             h3 { "Steps and transcript" }
             (course(shown, id, &hits))
@@ -138,6 +140,25 @@ fn one_try(record: &Record, shown: &Try, id: &str) -> Markup {
         @if let Some(machine) = shown.machine() { (machine_report("The machine", machine)) }
         @for (name, machine) in shown.machines() {
             (machine_report(&format!("The machine {name}"), machine))
+        }
+    }
+}
+
+/// The tests of the Unity framework that the board ran.
+fn unity_tests(tests: &[UnityTest]) -> Markup {
+    html! {
+        h3 { (counts(tests)) }
+        table.cases.tests {
+            @for test in tests {
+                tr {
+                    td { span.pill.(test.outcome) { (test.outcome) } }
+                    td {
+                        (test.name)
+                        div.faint { (test.words()) }
+                    }
+                    td.number { (seconds(test.time)) }
+                }
+            }
         }
     }
 }
@@ -457,7 +478,7 @@ fn seconds_of(time: DeviceTime) -> String {
 mod tests {
     use super::*;
     use crate::reports::record::Record;
-    use crate::reports::testing::{HOSTILE, record, with_retries};
+    use crate::reports::testing::{HOSTILE, record, with_retries, with_unity};
     use crate::runner::events::Event;
 
     /// The page without its own style and script, as XML: what HTML leaves open is closed.
@@ -494,7 +515,7 @@ mod tests {
 
     #[test]
     fn the_page_is_well_formed_and_loads_nothing() {
-        for record in [record(), with_retries(1), Record::default()] {
+        for record in [record(), with_retries(1), with_unity(), Record::default()] {
             let page = page(&record);
             let elements = elements(&page);
             let loads = ["src=", "srcset=", "data=", "http-equiv=\"refresh", "action="];
@@ -561,6 +582,16 @@ mod tests {
         ] {
             assert!(page.contains(needed), "{needed}");
         }
+    }
+
+    #[test]
+    fn each_test_that_the_board_ran_is_shown_with_its_end() {
+        let page = page(&with_unity());
+        assert!(page.contains("<h3>3 Unity tests: 1 failed, 1 passed, 1 ignored</h3>"), "{page}");
+        let row = "<td><span class=\"pill failed\">failed</span></td>\
+                   <td>what goes in &lt;first&gt; comes out first\
+                   <div class=\"faint\">main/test_queue.c:31: Expected 1 Was 2</div></td>";
+        assert!(page.contains(row), "{page}");
     }
 
     #[test]
