@@ -18,7 +18,7 @@ use crate::runner::plan::Plan;
 use crate::runner::verdict::{Skips, Verdict};
 use crate::scenario::model::Case;
 use crate::snapshots::propose::{Proposals, propose};
-use crate::snapshots::{SnapshotPolicy, WhenNew, text_of};
+use crate::snapshots::{SnapshotPolicy, WhenNew, text_of, timing};
 use crate::targets::TargetSource;
 
 /// Propose the redactions that snapshots need
@@ -174,10 +174,14 @@ fn snapshots(folder: &Path) -> std::io::Result<BTreeMap<String, String>> {
     let mut all = BTreeMap::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
+        // Times are not redacted: they are the same in every run, or not compared.
+        let stem = path.with_extension("");
+        if stem.to_string_lossy().ends_with(timing::SUFFIX) {
+            continue;
+        }
         if let Some(text) = text_of(&path)? {
             // `<stem>.<name>.snap`
-            let name = path.with_extension("");
-            let name = name.extension().unwrap_or_default().to_string_lossy().into_owned();
+            let name = stem.extension().unwrap_or_default().to_string_lossy().into_owned();
             all.insert(name, text);
         }
     }

@@ -24,7 +24,7 @@ use crate::scenario::model::{BoardEntry, BoardName, Case, Unmodelled};
 use crate::scenario::values::{Secrets, Values};
 use crate::snapshots::SnapshotFolder;
 use crate::symbols::Symbols;
-use crate::targets::{MachineReport, Target, TargetRequest};
+use crate::targets::{Capability, MachineReport, Target, TargetRequest};
 use crate::time::DeviceTime;
 use crate::transcript::printable;
 
@@ -172,6 +172,7 @@ impl Attempt<'_> {
                 &case.project,
                 self.around.snapshots.clone(),
             ),
+            virtual_time: self.around.targets.capabilities().contains(&Capability::VirtualTime),
             operator: self.around.operator,
             cancelled: self.around.cancelled,
             wall_limit: self.around.wall_limit.map(|span| (Instant::now() + span, span)),

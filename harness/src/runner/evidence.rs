@@ -43,6 +43,8 @@ pub enum Evidence {
         lines: usize,
         /// What came of it, in words.
         outcome: &'static str,
+        /// What came of its times, if they have a snapshot of their own, in words.
+        times: Option<&'static str>,
         /// What the author should know, such as much of it being redacted.
         warning: Option<String>,
     },
@@ -89,9 +91,10 @@ impl Evidence {
                 answer.lines().next_back().unwrap_or_default().to_owned()
             }
             Self::Answer { answer, .. } => first(answer),
-            Self::Snapshot { path, lines, outcome, .. } => {
+            Self::Snapshot { path, lines, outcome, times, .. } => {
                 let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-                format!("{name}: {lines} lines, {outcome}")
+                let times = times.map_or(String::new(), |times| format!("; its times {times}"));
+                format!("{name}: {lines} lines, {outcome}{times}")
             }
             Self::Unity { text } => text.clone(),
             Self::Measured { name, statistics, samples } => {

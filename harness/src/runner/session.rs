@@ -121,6 +121,8 @@ pub struct Common<'a> {
     pub project: PathBuf,
     /// Where snapshots are.
     pub snapshots: SnapshotFolder,
+    /// Whether the target's time is its own, the same in every run.
+    pub virtual_time: bool,
     /// Who can be asked to do something, if anybody is there.
     pub operator: Option<&'a dyn Operator>,
     /// Set when the person wants the run to end.
@@ -311,6 +313,11 @@ impl<'a> Session<'a> {
     /// What must not appear in snapshots.
     pub fn secrets(&self) -> &Secrets {
         &self.setup.common.secrets
+    }
+
+    /// Whether device time is the same in every run.
+    pub fn has_virtual_time(&self) -> bool {
+        self.setup.virtual_time
     }
 
     /// Where snapshots are.

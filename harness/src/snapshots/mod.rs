@@ -8,6 +8,7 @@ pub mod propose;
 pub mod redact;
 pub mod review;
 mod store;
+pub mod timing;
 
 pub use policy::{SnapshotPolicy, UnknownUpdate, WhenNew, is_ci};
 pub use store::{Comparison, SnapshotFolder, text_of};

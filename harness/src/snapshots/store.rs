@@ -74,11 +74,28 @@ impl SnapshotFolder {
         contents: &str,
         expression: &str,
     ) -> Result<Comparison, (PathBuf, io::Error)> {
+        self.compare_forgiving(name, contents, expression, &|_| contents.to_owned())
+    }
+
+    /// The same; but with what was reviewed is compared what `forgiving` makes of it: the contents,
+    /// with what may differ as it was reviewed.
+    ///
+    /// # Errors
+    /// When a file cannot be read or written; then no file has changed.
+    pub fn compare_forgiving(
+        &self,
+        name: &str,
+        contents: &str,
+        expression: &str,
+        forgiving: &dyn Fn(&str) -> String,
+    ) -> Result<Comparison, (PathBuf, io::Error)> {
         let path = self.path(name);
         let pending = pending_path(&path);
-        let new = TextSnapshotContents::new(contents.to_owned(), TextSnapshotKind::File);
+        let text = |text| TextSnapshotContents::new(text, TextSnapshotKind::File);
+        let new = text(contents.to_owned());
         let old = load(&path).map_err(|error| (path.clone(), error))?;
-        if old.as_ref().is_some_and(|old| old.matches_latest(&new)) {
+        let forgiven = old.as_ref().map(|old| text(forgiving(&old.to_string())));
+        if old.as_ref().zip(forgiven.as_ref()).is_some_and(|(old, new)| old.matches_latest(new)) {
             // What was pending is settled. Under CI nothing is touched.
             if self.policy.changed != WhenNew::Discard {
                 remove(&pending).map_err(|error| (pending, error))?;
@@ -104,9 +121,9 @@ impl SnapshotFolder {
             }
             WhenNew::Discard => None,
         };
-        Ok(match old {
+        Ok(match old.zip(forgiven) {
             None => Comparison::New { pending: written },
-            Some(old) => Comparison::Differs {
+            Some((old, new)) => Comparison::Differs {
                 diff: unified(&old.to_string(), &new.to_string()),
                 pending: written,
             },
