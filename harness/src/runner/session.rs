@@ -39,6 +39,8 @@ use crate::transcript::{Expectation, Match, Pattern, Poll, SETTLE, Transcript, n
 const SLICE: Span = Span::from_millis(100);
 /// Lines of the transcript that a failure shows.
 const TAIL: usize = 8;
+/// Bytes of a long line that evidence shows around a match.
+const AROUND: usize = 200;
 
 /// How long an expectation waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -645,15 +647,19 @@ impl<'a> Session<'a> {
     }
 
     /// The lines that a match lies in, as evidence. Of a line that is still growing only what was
-    /// matched: where it happens to be cut means nothing.
+    /// matched: where it happens to be cut means nothing. Of a long one only what is near.
     pub fn line_evidence(&mut self, port: Port, found: &Match) -> Evidence {
         let transcript = self.transcript(port);
-        let start = transcript.line_start(found.range.start);
-        let text = &transcript.text()[start..];
-        let end = found.range.end - start;
-        let ended = text[..end].ends_with('\n');
-        let more = if ended { None } else { text[end..].find('\n') };
-        let line = text[..end + more.unwrap_or(0)].trim_end_matches('\n').to_owned();
+        let (text, matched) = (transcript.text(), &found.range);
+        let start = transcript.line_start(matched.start);
+        let shown = text.floor_char_boundary(matched.start.saturating_sub(AROUND)).max(start);
+        let rest = &text[matched.end..];
+        let near = &rest[..rest.floor_char_boundary(AROUND)];
+        let ended = text[..matched.end].ends_with('\n');
+        let more = if ended { 0 } else { near.find('\n').unwrap_or(0) };
+        let cut = if shown > start { "…" } else { "" };
+        let line = format!("{cut}{}{}", &text[shown..matched.end], &near[..more]);
+        let line = line.trim_end_matches('\n').to_owned();
         Evidence::Line { line, time: found.time }
     }
 
@@ -743,7 +749,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn is_dead(&self) -> bool {
+    /// Whether the guest can never do anything again.
+    pub fn is_dead(&self) -> bool {
         self.setup.target.is_dead()
     }
 

@@ -80,8 +80,10 @@ impl Step for ExpectSerial {
 
 #[cfg(test)]
 mod tests {
-    use crate::runner::testing::{Outcome, run_steps};
-    use crate::targets::fake::{Cue, FakeTarget, Reply};
+    use crate::runner::events::Event;
+    use crate::runner::evidence::Evidence;
+    use crate::runner::testing::{Outcome, events, run_steps};
+    use crate::targets::fake::{Cue, FakeSource, FakeTarget, Reply};
     use crate::time::Span;
 
     fn boot() -> FakeTarget {
@@ -127,5 +129,23 @@ mod tests {
             (seen.time.to_string(), seen.line),
             ("0.004000s".into(), "free: 12345 bytes".into())
         );
+    }
+
+    #[test]
+    fn of_a_long_line_the_evidence_shows_what_is_near() {
+        let target = FakeTarget::new([Reply::on(Cue::PowerOn).say(
+            Span::from_millis(1),
+            format!("{} here{}\r\n", "é".repeat(9_000), "!".repeat(9)),
+        )]);
+        let text = "name: t\nversion: 1\nsteps:\n- expect-serial: here\n";
+        let project = tempfile::tempdir().unwrap();
+        let mut told = Vec::new();
+        events(project.path(), &FakeSource::new(target), text, &[], &mut |event| match event {
+            Event::StepFinished { evidence: Some(Evidence::Line { line, .. }), .. } => {
+                told.push(line);
+            }
+            _ => {}
+        });
+        assert_eq!(told, [format!("…{} here{}", "é".repeat(100), "!".repeat(9))]);
     }
 }
