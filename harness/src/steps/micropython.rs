@@ -117,7 +117,7 @@ fn type_in(
         let before = session.transcript(port).raw().len();
         session.target().send(port, piece)?;
         while session.transcript(port).raw().len() < before + piece.len() {
-            if session.advance(until)? == Advance::Deadline {
+            if session.await_output(until)? == Advance::Deadline {
                 let sent = String::from_utf8_lossy(piece).into_owned();
                 let what = format!("the prompt did not echo {sent:?}");
                 return Err(failed(session, port, what));
@@ -155,7 +155,7 @@ fn await_silence_at<'p>(
                 }
             }
             None => {
-                if session.advance(until)? == Advance::Deadline {
+                if session.await_output(until)? == Advance::Deadline {
                     let what = format!("the MicroPython prompt {:?} did not come", prompts[0]);
                     return Err(failed(session, port, what));
                 }
@@ -175,9 +175,22 @@ fn continuation_indented(text: &str, from: usize, prompt: &str) -> bool {
 }
 
 fn failed(session: &mut Session<'_>, port: Port, what: String) -> StepError {
-    let (seen, standing) = (session.tail(port), session.standing());
-    let help = Some("the board must be at the `>>> ` prompt of MicroPython".to_owned());
-    StepError::failed(Failure { seen, standing, help, ..Failure::new(what) })
+    let seen = session.tail(port);
+    let mut error = missed(session, &what, seen);
+    if let (StepError::Failed(failure), false) = (&mut error, session.is_dead()) {
+        failure.help = Some("the board must be at the `>>> ` prompt of MicroPython".to_owned());
+    }
+    error
+}
+
+/// Something did not come, perhaps because it never can.
+fn missed(session: &mut Session<'_>, what: &str, seen: Vec<String>) -> StepError {
+    let what = match session.is_dead() {
+        true => format!("{what}: the guest can do nothing any more"),
+        false => what.to_owned(),
+    };
+    let standing = session.standing();
+    StepError::failed(Failure { seen, standing, ..Failure::new(what) })
 }
 
 /// Raw mode, from Ctrl-A to Ctrl-B. Its traffic has no text, except for what programs print that
@@ -386,23 +399,21 @@ impl<'s, 'a> RawRepl<'s, 'a> {
                 self.read += 1;
                 return Ok(output);
             }
-            if self.session.advance(until)? == Advance::Deadline {
+            if self.session.await_output(until)? == Advance::Deadline {
                 let seen = self.session.tail(self.port);
-                let what = "the program did not end in time".to_owned();
-                return Err(StepError::failed(Failure { seen, ..Failure::new(what) }));
+                return Err(missed(self.session, "the program did not end in time", seen));
             }
         }
     }
 
     fn wait(&mut self, what: &str) -> Result<(), StepError> {
         let until = self.session.now() + REPLY;
-        if self.session.advance(until)? == Advance::Output {
+        if self.session.await_output(until)? == Advance::Output {
             return Ok(());
         }
         let new = &self.session.transcript(self.port).raw()[self.read..];
         let seen = vec![new.escape_ascii().to_string()];
-        let what = format!("raw mode did not give {what}");
-        Err(StepError::failed(Failure { seen, ..Failure::new(what) }))
+        Err(missed(self.session, &format!("raw mode did not give {what}"), seen))
     }
 }
 

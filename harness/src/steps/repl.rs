@@ -111,6 +111,7 @@ impl Step for Repl {
 #[cfg(test)]
 mod tests {
     use crate::runner::testing::{Outcome, run_steps};
+    use crate::targets::Core;
     use crate::targets::fake::{Cue, FakeTarget, Reply};
     use crate::time::Span;
 
@@ -202,5 +203,25 @@ mod tests {
             panic!("must fail")
         };
         assert_eq!(failure.what, "the MicroPython prompt \">>> \" did not come");
+    }
+
+    #[test]
+    fn a_guest_that_dies_of_the_code_fails_the_step_at_once() {
+        let ms = Span::from_millis;
+        let core = Core { name: "PRO_CPU", pc: 0x4000, symbol: None, doing: "spins" };
+        let target = FakeTarget::new([
+            Reply::on(Cue::PowerOn).say(ms(1), ">>> "),
+            Reply::on(Cue::Sent(b"die()\r".to_vec())).say(ms(1), "going\r\n"),
+        ])
+        .echoing()
+        .dying_with(vec![core]);
+        // An hour would be longer than the case may take.
+        let steps = "- repl: {code: die(), within: 1h}";
+        let Outcome::Failed(failure) = run_steps(target, steps) else { panic!("must fail") };
+        assert_eq!(
+            failure.what,
+            "the MicroPython prompt \">>> \" did not come: the guest can do nothing any more"
+        );
+        assert_eq!(failure.standing, ["PRO_CPU spins at 0x00004000"]);
     }
 }

@@ -129,6 +129,7 @@ mod tests {
     use crate::runner::testing::{Outcome, events, run_steps};
     use crate::runner::verdict::Verdict;
     use crate::steps::micropython::scripted::{Ran, raw_mode};
+    use crate::targets::Core;
     use crate::targets::fake::FakeSource;
 
     #[test]
@@ -170,5 +171,18 @@ mod tests {
             panic!("must fail")
         };
         assert!(failure.what.starts_with("the guest aborted"), "{failure:?}");
+    }
+
+    #[test]
+    fn a_guest_that_is_dead_in_raw_mode_fails_the_step_at_once() {
+        let core = Core { name: "PRO_CPU", pc: 0x4000, symbol: None, doing: "spins" };
+        let target = raw_mode([]).dying_with(vec![core]);
+        let Outcome::Failed(failure) = run_steps(target, "- run-file: hello.py") else {
+            panic!("must fail")
+        };
+        assert_eq!(
+            failure.what,
+            "raw mode did not give an answer: the guest can do nothing any more"
+        );
     }
 }
