@@ -49,7 +49,7 @@ pub const SCENARIO: Reference = Reference {
         ),
         Key::optional(
             "elf",
-            Kind::Text,
+            Kind::Path,
             "The ELF file that the firmware was made of, to say where in the source it crashed; what lies beside the firmware is found without.",
         ),
         Key::optional(
@@ -59,7 +59,7 @@ pub const SCENARIO: Reference = Reference {
                 Kind::Keys(&[
                     Key::or("board", Kind::Text, DEFAULT_BOARD, "Its profile."),
                     Key::optional("firmware", Kind::Text, "As for the first board."),
-                    Key::optional("elf", Kind::Text, "As for the first board."),
+                    Key::optional("elf", Kind::Path, "As for the first board."),
                 ]),
             ])),
             "Further boards for the step `parallel`, by names of your choice: a profile, or a mapping. The first board is called `main` there.",
