@@ -59,7 +59,11 @@ fn cargo_insta_review_looks_for_pending_snapshots_here() {
 /// With `--features hil`: every committed scenario, each a test.
 #[cfg(feature = "hil")]
 #[rstest::rstest]
-fn scenario(#[files("../scenarios/**/*.yaml")] path: std::path::PathBuf) {
+fn scenario(
+    #[files("../scenarios/**/*.yaml")]
+    #[exclude("(^|/)_")]
+    path: std::path::PathBuf,
+) {
     benchrig::hil::run_file(path);
 }
 

@@ -2,12 +2,17 @@
 //!
 //! ```text
 //! #[rstest::rstest]
-//! fn scenario(#[files("tests/scenarios/**/*.yaml")] path: std::path::PathBuf) {
+//! fn scenario(
+//!     #[files("tests/scenarios/**/*.yaml")]
+//!     #[exclude("(^|/)_")]
+//!     path: std::path::PathBuf,
+//! ) {
 //!     benchrig::hil::run_file(path);
 //! }
 //! ```
 //!
-//! One test per file, its cases reported inside. The environment decides what a person would with
+//! One test per file, its cases reported inside. Files and folders whose names begin with `_` are for
+//! `include`. The environment decides what a person would with
 //! arguments: `BENCHRIG_TARGET` what it runs on, `BENCHRIG_SKIP=allow` that a skipped case is no
 //! failure, and insta's variables what happens to snapshots.
 
