@@ -215,8 +215,10 @@ impl Record {
             Event::Crash { case, crash, .. } => {
                 self.current(*case)?.entries.push(Entry::Crash(crash.clone()));
             }
-            Event::UnityTest { case, test, .. } => {
-                self.current(*case)?.tests.push(test.clone());
+            Event::UnityTest { case, on, test, .. } => {
+                let of = on.iter().map(|name| format!("{name} ")).collect::<String>();
+                let name = of + &test.name;
+                self.current(*case)?.tests.push(UnityTest { name, ..test.clone() });
             }
             Event::StepFinished { case, step, verdict, time, evidence, wall_ms } => {
                 let step = self.current(*case)?.step(*step)?;

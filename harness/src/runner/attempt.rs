@@ -157,8 +157,9 @@ impl Attempt<'_> {
             }),
             News::Unity(test) => teller.borrow_mut().tell(Event::UnityTest {
                 case: number,
+                on: on.clone(),
                 step: step.get(),
-                test: test.clone().redacted(secrets),
+                test: test.redacted(secrets),
             }),
             News::Time(_) => {}
         };

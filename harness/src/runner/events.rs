@@ -160,6 +160,9 @@ pub enum Event {
     UnityTest {
         /// The case.
         case: usize,
+        /// Which of the case's boards, if not its own.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        on: BoardName,
         /// The step.
         step: usize,
         /// How it went.

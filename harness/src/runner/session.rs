@@ -22,12 +22,8 @@ use super::firmware::FlashImage;
 use super::guard::{Alarm, Guard};
 use super::operator::{Answer, Operator, Question};
 use super::pins::{PinEdge, Pins, Pulse};
-<<<<<<< HEAD
-use crate::scenario::model::{BoardName, Dialect};
-=======
 use super::unity::UnityTest;
-use crate::scenario::model::Dialect;
->>>>>>> bbb9ffa (Unity's tests are test cases of the reports)
+use crate::scenario::model::{BoardName, Dialect};
 use crate::scenario::values::{Secrets, Template, Values};
 use crate::snapshots::SnapshotFolder;
 use crate::symbols::Symbols;
@@ -80,13 +76,9 @@ pub enum News {
         level: Level,
     },
     /// The guest has died, and all that it says about that has been heard.
-<<<<<<< HEAD
     Crash(Box<Crash>),
-=======
-    Crash(&'n Crash),
     /// The board has run a test of the Unity framework.
-    Unity(&'n UnityTest),
->>>>>>> bbb9ffa (Unity's tests are test cases of the reports)
+    Unity(UnityTest),
     /// Device time went on.
     Time(DeviceTime),
 }
@@ -98,6 +90,7 @@ impl News {
             Self::Progress { .. } => None,
             Self::Line { time, .. } | Self::Pin { time, .. } | Self::Time(time) => Some(*time),
             Self::Crash(crash) => Some(crash.time),
+            Self::Unity(test) => Some(test.time),
         }
     }
 
@@ -319,7 +312,7 @@ impl<'a> Session<'a> {
 
     /// Whether device time is the same in every run.
     pub fn has_virtual_time(&self) -> bool {
-        self.setup.virtual_time
+        self.setup.common.virtual_time
     }
 
     /// Where snapshots are.
@@ -396,7 +389,7 @@ impl<'a> Session<'a> {
 
     /// Tells of a test that the board has run.
     pub fn tested(&mut self, test: &UnityTest) {
-        (self.setup.news)(News::Unity(test));
+        self.tell(News::Unity(test.clone()));
     }
 
     /// Switches power because a step says so.
