@@ -3,6 +3,7 @@
 //! Each line that was typed becomes a step, and what the board printed after it an expectation: of
 //! the answer where MicroPython's prompt gave one, else of the last line.
 
+use crate::scenario::schema;
 use crate::scenario::values::Template;
 use crate::time::DeviceTime;
 use crate::transcript::Transcript;
@@ -70,7 +71,8 @@ impl Recording {
 
     /// The scenario that does and expects the same.
     pub fn scenario(&self, head: &Head) -> String {
-        let mut out = format!("name: {}\nversion: 1\n", quoted(&head.name));
+        let mut out = format!("# yaml-language-server: $schema={}\n", schema::ID);
+        out += &format!("name: {}\nversion: 1\n", quoted(&head.name));
         out += &format!("board: {}\n", quoted(&head.board));
         if let Some(firmware) = &head.firmware {
             out += &format!("firmware: {}\n", quoted(firmware));

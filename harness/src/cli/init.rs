@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::terminal::Terminal;
 use crate::exit_code::ExitCode;
+use crate::scenario::schema;
 
 /// Write a first scenario and a bench.toml
 ///
@@ -18,7 +19,13 @@ pub(super) struct Init {
 }
 
 /// What is written, by path in the project.
-const FILES: [(&str, &str); 2] = [("scenarios/first.yaml", SCENARIO), ("bench.toml", BENCH)];
+const FILES: [(&str, fn() -> String); 2] =
+    [("scenarios/first.yaml", || for_editors() + SCENARIO), ("bench.toml", || BENCH.to_owned())];
+
+/// The first line of a scenario, by which editors complete and check it.
+fn for_editors() -> String {
+    format!("# yaml-language-server: $schema={}\n", schema::ID)
+}
 
 const SCENARIO: &str = r#"# A first scenario: `benchrig run` plays it on an emulated board.
 name: It boots
@@ -51,7 +58,7 @@ impl Init {
     pub(super) fn run(&self, terminal: &Terminal) -> ExitCode {
         for (path, text) in FILES {
             let path = self.folder.join(path);
-            match write_new(&path, text) {
+            match write_new(&path, &text()) {
                 Ok(true) => terminal.say(format_args!("written: {}", path.display())),
                 Ok(false) => terminal.say(format_args!("left as it is: {}", path.display())),
                 Err(error) => {

@@ -44,6 +44,10 @@ fn show(terminal: &Terminal, plan: &Plan, planned: &PlannedCase) {
         "  board {}, firmware {firmware}, at most {} of device time",
         case.board.profile.text, case.timeout
     ));
+    for (name, board) in &case.more_boards {
+        let firmware = board.firmware.as_ref().map_or("none", |firmware| &firmware.text);
+        terminal.say(format_args!("  {name}: board {}, firmware {firmware}", board.profile.text));
+    }
     match planned.lacks() {
         Some(Reason::MissingCapabilities { missing }) => {
             let missing: Vec<_> = missing.iter().map(ToString::to_string).collect();

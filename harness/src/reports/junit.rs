@@ -53,6 +53,9 @@ fn case(shown: &Try, others: &[Try], record: &Record) -> TestCase {
     };
     property("target", &record.target);
     property("board", &shown.board);
+    for (name, board) in &shown.boards {
+        property(&format!("board-{name}"), board);
+    }
     if let Some((name, sha256)) = &shown.image {
         property("firmware", name);
         property("image-sha256", sha256);

@@ -100,7 +100,7 @@ fn case(record: &Record, number: usize, tries: &[Try]) -> Markup {
                 p.facts {
                     span { (last.title) }
                     span { (last.file) }
-                    span { (last.board) " on " (record.target) }
+                    span { (last.board) @for board in last.boards.values() { ", " (board) } " on " (record.target) }
                     @if let Some((name, hash)) = &last.image {
                         span title={ "SHA-256 " (hash) } {
                             (name) " (" (hash.get(..12).unwrap_or(hash)) "\u{2026})"
