@@ -140,11 +140,10 @@ mod tests {
         let text = "name: t\nversion: 1\nsteps:\n- expect-serial: here\n";
         let project = tempfile::tempdir().unwrap();
         let mut told = Vec::new();
-        events(project.path(), &FakeSource::new(target), text, &[], &mut |event| match event {
-            Event::StepFinished { evidence: Some(Evidence::Line { line, .. }), .. } => {
+        events(project.path(), &FakeSource::new(target), text, &[], &mut |event| {
+            if let Event::StepFinished { evidence: Some(Evidence::Line { line, .. }), .. } = event {
                 told.push(line);
             }
-            _ => {}
         });
         assert_eq!(told, [format!("…{} here{}", "é".repeat(100), "!".repeat(9))]);
     }
