@@ -481,9 +481,11 @@ impl<'a> Session<'a> {
         loop {
             match search.poll(self.transcript(port)) {
                 Poll::Found(found) => return self.take(port, found),
-                Poll::Provisional(found) => {
+                Poll::Provisional => {
                     let settled = (self.now() + SETTLE).min(until);
-                    if self.now() >= until || self.advance(settled)? == Advance::Deadline {
+                    if (self.now() >= until || self.advance(settled)? == Advance::Deadline)
+                        && let Some(found) = search.settle(self.transcript(port))
+                    {
                         return self.take(port, found);
                     }
                 }
@@ -547,9 +549,13 @@ impl<'a> Session<'a> {
         let from = self.transcript(port).cursor();
         let mut search = Expectation::new(pattern, from);
         loop {
-            if let Poll::Found(found) | Poll::Provisional(found) =
-                search.poll(self.transcript(port))
-            {
+            let transcript = self.transcript(port);
+            let found = match search.poll(transcript) {
+                Poll::Found(found) => Some(found),
+                Poll::Provisional => search.settle(transcript),
+                Poll::Missing => None,
+            };
+            if let Some(found) = found {
                 let shown = search.pattern().to_string();
                 let what = format!("{shown} came at {} and must not", found.time);
                 return Err(StepError::failed(Failure {

@@ -9,6 +9,7 @@
 //! so that it neither satisfies an expectation nor enters a snapshot.
 
 pub mod expression;
+mod resume;
 mod search;
 mod text;
 
@@ -28,6 +29,9 @@ pub struct Transcript {
     text: String,
     /// For each byte of `text`, how many raw bytes had come when it was decided.
     origin: Vec<usize>,
+    /// Where the line begins that is still growing; known, so that a long one is not searched for
+    /// its end again and again.
+    growing: usize,
     filter: TextFilter,
     /// How far the scenario has read, in raw bytes.
     cursor: usize,
@@ -56,8 +60,7 @@ impl Transcript {
             if self.protocol {
                 continue;
             }
-            self.filter.push(*byte, &mut self.text);
-            self.origin.resize(self.text.len(), self.raw.len());
+            self.hear(*byte, self.raw.len());
         }
         self.times.push((self.raw.len(), time));
     }
@@ -85,10 +88,19 @@ impl Transcript {
             self.filter = TextFilter::default();
             self.text.push('\n');
             self.origin.push(start);
+            self.growing = self.text.len();
         }
         for at in start..raw.end.min(self.raw.len()) {
-            self.filter.push(self.raw[at], &mut self.text);
-            self.origin.resize(self.text.len(), at + 1);
+            self.hear(self.raw[at], at + 1);
+        }
+    }
+
+    /// Takes a byte as text; `origin` is how many raw bytes there are with it.
+    fn hear(&mut self, byte: u8, origin: usize) {
+        self.filter.push(byte, &mut self.text);
+        self.origin.resize(self.text.len(), origin);
+        if byte == b'\n' {
+            self.growing = self.text.len();
         }
     }
 
@@ -155,7 +167,7 @@ impl Transcript {
         let mut start = from.min(self.text.len());
         std::iter::from_fn(move || {
             let rest = self.text.get(start..).filter(|rest| !rest.is_empty())?;
-            let end = rest.find('\n');
+            let end = (start < self.growing).then(|| rest.find('\n')).flatten();
             let line =
                 Line { text: &rest[..end.unwrap_or(rest.len())], start, complete: end.is_some() };
             start += end.map_or(rest.len(), |end| end + 1);
@@ -173,7 +185,10 @@ impl Transcript {
 
     /// The start of the line that contains text offset `at`.
     pub fn line_start(&self, at: usize) -> usize {
-        self.text[..at].rfind('\n').map_or(0, |newline| newline + 1)
+        match at >= self.growing {
+            true => self.growing,
+            false => self.text[..at].rfind('\n').map_or(0, |newline| newline + 1),
+        }
     }
 
     /// The whole line that contains text offset `at`.
@@ -200,6 +215,7 @@ pub fn printable(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn at(ms: u64) -> DeviceTime {
         DeviceTime::from_nanos(ms * 1_000_000)
@@ -267,5 +283,37 @@ mod tests {
         assert_eq!(lines, [("ne", 1, true), ("", 4, true), ("two", 5, false)]);
         assert_eq!(transcript.tail(2), ["one", "two"]);
         assert_eq!(transcript.line_at(6), (5..8, "two"));
+    }
+
+    proptest! {
+        #[test]
+        fn the_deliveries_of_bytes_do_not_change_lines(
+            bytes in prop::collection::vec(prop::sample::select(b"ab\n\r\xc3\xa9\x1b[".to_vec()), 0..60),
+            cut in 0..60_usize,
+            hidden in 0..60_usize,
+        ) {
+            let (cut, mut whole) = (cut.min(bytes.len()), Transcript::default());
+            let hidden = cut + hidden.min(bytes.len() - cut);
+            let mut parts = Transcript::default();
+            whole.push(at(1), &bytes[..cut]);
+            bytes[..cut].iter().for_each(|byte| parts.push(at(1), &[*byte]));
+            for transcript in [&mut whole, &mut parts] {
+                transcript.begin_protocol();
+                transcript.push(at(2), &bytes[cut..hidden]);
+                transcript.reveal(cut + 1..hidden);
+                transcript.end_protocol();
+            }
+            whole.push(at(3), &bytes[hidden..]);
+            bytes[hidden..].iter().for_each(|byte| parts.push(at(3), &[*byte]));
+            let text = whole.text();
+            prop_assert_eq!(text, parts.text());
+            prop_assert!(whole.lines(0).eq(parts.lines(0)));
+            let lines: Vec<_> = whole.lines(0).map(|line| line.text).collect();
+            prop_assert_eq!(lines, text.split_terminator('\n').collect::<Vec<_>>());
+            for at in (0..=text.len()).filter(|at| text.is_char_boundary(*at)) {
+                let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+                prop_assert_eq!(whole.line_start(at), start);
+            }
+        }
     }
 }

@@ -5,15 +5,17 @@
 //! transcript is *provisional*: it counts once something else follows it, or once the port has been
 //! silent for [`SETTLE`].
 //!
-//! Cost: a text or a one-line pattern looks at each byte a bounded number of times, whatever the
-//! length of the log. A pattern that can cross lines is tried again over everything since the
-//! cursor at each delivery.
+//! Cost: every byte is looked at a bounded number of times, whatever the length of the log and of its
+//! lines. Of an expression that cannot cross lines only the line that grows is searched again; when
+//! what is searched again becomes long, the search goes on by an automaton that need not
+//! (`resume`). Left are expressions with `\b` on text that is not ASCII, which the automaton cannot.
 
 use std::ops::Range;
 
 use regex::Regex;
 use regex_syntax::hir::{Class, Hir, HirKind};
 
+use super::resume::{Resumed, Seen};
 use super::{Transcript, expression};
 use crate::time::{DeviceTime, Span};
 
@@ -44,6 +46,10 @@ impl Pattern {
             Self::Text(wanted) => text.contains(wanted.as_str()),
             Self::Regex(regex) => regex.is_match(text),
         }
+    }
+
+    fn is_text(&self) -> bool {
+        matches!(self, Self::Text(_))
     }
 
     /// The first place in `text` at or after `from`.
@@ -83,10 +89,24 @@ pub struct Match {
 pub enum Poll {
     /// Not there yet.
     Missing,
-    /// Found, but the text that follows may still change the match.
-    Provisional(Match),
+    /// Found, but the text that follows may still change the match: [`Expectation::settle`] if
+    /// nothing does.
+    Provisional,
     /// Found.
     Found(Match),
+}
+
+/// More bytes than this are not searched again at each delivery.
+const LONG: usize = 1024;
+
+/// Whether a search goes on where it stopped.
+#[derive(Debug, Clone)]
+enum Resuming {
+    /// Too little is searched again to care.
+    NotYet,
+    On(Box<Resumed>),
+    /// It has turned out that the automaton cannot.
+    Never,
 }
 
 /// A search that goes on as the transcript grows.
@@ -95,9 +115,12 @@ pub struct Expectation {
     pattern: Pattern,
     /// Text before this offset cannot be the start of a match.
     from: usize,
-    /// How far a text has been searched.
+    /// Text before this offset has been searched, and need not be again.
     searched: usize,
+    /// How much text there was at the last look.
+    looked_at: usize,
     crosses_lines: bool,
+    resuming: Resuming,
     /// Bytes that were looked at.
     #[cfg(test)]
     work: usize,
@@ -116,7 +139,9 @@ impl Expectation {
             pattern,
             from,
             searched: from,
+            looked_at: from,
             crosses_lines,
+            resuming: Resuming::NotYet,
             #[cfg(test)]
             work: 0,
         }
@@ -130,40 +155,68 @@ impl Expectation {
     /// Looks at the transcript as it is now.
     pub fn poll(&mut self, transcript: &Transcript) -> Poll {
         let text = transcript.text();
-        #[cfg(test)]
-        let begin = self.searched;
-        let found = match &self.pattern {
-            Pattern::Text(wanted) => {
-                // The last bytes searched may be the beginning of what is wanted.
-                let mut start = self.searched.saturating_sub(wanted.len()).max(self.from);
-                while !text.is_char_boundary(start) {
-                    start -= 1;
-                }
-                self.searched = text.len();
-                self.pattern.find(text, start.max(self.from))
+        let again = self.looked_at.saturating_sub(self.searched);
+        self.looked_at = text.len();
+        if let (Pattern::Regex(regex), Resuming::NotYet) = (&self.pattern, &self.resuming)
+            && again > LONG
+        {
+            let resumed = Resumed::new(regex.as_str(), text, self.searched);
+            self.resuming =
+                resumed.map_or(Resuming::Never, |resumed| Resuming::On(Box::new(resumed)));
+        }
+        if let Resuming::On(resumed) = &mut self.resuming {
+            #[cfg(test)]
+            let begin = resumed.at();
+            let seen = resumed.go_on(text);
+            #[cfg(test)]
+            {
+                self.work += resumed.at() - begin;
             }
-            Pattern::Regex(_) => {
-                let start = match self.crosses_lines {
-                    true => self.from,
-                    false => self.searched,
+            match seen {
+                Some(Seen::Nothing) => return Poll::Missing,
+                Some(Seen::AtEnd) => return Poll::Provisional,
+                Some(Seen::Followed) => {}
+                None => self.resuming = Resuming::Never,
+            }
+        }
+        match self.find(text) {
+            Some(range) if range.end == text.len() && !self.pattern.is_text() => Poll::Provisional,
+            Some(range) => Poll::Found(self.describe(transcript, range)),
+            None => {
+                if let Resuming::On(_) = self.resuming {
+                    self.resuming = Resuming::Never;
+                }
+                self.searched = match &self.pattern {
+                    // The last bytes may be the beginning of what is wanted.
+                    Pattern::Text(wanted) => text.len().saturating_sub(wanted.len()),
+                    Pattern::Regex(_) if self.crosses_lines => self.from,
+                    Pattern::Regex(_) => transcript.line_start(text.len()),
                 };
-                let found = self.pattern.find(text, start);
-                if found.is_none() {
-                    self.searched = transcript.line_start(text.len()).max(self.from);
-                }
-                found
+                self.searched = text.floor_char_boundary(self.searched).max(self.from);
+                Poll::Missing
             }
-        };
+        }
+    }
+
+    /// The match in the transcript as it is now, also if what follows could still change it.
+    pub fn settle(&mut self, transcript: &Transcript) -> Option<Match> {
+        match self.find(transcript.text()) {
+            Some(range) => Some(self.describe(transcript, range)),
+            None => {
+                self.resuming = Resuming::Never;
+                None
+            }
+        }
+    }
+
+    fn find(&mut self, text: &str) -> Option<Range<usize>> {
+        let found = self.pattern.find(text, self.searched);
         #[cfg(test)]
         {
-            self.work += found.as_ref().map_or(text.len(), |range| range.end).max(begin) - begin;
+            let end = found.as_ref().map_or(text.len(), |range| range.end);
+            self.work += end.saturating_sub(self.searched);
         }
-        let Some(range) = found else { return Poll::Missing };
-        let matched = self.describe(transcript, range);
-        match self.pattern {
-            Pattern::Regex(_) if matched.range.end == text.len() => Poll::Provisional(matched),
-            _ => Poll::Found(matched),
-        }
+        found
     }
 
     fn describe(&self, transcript: &Transcript, range: Range<usize>) -> Match {
@@ -256,6 +309,8 @@ impl<'c> IntoIterator for &Chars<'c> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use rstest::rstest;
 
     fn transcript(text: &str) -> Transcript {
         let mut transcript = Transcript::default();
@@ -291,7 +346,7 @@ mod tests {
     fn a_number_at_the_end_is_provisional_until_something_follows() {
         let mut transcript = transcript("free: 12");
         let mut search = Expectation::new(Pattern::regex(r"free: (?<free>\d+)").unwrap(), 0);
-        assert!(matches!(search.poll(&transcript), Poll::Provisional(_)));
+        assert!(matches!(search.poll(&transcript), Poll::Provisional));
         transcript.push(DeviceTime::from_nanos(2), b"34\r\n");
         let found = found(search.poll(&transcript));
         assert_eq!(found.captures, [("free".to_owned(), "1234".to_owned())]);
@@ -338,6 +393,127 @@ mod tests {
         for search in [text, regex] {
             let (work, length) = (search.work, transcript.text().len());
             assert!(work <= 2 * length, "{work} bytes looked at for {length}");
+        }
+    }
+
+    #[rstest]
+    #[case::a_text("never", Poll::Missing)]
+    #[case::a_number(r"(?-u:never\d+)", Poll::Missing)]
+    #[case::a_line("^never.*$", Poll::Missing)]
+    #[case::what_grows_with_the_line("a line.*", Poll::Provisional)]
+    #[case::lines("(?s)a line.*never", Poll::Missing)]
+    fn a_long_line_is_searched_in_linear_time(#[case] source: &str, #[case] poll: Poll) {
+        let patterns = [Pattern::Text("never".into()), Pattern::regex(source).unwrap()];
+        for pattern in patterns.into_iter().skip(usize::from(source != "never")) {
+            let expected = if pattern.is_text() { Poll::Missing } else { poll.clone() };
+            let mut search = Expectation::new(pattern, 0);
+            let mut transcript = Transcript::default();
+            for n in 0..20_000_u64 {
+                transcript.push(DeviceTime::from_nanos(n), b"a line without an end ");
+                assert_eq!(search.poll(&transcript), expected);
+            }
+            let (work, length) = (search.work, transcript.text().len());
+            // At first it is searched again and again.
+            let most = 2 * length + 100 * LONG;
+            assert!(work <= most, "{work} bytes looked at for {length}");
+        }
+    }
+
+    /// Texts with what expressions look for, long lines among them.
+    fn chunks() -> impl Strategy<Value = Vec<String>> {
+        let long = "x".repeat(LONG + 10);
+        let chunk = prop::sample::select(vec![
+            "a", "b", "ab", "1", "23", " ", "\n", "a\n", "é", "€ ", "go", "stop", "long",
+        ])
+        .prop_map(move |chunk| if chunk == "long" { long.clone() } else { chunk.to_owned() });
+        prop::collection::vec(chunk, 1..60)
+    }
+
+    fn sources() -> impl Strategy<Value = &'static str> {
+        prop::sample::select(vec![
+            "ab",
+            "a.*b",
+            "a.*?b",
+            r"\d+",
+            r"\ba",
+            r"(?-u:\b)a",
+            "^a",
+            "a$",
+            "^a.*b$",
+            "^$",
+            "x*",
+            "x+b",
+            r"a\s+b",
+            "(?s)go.*stop",
+            "(?s)go.*?stop",
+            "a.*1|ab",
+            "[^x]b",
+            "é+",
+            r"(?<a>\w+) (?<b>\w+)",
+            r"\Aa",
+            r"a\z",
+            r"\B",
+            "(?m-s:.)$",
+            "(?i)STOP|A",
+            "(?R)a$",
+        ])
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn a_search_that_goes_on_finds_what_a_new_one_finds(
+            chunks in chunks(), source in sources(), skipped in 0..4_usize
+        ) {
+            let mut transcript = Transcript::default();
+            let skipped = skipped.min(chunks.len());
+            transcript.push(DeviceTime::from_nanos(0), chunks[..skipped].concat().as_bytes());
+            let pattern = Pattern::regex(source).unwrap();
+            let from = transcript.text().len();
+            let mut search = Expectation::new(pattern.clone(), from);
+            for (n, chunk) in chunks[skipped..].iter().enumerate() {
+                transcript.push(DeviceTime::from_nanos(n as u64), chunk.as_bytes());
+                let new = Expectation::new(pattern.clone(), from).poll(&transcript);
+                prop_assert_eq!(search.poll(&transcript), new.clone());
+                if let Poll::Provisional = new {
+                    let new = Expectation::new(pattern.clone(), from).settle(&transcript);
+                    prop_assert_eq!(search.settle(&transcript), new);
+                }
+                if let Poll::Found(_) = new {
+                    break;
+                }
+            }
+        }
+
+        #[test]
+        fn a_text_is_found_at_the_same_place_however_it_is_delivered(
+            bytes in prop::collection::vec(prop::sample::select(b"ab\n\r\xc3\xa9\x1b[".to_vec()), 0..80),
+            cuts in prop::collection::vec(1..9_usize, 1..20),
+            wanted in "[abé\n]{1,3}",
+        ) {
+            let whole = {
+                let mut transcript = Transcript::default();
+                transcript.push(DeviceTime::from_nanos(0), &bytes);
+                match Expectation::new(Pattern::Text(wanted.clone()), 0).poll(&transcript) {
+                    Poll::Found(found) => Some(found.range),
+                    _ => None,
+                }
+            };
+            let (mut transcript, mut rest, mut found) = (Transcript::default(), &bytes[..], None);
+            let mut search = Expectation::new(Pattern::Text(wanted), 0);
+            for cut in cuts.iter().cycle() {
+                let (now, later) = rest.split_at((*cut).min(rest.len()));
+                rest = later;
+                transcript.push(DeviceTime::from_nanos(0), now);
+                if let Poll::Found(it) = search.poll(&transcript) {
+                    found = Some(it.range);
+                }
+                if found.is_some() || rest.is_empty() {
+                    break;
+                }
+            }
+            prop_assert_eq!(found, whole);
         }
     }
 
