@@ -49,7 +49,7 @@ impl Planning {
             return Err(ExitCode::Usage);
         }
         let mut plan = Plan::new(loaded.cases, &*targets);
-        if TerminalOperator::present().is_some() {
+        if TerminalOperator::is_present() {
             plan = plan.attended();
         }
         if let Some(shard) = self.shard {

@@ -56,8 +56,8 @@ impl Review {
                 "{} of {}: {}\n{}",
                 number + 1,
                 pending.len(),
-                one.snapshot.display(),
-                one.diff()?
+                one.snapshot.strip_prefix(".").unwrap_or(&one.snapshot).display(),
+                terminal.diff(&one.diff()?)
             ));
             let answer = match (self.accept, self.reject) {
                 (true, _) => Answer::Accept,

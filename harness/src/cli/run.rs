@@ -14,6 +14,7 @@ use super::planning::Planning;
 use super::terminal::Terminal;
 use crate::exit_code::ExitCode;
 use crate::reports::Report;
+use crate::reports::bars::Bars;
 use crate::reports::console::{Console, Look, Progress};
 use crate::reports::files::{Files, Wanted};
 use crate::reports::github::Annotations;
@@ -130,11 +131,11 @@ impl Run {
             return ExitCode::Usage;
         }
         let cancelled = cancelled_by_ctrl_c();
-        let mut reports = self.reports(terminal);
+        let (mut reports, bars) = self.reports(terminal);
         let mut files = Files::new(self.wanted(terminal));
         let skips = if self.no_skip { Skips::Fail } else { Skips::Allow };
         let hold = Hold::default();
-        let operator = TerminalOperator::present();
+        let operator = TerminalOperator::present(bars, cancelled.clone());
         let around = Surroundings {
             targets: &*targets,
             firmware: &ProjectFirmware,
@@ -191,13 +192,16 @@ impl Run {
         }
     }
 
-    fn reports(&self, terminal: &Terminal) -> Vec<Box<dyn Report>> {
+    /// The reports that are told as the run goes on, and the picture that one of them draws.
+    fn reports(&self, terminal: &Terminal) -> (Vec<Box<dyn Report>>, Bars) {
+        let progress = match (self.quiet, terminal.is_live()) {
+            (true, _) => Progress::Quiet,
+            (false, true) => Progress::Live,
+            (false, false) => Progress::Lines,
+        };
+        let is_live = progress == Progress::Live;
         let look = |summary_colours| Look {
-            progress: match (self.quiet, terminal.is_live()) {
-                (true, _) => Progress::Quiet,
-                (false, true) => Progress::Live,
-                (false, false) => Progress::Lines,
-            },
+            progress,
             serial: self.verbose,
             progress_colours: terminal.colours(&std::io::stderr()),
             summary_colours,
@@ -206,33 +210,35 @@ impl Run {
         let (out, err) = (std::io::stdout(), std::io::stderr());
         let workspace = || terminal.environment().get("GITHUB_WORKSPACE").map(PathBuf::from);
         let mut reports: Vec<Box<dyn Report>> = Vec::new();
+        let bars;
         if self.json {
             // Stdout is for the events alone.
             let look = look(terminal.colours(&err));
             reports.push(Box::new(InOrder::new(JsonLines::new(out))));
-            reports.push(console(std::io::stderr(), std::io::stderr(), look));
+            let console = Console::new(std::io::stderr(), std::io::stderr(), look);
+            bars = console.bars();
+            reports.push(readable(console, is_live));
             if terminal.is_github() {
                 reports.push(Box::new(Annotations::new(err, workspace())));
             }
         } else {
             let look = look(terminal.colours(&out));
-            reports.push(console(err, std::io::stdout(), look));
+            let console = Console::new(err, std::io::stdout(), look);
+            bars = console.bars();
+            reports.push(readable(console, is_live));
             if terminal.is_github() {
                 reports.push(Box::new(Annotations::new(out, workspace())));
             }
         }
-        reports
+        (reports, bars)
     }
 }
 
 /// Lines come in order; the live picture shows everything at once.
-fn console(
-    progress: impl Write + 'static,
-    summary: impl Write + 'static,
-    look: Look,
+fn readable(
+    console: Console<impl Write + 'static, impl Write + 'static>,
+    is_live: bool,
 ) -> Box<dyn Report> {
-    let is_live = look.progress == Progress::Live;
-    let console = Console::new(progress, summary, look);
     if is_live { Box::new(console) } else { Box::new(InOrder::new(console)) }
 }
 

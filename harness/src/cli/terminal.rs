@@ -47,6 +47,18 @@ impl Terminal {
         let _ = writeln!(std::io::stdout(), "{line}");
     }
 
+    /// A unified diff as it goes to stdout: what went and what came in their colours.
+    pub(super) fn diff(&self, diff: &str) -> String {
+        let style = || console::Style::new().force_styling(self.colours(&std::io::stdout()));
+        let (gone, new, around) = (style().red(), style().green(), style());
+        let line = |line: &str| match line.as_bytes().first() {
+            Some(b'-') => format!("{}\n", gone.apply_to(line)),
+            Some(b'+') => format!("{}\n", new.apply_to(line)),
+            _ => format!("{}\n", around.apply_to(line)),
+        };
+        diff.lines().map(line).collect()
+    }
+
     /// A line for the person.
     pub(super) fn tell(&self, line: impl Display) {
         let _ = writeln!(std::io::stderr(), "{line}");

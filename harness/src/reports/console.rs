@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 
+use super::bars::Bars;
 use super::record::PortOf;
 use super::words::{Palette, proof, reason, seconds, wall};
 use super::{Report, anchor};
@@ -55,7 +55,7 @@ pub struct Console<P: Write, S: Write> {
     look: Look,
     progress_ink: Palette,
     summary_ink: Palette,
-    bars: MultiProgress,
+    bars: Bars,
     fetching: BTreeMap<String, ProgressBar>,
     running: BTreeMap<usize, RunningCase>,
     /// The words about each try of each case, in the order they are printed.
@@ -81,9 +81,9 @@ struct RunningCase {
 impl<P: Write, S: Write> Console<P, S> {
     /// Progress goes to `progress` (on a terminal: to stderr), the summary to `summary`.
     pub fn new(progress: P, summary: S, look: Look) -> Self {
-        let target = match look.progress {
-            Progress::Live => ProgressDrawTarget::stderr(),
-            Progress::Lines | Progress::Quiet => ProgressDrawTarget::hidden(),
+        let bars = match look.progress {
+            Progress::Live => Bars::on_terminal(),
+            Progress::Lines | Progress::Quiet => Bars::hidden(),
         };
         Self {
             progress,
@@ -91,7 +91,7 @@ impl<P: Write, S: Write> Console<P, S> {
             progress_ink: Palette::new(look.progress_colours),
             summary_ink: Palette::new(look.summary_colours),
             look,
-            bars: MultiProgress::with_draw_target(target),
+            bars,
             fetching: BTreeMap::new(),
             running: BTreeMap::new(),
             ended: BTreeMap::new(),
@@ -103,9 +103,13 @@ impl<P: Write, S: Write> Console<P, S> {
 
     /// Draws the bars elsewhere.
     #[cfg(test)]
-    fn drawing_on(self, target: ProgressDrawTarget) -> Self {
-        self.bars.set_draw_target(target);
-        self
+    fn drawing_on(self, target: indicatif::ProgressDrawTarget) -> Self {
+        Self { bars: Bars::on(target), ..self }
+    }
+
+    /// The live picture, for those who want to talk with the person.
+    pub fn bars(&self) -> Bars {
+        self.bars.clone()
     }
 
     /// A line of progress, above the bars.
@@ -113,7 +117,7 @@ impl<P: Write, S: Write> Console<P, S> {
         match self.look.progress {
             Progress::Quiet => {}
             Progress::Live => {
-                let _ = self.bars.println(line);
+                self.bars.line(line);
             }
             // In one piece: another process may be writing to the same pipe.
             Progress::Lines => {
@@ -139,17 +143,6 @@ impl<P: Write, S: Write> Console<P, S> {
         self.look.progress != Progress::Live || self.cases <= 1 || self.look.serial
     }
 
-    fn bar(&self, length: u64, template: &str) -> ProgressBar {
-        if self.look.progress != Progress::Live {
-            return ProgressBar::hidden();
-        }
-        let bar = self.bars.add(ProgressBar::new(length));
-        let style = ProgressStyle::with_template(template);
-        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
-        bar.set_style(style.progress_chars("=> "));
-        bar
-    }
-
     fn case_started(&mut self, event: &Event) {
         let Event::CaseStarted {
             case, name, title, file, board, steps, attempt, host_fork, ..
@@ -157,11 +150,6 @@ impl<P: Write, S: Write> Console<P, S> {
         else {
             return;
         };
-        let bar = self.bar(*steps as u64, "{spinner} {prefix} [{bar:24}] {pos}/{len} {wide_msg}");
-        bar.set_prefix(name.clone());
-        if self.look.progress == Progress::Live {
-            bar.enable_steady_tick(Duration::from_millis(120));
-        }
         let running = RunningCase {
             name: name.clone(),
             title: title.clone(),
@@ -172,7 +160,7 @@ impl<P: Write, S: Write> Console<P, S> {
             summary: String::new(),
             time: DeviceTime::ZERO,
             proofs: Vec::new(),
-            bar,
+            bar: self.bars.case(name, *steps),
         };
         self.running.insert(*case, running);
         if self.shows_steps() {
@@ -199,6 +187,7 @@ impl<P: Write, S: Write> Console<P, S> {
         let Some(running) = self.running.get_mut(&case) else { return };
         let mark = match verdict {
             Verdict::Passed => self.progress_ink.good.apply_to("ok"),
+            Verdict::Interrupted => self.progress_ink.odd.apply_to("--"),
             _ => self.progress_ink.bad.apply_to("XX"),
         };
         let number = format!("{:>3}/{}", step + 1, running.steps);
@@ -231,24 +220,23 @@ impl<P: Write, S: Write> Console<P, S> {
             return;
         };
         let Some(running) = self.running.remove(case) else { return };
-        running.bar.finish_and_clear();
-        self.bars.remove(&running.bar);
-        let head = |ink: &Palette| {
-            format!(
-                "{} {} ({}; {} on {}, {} of device time in {})",
-                ink.verdict(*verdict),
-                ink.strong.apply_to(&running.name),
-                running.title,
-                running.board,
-                self.target,
-                seconds(machine.as_ref().map_or(running.time, |machine| machine.time)),
-                wall(*wall_ms),
-            )
+        self.bars.end(&running.bar);
+        let time = seconds(machine.as_ref().map_or(running.time, |machine| machine.time));
+        let took = format!("{time} of device time in {}", wall(*wall_ms));
+        let name = |ink: &Palette| {
+            format!("{} {}", ink.verdict(*verdict), ink.strong.apply_to(&running.name))
         };
-        let (line, mut out) = (head(&self.progress_ink), head(&self.summary_ink));
+        let surroundings = format!("{}; {} on {}", running.title, running.board, self.target);
         if self.cases > 1 {
+            let name = name(&self.progress_ink);
+            // A person who watches knows the rest, and will see it in the summary.
+            let line = match self.look.progress {
+                Progress::Live => self.bars.fitting(&format!("{name}, {took}")).into_owned(),
+                _ => format!("{name} ({surroundings}, {took})"),
+            };
             self.line(&line);
         }
+        let mut out = format!("{} ({surroundings}, {took})", name(&self.summary_ink));
         let ink = &self.summary_ink;
         out.push('\n');
         for (verb, what) in &running.proofs {
@@ -286,9 +274,7 @@ impl<P: Write, S: Write> Console<P, S> {
             return;
         }
         if !self.fetching.contains_key(name) {
-            let bar = self.bar(total, "  fetching {prefix} [{bar:24}] {bytes} of {total_bytes}");
-            bar.set_prefix(name.to_owned());
-            self.fetching.insert(name.to_owned(), bar);
+            self.fetching.insert(name.to_owned(), self.bars.fetching(name, total));
         }
         if let Some(bar) = self.fetching.get(name) {
             bar.set_length(total);
@@ -301,8 +287,7 @@ impl<P: Write, S: Write> Console<P, S> {
 
     fn end_fetching(&mut self, name: &str) {
         if let Some(bar) = self.fetching.remove(name) {
-            bar.finish_and_clear();
-            self.bars.remove(&bar);
+            self.bars.end(&bar);
         }
     }
 }
@@ -344,7 +329,10 @@ impl<P: Write, S: Write> Report for Console<P, S> {
             Event::CaseStarted { .. } => self.case_started(event),
             Event::Firmware { name, wall_note } => {
                 self.end_fetching(name);
-                self.line(&format!("firmware {name}: {wall_note}"));
+                let line = format!("firmware {name}: {wall_note}");
+                let is_live = self.look.progress == Progress::Live;
+                let shown = if is_live { self.bars.fitting(&line) } else { (&*line).into() };
+                self.line(&shown);
             }
             Event::FirmwareBytes { name, wall_done, wall_total } => {
                 self.fetching(name, *wall_done, *wall_total);
@@ -392,7 +380,7 @@ mod tests {
     use crate::targets::fake::{Cue, FakeSource, FakeTarget, Reply};
     use crate::targets::{Port, UnmodelledAccess};
     use crate::time::Span;
-    use indicatif::InMemoryTerm;
+    use indicatif::{InMemoryTerm, ProgressDrawTarget};
 
     fn shown(target: FakeTarget, text: &str) -> (String, String) {
         let project = tempfile::tempdir().unwrap();
@@ -567,11 +555,12 @@ steps:
         console.event(&finished(1));
         let shown = screen.contents();
         let lines: Vec<_> = shown.lines().collect();
-        assert!(lines[0].starts_with("passed two ("), "{shown}");
+        assert!(lines[0].starts_with("passed two, 0.000s of device time in "), "{shown}");
         assert_eq!(lines.len(), 3, "{shown}");
         // Where each bar stands is drawn now and then only.
-        assert!(lines[1].contains("one [") && lines[1].contains("/2"), "{shown}");
-        assert!(lines[2].contains("three [") && lines[2].contains("/2"), "{shown}");
+        for (line, name) in [(lines[1], " one "), (lines[2], " three ")] {
+            assert!(line.contains(name) && line.contains("/2"), "{shown}");
+        }
         console.event(&finished(0));
         console.event(&finished(2));
         assert!(!screen.contents().contains('['), "no bar stays: {}", screen.contents());

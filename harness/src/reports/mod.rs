@@ -3,6 +3,7 @@
 //! | module | is for |
 //! |---|---|
 //! | [`console`] | a person at a terminal, or reading a log |
+//! | [`bars`] | the live picture of it on a terminal |
 //! | [`json`] | programs, as the run goes on |
 //! | [`github`] | GitHub Actions: annotations, and a summary |
 //! | [`in_order`] | another report: it undoes the mixing of parallel cases |
@@ -11,6 +12,7 @@
 //! The events of several cases may be mixed; `case` tells them apart. What is written at the end is
 //! made from a `record`, the run as a tree; `words` has the sentences that several reports say.
 
+pub mod bars;
 pub mod console;
 pub mod files;
 pub mod github;

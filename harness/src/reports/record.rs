@@ -213,7 +213,14 @@ impl Record {
                 self.current(*case)?.pins.entry(pad).or_default().push((*time, *level));
             }
             Event::Crash { case, crash, .. } => {
-                self.current(*case)?.entries.push(Entry::Crash(crash.clone()));
+                // It is told when the dump is complete; it belongs behind the line that says it.
+                let entries = &mut self.current(*case)?.entries;
+                let says_it = |entry: &Entry| match entry {
+                    Entry::Line { port, time, .. } => *port == crash.port && *time >= crash.time,
+                    Entry::Step(_) | Entry::Crash(_) => false,
+                };
+                let at = entries.iter().position(says_it).map_or(entries.len(), |line| line + 1);
+                entries.insert(at, Entry::Crash(crash.clone()));
             }
             Event::UnityTest { case, on, test, .. } => {
                 let of = on.iter().map(|name| format!("{name} ")).collect::<String>();

@@ -25,6 +25,6 @@ pub trait Operator: Sync {
     /// Shows `text` and waits for the answer.
     ///
     /// # Errors
-    /// When nobody answers any more.
+    /// When nobody answers any more; of kind `Interrupted` when the person wants the run to end.
     fn ask(&self, text: &str, question: Question) -> io::Result<Answer>;
 }

@@ -379,7 +379,10 @@ impl<'a> Session<'a> {
         let Some(operator) = self.setup.common.operator else {
             return Err(StepError::Operator("nobody is there to be asked".to_owned()));
         };
-        operator.ask(text, question).map_err(|error| StepError::Operator(error.to_string()))
+        operator.ask(text, question).map_err(|error| match error.kind() {
+            std::io::ErrorKind::Interrupted => StepError::Interrupted,
+            _ => StepError::Operator(error.to_string()),
+        })
     }
 
     /// Tells how far a long operation is.

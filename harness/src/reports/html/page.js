@@ -18,7 +18,7 @@ for (const time of document.querySelectorAll(".time")) {
     const distance = ten * [1, 2, 5, 10].find((it) => it * ten >= wanted * 0.999);
     const digits = Math.min(9, Math.max(0, 9 - Math.floor(Math.log10(distance))));
     const ticks = [];
-    for (let at = 0; at < end; at += distance) {
+    for (let at = 0; at < end - end / (16 * factor); at += distance) {
       const tick = document.createElement("span");
       tick.style.left = (100 * at) / end + "%";
       tick.textContent = seconds(at, digits);

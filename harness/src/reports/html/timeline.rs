@@ -49,7 +49,9 @@ pub(super) fn timeline(shown: &Try, id: &str) -> Markup {
     }
     let axis = Axis { end: end.nanos() };
     let step = axis.step();
-    let ticks = (0..axis.end).step_by(usize::try_from(step).unwrap_or(usize::MAX));
+    // What is said of the last ones would not fit.
+    let end_of_words = axis.end - axis.end / (2 * TICKS);
+    let ticks = (0..end_of_words).step_by(usize::try_from(step).unwrap_or(usize::MAX));
     html! {
         div.time data-end=(axis.end) {
             div.title {
@@ -60,7 +62,7 @@ pub(super) fn timeline(shown: &Try, id: &str) -> Markup {
                     button.in type="button" aria-label="zoom in" { "+" }
                 }
             }
-            div.scroll { div.zoom {
+            div.scroll tabindex="0" role="region" aria-label="device time" { div.zoom {
                 div.axis data-step=(step) {
                     @for at in ticks {
                         span style=(format!("left:{}%", percent(at, axis.end))) {
@@ -93,7 +95,9 @@ fn lane(class: &str, name: &str, drawing: Markup) -> Markup {
     html! {
         div class={ "lane " (class) } {
             b { (name) }
-            svg viewBox=(format!("0 0 {WIDTH} 24")) preserveAspectRatio="none" { (drawing) }
+            svg viewBox=(format!("0 0 {WIDTH} 24")) preserveAspectRatio="none"
+                role=(if class == "steps" { "group" } else { "img" })
+                aria-label=(format!("{name} over device time")) { (drawing) }
         }
     }
 }
@@ -102,7 +106,7 @@ fn steps(shown: &Try, id: &str, axis: &Axis) -> Markup {
     html! {
         @for (number, step) in shown.steps.iter().enumerate() {
             @let (from, to) = (axis.x(step.start), axis.x(step.end));
-            a href={ "#" (step_anchor(id, number)) } {
+            a href={ "#" (step_anchor(id, number)) } aria-label={ "step " (number + 1) } {
                 rect class=(step.verdict.unwrap_or(Verdict::Interrupted)) x=(from) y="4"
                     width=(to.saturating_sub(from)) height="16" {
                     title { (number + 1) ": " (step.summary) }
