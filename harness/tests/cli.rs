@@ -2,7 +2,7 @@
 //!
 //! The scenarios here run on emulated boards with a blank flash, so that nothing is fetched.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -480,7 +480,6 @@ steps:
 #[test]
 fn the_second_ctrl_c_ends_a_program_that_cannot_end_by_itself() {
     use nix::fcntl::{FcntlArg, OFlag, fcntl};
-    use std::io::Write;
 
     // A pipe that is full and that nobody reads: the first event waits for ever.
     let (reader, mut writer) = std::io::pipe().expect("a pipe");
@@ -678,4 +677,46 @@ fn a_door_to_the_network_is_refused() {
     let done = project.run(&["serve", "--serial", "tcp:0.0.0.0:0"]);
     assert_eq!(done.code, Some(3), "{done:?}");
     assert!(done.err.contains("loopback"), "{done:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_question_on_the_terminal_is_answered_there_and_ctrl_c_ends_the_run_while_it_is_open() {
+    use nix::sys::termios::{LocalFlags, tcgetattr};
+    let asks = "\
+name: Ask
+version: 1
+steps:
+  - prompt: turn the knob
+  - prompt: {text: Lit?, answer: yes-no}
+";
+    let project = Project::new(&[("ask.yaml", asks)]);
+    let pair = nix::pty::openpty(None, None).expect("a terminal");
+    let slave = || Stdio::from(pair.slave.try_clone().expect("a terminal"));
+    let mut command = project.command(&["run", "ask.yaml"]);
+    command.env("TERM", "xterm").stdin(slave()).stderr(slave()).stdout(Stdio::piped());
+    let child = command.spawn().expect("the program starts");
+    drop(command);
+    let mut terminal = std::fs::File::from(pair.master.try_clone().expect("a terminal"));
+    let mut shown = String::new();
+    let mut until = |text: &str, terminal: &mut std::fs::File| {
+        let mut bytes = [0; 1024];
+        while !shown.contains(text) {
+            let count = terminal.read(&mut bytes).expect("the terminal");
+            shown += &String::from_utf8_lossy(&bytes[..count]);
+        }
+        // The picture is away while a question is open.
+        assert!(shown.ends_with(text), "{shown:?}");
+    };
+    until("turn the knob [Enter] ", &mut terminal);
+    terminal.write_all(b"\n").expect("the terminal");
+    until("Lit? [y/n] ", &mut terminal);
+    let interrupt = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(interrupt.is_ok_and(|status| status.success()));
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(130));
+    let out = String::from_utf8(output.stdout).expect("text");
+    assert!(out.starts_with("interrupted ask (") && out.contains("at step 2 ("), "{out}");
+    let modes = tcgetattr(&pair.slave).expect("a terminal").local_flags;
+    assert!(modes.contains(LocalFlags::ECHO | LocalFlags::ECHOCTL | LocalFlags::ICANON));
 }

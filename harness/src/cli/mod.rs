@@ -8,6 +8,7 @@ mod firmware;
 mod images;
 mod init;
 mod list;
+mod modes;
 mod operator;
 mod planning;
 mod record;

@@ -8,6 +8,7 @@ use super::doors::bench;
 use super::files::project_of;
 use super::images::ProjectFirmware;
 use super::init::write_new;
+use super::modes::Modes;
 use super::targets::{Machine, NoTarget};
 use super::terminal::Terminal;
 use crate::exit_code::ExitCode;
@@ -165,7 +166,7 @@ fn settle(
 
 /// Connects the board with the terminal, at wall time.
 fn converse(target: &mut dyn Target, recording: &mut Recording) -> Result<(), NoTarget> {
-    let _raw = RawTerminal::enter();
+    let _raw = Modes::raw();
     let keys = keyboard();
     let mut pacer = Pacer::new(WallClock::default(), target.now());
     let mut out = io::stdout();
@@ -202,38 +203,4 @@ fn keyboard() -> Receiver<Vec<u8>> {
         }
     });
     told
-}
-
-/// A terminal that passes every key on; as before when dropped.
-struct RawTerminal {
-    #[cfg(unix)]
-    before: Option<nix::sys::termios::Termios>,
-}
-
-impl RawTerminal {
-    #[cfg(unix)]
-    fn enter() -> Self {
-        use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
-        let before = tcgetattr(io::stdin()).ok();
-        if let Some(mut modes) = before.clone() {
-            cfmakeraw(&mut modes);
-            let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, &modes);
-        }
-        Self { before }
-    }
-
-    #[cfg(not(unix))]
-    fn enter() -> Self {
-        Self {}
-    }
-}
-
-impl Drop for RawTerminal {
-    fn drop(&mut self) {
-        #[cfg(unix)]
-        if let Some(before) = &self.before {
-            use nix::sys::termios::{SetArg, tcsetattr};
-            let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, before);
-        }
-    }
 }

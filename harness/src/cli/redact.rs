@@ -56,7 +56,7 @@ impl Redact {
             Ok(_) => return ExitCode::Usage,
             Err(code) => return code,
         };
-        let cancelled = cancelled_by_ctrl_c();
+        let cancelled = cancelled_by_ctrl_c(|| {});
         let mut code = ExitCode::Passed;
         if loaded.cases.is_empty() {
             code = ExitCode::NothingRan;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::doors::{DoorSpec, keep_open};
 use super::images::ProjectFirmware;
+use super::modes::Modes;
 use super::operator::TerminalOperator;
 use super::planning::Planning;
 use super::terminal::Terminal;
@@ -130,7 +131,9 @@ impl Run {
             terminal.error(trouble);
             return ExitCode::Usage;
         }
-        let cancelled = cancelled_by_ctrl_c();
+        let modes = terminal.is_live().then(Modes::without_shown_controls);
+        let mut at_exit = modes.clone();
+        let cancelled = cancelled_by_ctrl_c(move || drop(at_exit.take()));
         let (mut reports, bars) = self.reports(terminal);
         let mut files = Files::new(self.wanted(terminal));
         let skips = if self.no_skip { Skips::Fail } else { Skips::Allow };
@@ -159,6 +162,7 @@ impl Run {
             }
         });
         drop(reports);
+        drop(modes);
         let mut code = tally.exit_code(skips);
         if let Some(Err(errors)) = files.map(|files| files.write()) {
             errors.iter().for_each(|error| terminal.error(error));
@@ -269,13 +273,17 @@ fn wall_time(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Is set by the first Ctrl-C, which ends the run with its report; the second one ends the program.
-pub(super) fn cancelled_by_ctrl_c() -> Arc<AtomicBool> {
+/// Is set by the first Ctrl-C, which ends the run with its report; the second one ends the program,
+/// after `last_words`.
+pub(super) fn cancelled_by_ctrl_c(
+    mut last_words: impl FnMut() + Send + 'static,
+) -> Arc<AtomicBool> {
     let cancelled = Arc::new(AtomicBool::new(false));
     let flag = cancelled.clone();
     // Without a handler Ctrl-C still ends the program, only without the report.
     let _ = ctrlc::set_handler(move || {
         if flag.swap(true, Ordering::Relaxed) {
+            last_words();
             std::process::exit(ExitCode::Interrupted as i32);
         }
     });

@@ -80,7 +80,7 @@ impl Serve {
             Some(path) => Some(FlashFile::lock(path).map_err(bench)?),
         };
         let mut board = self.board(terminal, flash.as_ref())?;
-        let stop = cancelled_by_ctrl_c();
+        let stop = cancelled_by_ctrl_c(|| {});
         let mut start = |board: &mut Emulated| {
             board.boot_mode(self.boot_mode).and_then(|()| board.power(Power::On))
         };

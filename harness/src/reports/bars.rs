@@ -1,16 +1,9 @@
 //! The live picture on a terminal: a bar for each thing that is going on, and lines above them.
 
-use std::io;
 use std::time::Duration;
 
 use console::{Term, truncate_str};
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
-
-/// Columns at the right that stay free: the terminal itself writes `^C` behind the last bar, and if
-/// that began a new line, a bar would stay behind.
-const MARGIN: u16 = 3;
-/// Pictures a second at most.
-const RATE: u8 = 20;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// All bars. A clone is the same picture.
 #[derive(Debug, Clone)]
@@ -22,8 +15,7 @@ pub struct Bars {
 impl Bars {
     /// On the terminal that stderr is.
     pub fn on_terminal() -> Self {
-        let terminal = Box::new(Narrowed(Term::buffered_stderr()));
-        Self::on(ProgressDrawTarget::term_like_with_hz(terminal, RATE))
+        Self::on(ProgressDrawTarget::stderr())
     }
 
     /// No picture.
@@ -94,51 +86,5 @@ impl Bars {
 
 /// The width of the terminal.
 fn columns() -> usize {
-    Term::stderr().size_checked().map_or(100, |(_, columns)| columns.saturating_sub(MARGIN).into())
-}
-
-/// A terminal without its last columns.
-#[derive(Debug)]
-struct Narrowed(Term);
-
-impl TermLike for Narrowed {
-    fn width(&self) -> u16 {
-        self.0.size().1.saturating_sub(MARGIN).max(1)
-    }
-
-    fn height(&self) -> u16 {
-        self.0.size().0
-    }
-
-    fn move_cursor_up(&self, n: usize) -> io::Result<()> {
-        self.0.move_cursor_up(n)
-    }
-
-    fn move_cursor_down(&self, n: usize) -> io::Result<()> {
-        self.0.move_cursor_down(n)
-    }
-
-    fn move_cursor_right(&self, n: usize) -> io::Result<()> {
-        self.0.move_cursor_right(n)
-    }
-
-    fn move_cursor_left(&self, n: usize) -> io::Result<()> {
-        self.0.move_cursor_left(n)
-    }
-
-    fn write_line(&self, line: &str) -> io::Result<()> {
-        self.0.write_line(line)
-    }
-
-    fn write_str(&self, text: &str) -> io::Result<()> {
-        self.0.write_str(text)
-    }
-
-    fn clear_line(&self) -> io::Result<()> {
-        self.0.clear_line()
-    }
-
-    fn flush(&self) -> io::Result<()> {
-        self.0.flush()
-    }
+    Term::stderr().size_checked().map_or(100, |(_, columns)| columns.into())
 }

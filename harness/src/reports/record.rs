@@ -212,11 +212,12 @@ impl Record {
                 let pad = Pad { on: on.clone(), gpio: *gpio };
                 self.current(*case)?.pins.entry(pad).or_default().push((*time, *level));
             }
-            Event::Crash { case, crash, .. } => {
+            Event::Crash { case, on, crash, .. } => {
                 // It is told when the dump is complete; it belongs behind the line that says it.
                 let entries = &mut self.current(*case)?.entries;
+                let its_port = PortOf { on: on.clone(), port: crash.port };
                 let says_it = |entry: &Entry| match entry {
-                    Entry::Line { port, time, .. } => *port == crash.port && *time >= crash.time,
+                    Entry::Line { port, time, .. } => *port == its_port && *time >= crash.time,
                     Entry::Step(_) | Entry::Crash(_) => false,
                 };
                 let at = entries.iter().position(says_it).map_or(entries.len(), |line| line + 1);
