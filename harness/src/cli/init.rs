@@ -18,10 +18,6 @@ pub(super) struct Init {
     folder: PathBuf,
 }
 
-/// What is written, by path in the project.
-const FILES: [(&str, fn() -> String); 2] =
-    [("scenarios/first.yaml", || for_editors() + SCENARIO), ("bench.toml", || BENCH.to_owned())];
-
 /// The first line of a scenario, by which editors complete and check it.
 fn for_editors() -> String {
     format!("# yaml-language-server: $schema={}\n", schema::ID)
@@ -56,9 +52,11 @@ const BENCH: &str = "\
 
 impl Init {
     pub(super) fn run(&self, terminal: &Terminal) -> ExitCode {
-        for (path, text) in FILES {
+        let files =
+            [("scenarios/first.yaml", for_editors() + SCENARIO), ("bench.toml", BENCH.to_owned())];
+        for (path, text) in files {
             let path = self.folder.join(path);
-            match write_new(&path, &text()) {
+            match write_new(&path, &text) {
                 Ok(true) => terminal.say(format_args!("written: {}", path.display())),
                 Ok(false) => terminal.say(format_args!("left as it is: {}", path.display())),
                 Err(error) => {
