@@ -3,6 +3,7 @@
 mod common;
 
 use common::application;
+use esp32_emulator::board::parts::auto_reset::{EN_RISE, ModemLines};
 use esp32_emulator::board::{Board, BootMode, Options, Outcome, Profile};
 use esp32_emulator::peripherals::CoreId;
 use esp32_emulator::time::{Duration, Instant};
@@ -194,4 +195,61 @@ fn only_the_camera_board_has_psram() {
         assert_eq!(results, [1, expected], "{name}: {:#x}", board.chip().cpu(CoreId::Pro).pc);
         assert_eq!(board.profile().psram.is_some(), expected != 0);
     }
+}
+
+/// Asserts DTR and RTS at these milliseconds, as tools do to get to the boot loader; what the board
+/// says afterwards.
+fn after_lines(name: &str, sequence: &[(u64, bool, bool)]) -> Vec<String> {
+    let mut board = board_with(name, &image());
+    board.power_on();
+    let _ = text(&mut board, Duration::from_millis(100));
+    let start = board.now();
+    for (at, dtr, rts) in sequence {
+        let at = start + Duration::from_millis(*at);
+        let span = at - board.now();
+        let _ = text(&mut board, span);
+        board.set_modem_lines(ModemLines { dtr: *dtr, rts: *rts });
+    }
+    text(&mut board, Duration::from_millis(200))
+}
+
+/// esptool's classic sequence, on an adapter that changes a line each millisecond.
+const TIGHT: [(u64, bool, bool); 3] = [(0, false, true), (100, true, true), (101, true, false)];
+
+fn waits(lines: &[String]) -> bool {
+    lines.iter().any(|line| line == "waiting for download")
+}
+
+#[test]
+fn modem_lines_reset_a_board_into_its_boot_loader_if_it_is_wired_for_that() {
+    let lines = after_lines("esp32-devkit", &TIGHT);
+    assert!(waits(&lines), "{lines:?}");
+    let lines = after_lines("esp32-cam-mb", &TIGHT);
+    assert!(waits(&lines), "{lines:?}");
+    let lines = after_lines("esp32-cam", &TIGHT);
+    assert!(!lines.iter().any(|line| line.contains("POWERON_RESET")), "{lines:?}");
+}
+
+#[test]
+fn a_state_between_that_lasts_longer_than_the_capacitor_starts_the_firmware() {
+    let slow = [(0, false, true), (100, true, true), (160, true, false)];
+    let lines = after_lines("esp32-devkit", &slow);
+    assert!(!waits(&lines) && lines.is_empty(), "it has booted before: {lines:?}");
+    // Without transistors there is no such state.
+    let lines = after_lines("esp32-cam-mb", &slow);
+    assert!(waits(&lines), "{lines:?}");
+}
+
+#[test]
+fn a_chip_leaves_reset_when_en_has_risen_and_samples_its_straps_then() {
+    let mut board = board_with("esp32-devkit", &image());
+    board.power_on();
+    let _ = text(&mut board, Duration::from_millis(100));
+    board.press_reset();
+    board.release_reset();
+    let released = board.now();
+    assert!(board.is_reset_held() && board.booted().is_none());
+    board.set_boot_mode(BootMode::Download);
+    board.run_until(released + EN_RISE);
+    assert_eq!(board.booted(), Some(BootMode::Download));
 }

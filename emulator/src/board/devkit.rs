@@ -2,6 +2,7 @@
 //!
 //! Source: ESP32-DevKitC V4 Getting Started Guide; ESP32-WROOM-32E Datasheet.
 
+use super::parts::auto_reset::ModemWiring;
 use super::parts::nor_flash::{FlashIdentity, FlashSize};
 use super::profile::{Button, Profile};
 use crate::peripherals::efuse::{ChipRevision, Package};
@@ -18,6 +19,7 @@ pub(super) const PROFILE: Profile = Profile {
     flash: FlashSize::MiB4,
     flash_identity: FlashIdentity::WINBOND,
     psram: None,
+    modem_wiring: ModemWiring::TwoTransistors,
     straps: &[],
     leds: &[],
     buttons: &[Button { name: "boot", gpio: 0 }],

@@ -2,6 +2,7 @@
 //!
 //! Source: AI-Thinker ESP32-CAM schematic; the founding story's board has silicon revision 1.
 
+use super::parts::auto_reset::ModemWiring;
 use super::parts::nor_flash::{FlashIdentity, FlashSize};
 use super::parts::psram::PsramSize;
 use super::profile::{Led, Lit, Profile};
@@ -19,6 +20,7 @@ pub(super) const PROFILE: Profile = Profile {
     flash: FlashSize::MiB4,
     flash_identity: FlashIdentity::WINBOND,
     psram: Some(PsramSize::MiB4),
+    modem_wiring: ModemWiring::None,
     straps: &[],
     leds: &[
         Led { name: "indicator", gpio: 33, lit: Lit::Low },

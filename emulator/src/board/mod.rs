@@ -19,11 +19,13 @@
 
 mod devkit;
 mod esp32_cam;
+mod esp32_cam_mb;
 pub mod parts;
 mod profile;
 
 use std::collections::VecDeque;
 
+use parts::auto_reset::{EN_RISE, ModemLines, Pulls};
 use parts::nor_flash::NorFlash;
 use parts::psram::Psram;
 pub use profile::{Button, Led, Lit, Profile, Strap};
@@ -96,7 +98,14 @@ pub struct Board {
     profile: &'static Profile,
     chip: Esp32,
     powered: bool,
+    /// The reset button is down.
     reset_held: bool,
+    /// What the serial adapter does to EN and GPIO0.
+    pulls: Pulls,
+    /// When EN will be high again, after nobody pulls it down any more.
+    en_rises: Option<Instant>,
+    /// What the straps said when the chip last left reset.
+    booted: Option<BootMode>,
     boot_mode: BootMode,
     /// Levels that the person puts on pins.
     driven: [Option<bool>; PINS as usize],
@@ -128,6 +137,9 @@ impl Board {
             chip: Esp32::new(&config, flash, profile.psram.map(Psram::new)),
             powered: false,
             reset_held: false,
+            pulls: Pulls::default(),
+            en_rises: None,
+            booted: None,
             boot_mode: BootMode::Run,
             driven: [None; PINS as usize],
             pressed: 0,
@@ -158,7 +170,45 @@ impl Board {
 
     /// Whether the chip is held in reset by the button.
     pub fn is_reset_held(&self) -> bool {
-        self.reset_held
+        self.reset_held || self.pulls.en || self.en_rises.is_some()
+    }
+
+    /// What the chip did when it last left reset; `None` while it has no power or is in reset.
+    pub fn booted(&self) -> Option<BootMode> {
+        self.booted.filter(|_| self.powered && !self.is_reset_held())
+    }
+
+    /// Lets time pass until EN is high, if it is rising.
+    pub fn finish_reset(&mut self) {
+        if let Some(rises) = self.en_rises.take() {
+            self.chip.pass_time(rises);
+            self.start();
+        }
+    }
+
+    /// What the program at the other end of the serial adapter asserts: the board's wiring says what
+    /// that does.
+    pub fn set_modem_lines(&mut self, lines: ModemLines) {
+        let before = self.is_en_low();
+        self.pulls = self.profile.modem_wiring.pulls(lines);
+        self.connect(0);
+        self.en_changed(before);
+    }
+
+    fn is_en_low(&self) -> bool {
+        self.reset_held || self.pulls.en
+    }
+
+    /// EN may be pulled down now, or not any more.
+    fn en_changed(&mut self, before: bool) {
+        match (before, self.is_en_low()) {
+            (false, true) => {
+                self.en_rises = None;
+                self.chip.power_off();
+            }
+            (true, false) if self.powered => self.en_rises = Some(self.now() + EN_RISE),
+            _ => {}
+        }
     }
 
     /// Where the boot jumper is.
@@ -172,8 +222,8 @@ impl Board {
         self.connect(0);
     }
 
-    /// What a reset at this moment would do, by jumper, buttons and whatever else pulls at GPIO0.
-    pub fn selected_boot(&self) -> BootMode {
+    /// What the straps say, by jumper, buttons and whatever else pulls at GPIO0.
+    fn selected_boot(&self) -> BootMode {
         match self.outside(0) {
             Some(false) => BootMode::Download,
             _ => BootMode::Run,
@@ -220,7 +270,7 @@ impl Board {
 
     /// What jumper, buttons and person force on a pin: ground wins.
     fn outside(&self, gpio: u8) -> Option<bool> {
-        let jumper = gpio == 0 && self.boot_mode == BootMode::Download;
+        let jumper = gpio == 0 && (self.boot_mode == BootMode::Download || self.pulls.gpio0);
         let pressed = self.pressed.checked_shr(gpio.into()).unwrap_or(0) & 1 != 0;
         match jumper || pressed {
             true => Some(false),
@@ -245,26 +295,28 @@ impl Board {
     /// Switches the power off: all memories but the flash are lost.
     pub fn power_off(&mut self) {
         self.powered = false;
+        self.en_rises = None;
         self.chip.power_off();
     }
 
     /// Presses the reset button and holds it.
     pub fn press_reset(&mut self) {
+        let before = self.is_en_low();
         self.reset_held = true;
-        self.chip.power_off();
+        self.en_changed(before);
     }
 
-    /// Releases the reset button.
+    /// Releases the reset button. The chip starts when EN has risen.
     pub fn release_reset(&mut self) {
-        if self.reset_held {
-            self.reset_held = false;
-            self.start();
-        }
+        let before = self.is_en_low();
+        self.reset_held = false;
+        self.en_changed(before);
     }
 
     fn start(&mut self) {
-        if self.powered && !self.reset_held {
+        if self.powered && !self.is_reset_held() {
             self.connect(0);
+            self.booted = Some(self.selected_boot());
             self.chip.power_on();
         }
     }
@@ -286,14 +338,14 @@ impl Board {
 
     /// Sends a byte to UART `port` of the board, behind those still under way.
     pub fn send(&mut self, port: u8, byte: u8) {
-        if self.powered && !self.reset_held {
+        if self.powered && !self.is_reset_held() {
             self.chip.receive(usize::from(port), Symbol::Byte(byte));
         }
     }
 
     /// Holds the receive line of UART `port` low for longer than a frame.
     pub fn send_break(&mut self, port: u8) {
-        if self.powered && !self.reset_held {
+        if self.powered && !self.is_reset_held() {
             self.chip.receive(usize::from(port), Symbol::Break);
         }
     }
@@ -318,7 +370,10 @@ impl Board {
         if let Some(news) = self.news() {
             return news;
         }
-        if !self.powered || self.reset_held {
+        if self.en_rises.is_some_and(|rises| rises <= deadline) {
+            self.finish_reset();
+        }
+        if !self.powered || self.is_reset_held() {
             self.chip.pass_time(deadline);
             return Outcome::Deadline;
         }

@@ -1,5 +1,6 @@
 //! Board profiles: what kind of board it is, as data.
 
+use super::parts::auto_reset::ModemWiring;
 use super::parts::nor_flash::{FlashIdentity, FlashSize};
 use super::parts::psram::PsramSize;
 use crate::peripherals::efuse::{ChipRevision, Package};
@@ -66,6 +67,8 @@ pub struct Profile {
     pub flash_identity: FlashIdentity,
     /// The PSRAM, if there is one.
     pub psram: Option<PsramSize>,
+    /// How the serial adapter's modem lines reach EN and GPIO0.
+    pub modem_wiring: ModemWiring,
     /// Strapping resistors.
     pub straps: &'static [Strap],
     /// Lamps.
@@ -84,7 +87,7 @@ const STRAP_BITS: [u8; 6] = [5, 15, 4, 2, 0, 12];
 impl Profile {
     /// All profiles.
     pub const ALL: &'static [&'static Self] =
-        &[&super::devkit::PROFILE, &super::esp32_cam::PROFILE];
+        &[&super::devkit::PROFILE, &super::esp32_cam::PROFILE, &super::esp32_cam_mb::PROFILE];
 
     /// The profile of that name.
     pub fn named(name: &str) -> Option<&'static Self> {

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use super::targets::NoTarget;
 use super::terminal::Terminal;
 use crate::exit_code::ExitCode;
-use crate::serve::doors::{Door, Line, open_tcp};
+use crate::serve::doors::{Door, Line, listen};
 use crate::serve::machine::{self, Keep, Served, Wiring};
 use crate::serve::pacer::{Pacer, WallClock};
 use crate::serve::ring::Ring;
@@ -24,6 +24,7 @@ const QUEUE: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum DoorSpec {
     Tcp(SocketAddr),
+    Rfc2217(SocketAddr),
     Pty(Option<PathBuf>),
 }
 
@@ -34,12 +35,13 @@ impl FromStr for DoorSpec {
         match text.split_once(':') {
             None if text == "pty" => Ok(Self::Pty(None)),
             Some(("pty", link)) if !link.is_empty() => Ok(Self::Pty(Some(link.into()))),
-            Some(("tcp", address)) => {
+            Some((kind @ ("tcp" | "rfc2217"), address)) => {
+                let address = address.strip_prefix("//").unwrap_or(address);
                 let address = address.replace("localhost:", "127.0.0.1:");
-                let address = address.parse();
-                address.map(Self::Tcp).map_err(|_| "write tcp:127.0.0.1:PORT".to_owned())
+                let address = address.parse().map_err(|_| format!("write {kind}:127.0.0.1:PORT"));
+                address.map(if kind == "tcp" { Self::Tcp } else { Self::Rfc2217 })
             }
-            _ => Err("doors are tcp:HOST:PORT, pty and pty:LINK".to_owned()),
+            _ => Err("doors are tcp:HOST:PORT, rfc2217:HOST:PORT, pty and pty:LINK".to_owned()),
         }
     }
 }
@@ -119,7 +121,8 @@ pub(super) fn keep_open<T: Served + ?Sized>(
 
 async fn open(spec: &DoorSpec) -> std::io::Result<Door> {
     match spec {
-        DoorSpec::Tcp(address) => open_tcp(*address).await,
+        DoorSpec::Tcp(address) => listen(*address).await.map(Door::Tcp),
+        DoorSpec::Rfc2217(address) => listen(*address).await.map(Door::Rfc2217),
         #[cfg(unix)]
         DoorSpec::Pty(link) => crate::serve::pty::Pty::open(link.as_deref()).map(Door::Pty),
         #[cfg(not(unix))]
@@ -142,6 +145,8 @@ mod tests {
         assert_eq!("pty:/tmp/esp".parse(), Ok(DoorSpec::Pty(Some("/tmp/esp".into()))));
         let any = DoorSpec::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)));
         assert_eq!("tcp:localhost:0".parse(), Ok(any));
+        let any = DoorSpec::Rfc2217(SocketAddr::from(([127, 0, 0, 1], 0)));
+        assert_eq!("rfc2217://localhost:0".parse(), Ok(any));
         for wrong in ["tcp", "tcp:5555", "udp:127.0.0.1:1", "pty:"] {
             assert!(wrong.parse::<DoorSpec>().is_err(), "{wrong}");
         }

@@ -21,7 +21,8 @@ use crate::targets::{BootMode, Power, Target, TargetRequest};
 /// `ready`. The board runs at wall time until Ctrl-C.
 ///
 ///   benchrig serve --firmware micropython-1.23.0 --serial pty:./board
-///   benchrig serve --flash board.bin --serial tcp:127.0.0.1:5555
+///   benchrig serve --flash board.bin --serial rfc2217:127.0.0.1:4000
+///   esptool --port rfc2217://127.0.0.1:4000 flash-id
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Serve {
@@ -37,7 +38,8 @@ pub(super) struct Serve {
     #[arg(long, value_name = "NAME_OR_PATH")]
     firmware: Option<String>,
 
-    /// A door to the console: `tcp:HOST:PORT` (port 0: any that is free) or `pty`, `pty:LINK`
+    /// A door to the console: `tcp:HOST:PORT` (port 0: any that is free), `rfc2217:HOST:PORT`, which
+    /// has modem lines and speeds too, or `pty`, `pty:LINK`
     #[arg(long, value_name = "DOOR", default_value = "tcp:127.0.0.1:0")]
     serial: Vec<DoorSpec>,
 

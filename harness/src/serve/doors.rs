@@ -1,8 +1,9 @@
 //! Doors: how outside programs reach a served board's serial ports.
 //!
-//! Raw TCP (pyserial's `socket://`) and a pseudo-terminal. A serial port has one user at a time:
-//! further TCP clients wait until the first has left. What the board says meanwhile is kept in the
-//! door's ring and given to the next one.
+//! Raw TCP (pyserial's `socket://`), RFC 2217 and a pseudo-terminal. A serial port has one user at a
+//! time: further clients of raw TCP wait until the first has left, those of RFC 2217 are turned away,
+//! since they could not tell waiting from a broken door. What the board says while nobody is there
+//! is kept in the door's ring and given to the next one.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,9 +13,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{Sender, UnboundedSender};
 
-use super::machine::Input;
+use super::machine::{Input, Sent};
 #[cfg(unix)]
 use super::pty::Pty;
+use super::rfc2217;
 use super::ring::Ring;
 use crate::targets::Port;
 
@@ -48,8 +50,12 @@ impl Line {
 
     /// Gives bytes to the board; waits while its line is full, which is the client's flow control.
     pub(super) async fn give(&self, bytes: &[u8]) -> Result<(), MachineGone> {
-        let input = Input { port: self.port, bytes: bytes.to_vec() };
-        self.input.send(input).await.map_err(|_| MachineGone)
+        self.send(Sent::Bytes(bytes.to_vec())).await
+    }
+
+    /// Gives something else to the board.
+    pub(super) async fn send(&self, what: Sent) -> Result<(), MachineGone> {
+        self.input.send(Input { port: self.port, what }).await.map_err(|_| MachineGone)
     }
 }
 
@@ -62,22 +68,24 @@ pub(super) struct MachineGone;
 pub enum Door {
     /// Raw TCP.
     Tcp(TcpListener),
+    /// RFC 2217: TCP with speeds, modem lines and breaks.
+    Rfc2217(TcpListener),
     /// A pseudo-terminal.
     #[cfg(unix)]
     Pty(Pty),
 }
 
-/// Opens a TCP door. Only loopback addresses: raw TCP has no place for a token.
+/// Listens for a door. Only loopback addresses: these protocols have no place for a token.
 ///
 /// # Errors
 /// When the address is not one of loopback or cannot be bound.
-pub async fn open_tcp(address: SocketAddr) -> io::Result<Door> {
+pub async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     if !address.ip().is_loopback() {
         let message =
-            format!("{address} is no loopback address, and raw TCP cannot ask for a token");
+            format!("{address} is no loopback address, and the door cannot ask for a token");
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
     }
-    TcpListener::bind(address).await.map(Door::Tcp)
+    TcpListener::bind(address).await
 }
 
 impl Door {
@@ -87,6 +95,11 @@ impl Door {
             Self::Tcp(listener) => match listener.local_addr() {
                 Ok(address) => format!("tcp:{address}"),
                 Err(_) => "tcp".to_owned(),
+            },
+            // As esptool and pyserial want it.
+            Self::Rfc2217(listener) => match listener.local_addr() {
+                Ok(address) => format!("rfc2217://{address}"),
+                Err(_) => "rfc2217".to_owned(),
             },
             #[cfg(unix)]
             Self::Pty(pty) => format!("pty:{}", pty.shown().display()),
@@ -104,6 +117,7 @@ impl Door {
                     return;
                 }
             },
+            Self::Rfc2217(listener) => rfc2217::serve(&listener, &line).await,
             #[cfg(unix)]
             Self::Pty(pty) => pty.serve(&line).await,
         }

@@ -9,31 +9,54 @@ use tokio::sync::mpsc::error::TryRecvError;
 
 use super::pacer::{Clock, Pacer};
 use super::ring::Ring;
+pub use crate::targets::emulated::ModemLines;
 use crate::targets::{Port, Target, TargetError, TargetEvent};
-use crate::time::Span;
+use crate::time::{DeviceTime, Span};
 
 /// Device time between two looks at the clients.
 const SLICE: Span = Span::from_millis(1);
 /// Bytes that may be under way to the board before clients have to wait.
 const UNDER_WAY: usize = 512;
+/// How long both modem lines rest in the same state before the board sees that.
+///
+/// A program next to a USB adapter changes two lines within a millisecond, and the capacitor at EN
+/// hides the state between. Over RFC 2217 pyserial waits at least 50 ms for the answer to each
+/// change, so the state between would last longer than any capacitor; which is why esptool has a
+/// bridge of its own that plays whole sequences by itself. Here the state between is left out.
+const REST: Span = Span::from_millis(250);
 /// Wall time between two savings of a changed flash.
 const SAVE_EVERY: Duration = Duration::from_secs(2);
 /// Wall time between two remarks that the host is too slow.
 const REMARK_EVERY: Duration = Duration::from_secs(10);
 
-/// Bytes from a client.
+/// Something from a client.
 #[derive(Debug)]
 pub struct Input {
     /// For which port.
     pub port: Port,
-    /// The bytes.
-    pub bytes: Vec<u8>,
+    /// What it is.
+    pub what: Sent,
+}
+
+/// What a client sends.
+#[derive(Debug)]
+pub enum Sent {
+    /// Bytes.
+    Bytes(Vec<u8>),
+    /// The speed of its adapter, in baud; `None`: it has none of its own.
+    Speed(Option<u32>),
+    /// Which modem lines it asserts.
+    Lines(ModemLines),
+    /// A break.
+    Break,
 }
 
 /// What a served board is, beyond being a target.
 pub trait Served: Target {
-    /// From now on the ports carry every speed, for clients reach them without an adapter.
-    fn follow_speeds(&mut self);
+    /// From now on a port carries every speed, for a client that reaches it without an adapter.
+    fn follow_speed(&mut self, port: Port);
+    /// The modem lines of the adapter at the console change.
+    fn modem_lines(&mut self, lines: ModemLines);
     /// Bytes on their way to a port.
     fn under_way(&mut self, port: Port) -> usize;
     /// The whole flash, if it changed since the last call.
@@ -65,21 +88,23 @@ pub struct Wiring {
 /// Trouble with the target, after which the flash has been kept all the same.
 pub fn run<T: Served + ?Sized, C: Clock>(
     target: &mut T,
-    mut wiring: Wiring,
+    wiring: Wiring,
     mut pacer: Pacer<C>,
     keep: Keep<'_>,
     remark: Remark<'_>,
 ) -> Result<(), TargetError> {
-    target.follow_speeds();
+    for (port, _) in &wiring.rings {
+        target.follow_speed(*port);
+    }
     let mut saved_at = pacer.clock_now();
     let mut remarked_at: Option<Duration> = None;
-    let mut held: Option<Input> = None;
+    let mut inbox = Inbox::new(wiring.input);
     let mut notes_made = 0;
     let outcome = loop {
         if wiring.stop.load(Ordering::Relaxed) {
             break Ok(());
         }
-        if let Err(error) = feed(target, &mut wiring.input, &mut held) {
+        if let Err(error) = inbox.feed(target) {
             break Err(error);
         }
         if let Err(error) = slice(target, &wiring.rings) {
@@ -106,29 +131,73 @@ pub fn run<T: Served + ?Sized, C: Clock>(
     outcome
 }
 
-/// Gives the board what clients have sent, as far as its serial lines have room.
-fn feed<T: Served + ?Sized>(
-    target: &mut T,
-    input: &mut Receiver<Input>,
-    held: &mut Option<Input>,
-) -> Result<(), TargetError> {
-    loop {
-        let next = match held.take() {
-            Some(next) => next,
-            None => match input.try_recv() {
-                Ok(next) => next,
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => return Ok(()),
-            },
-        };
-        if target.is_powered() && target.under_way(next.port) > UNDER_WAY {
-            *held = Some(next);
-            return Ok(());
+/// What clients have sent, on its way to the board.
+struct Inbox {
+    input: Receiver<Input>,
+    /// What a full serial line has no room for yet.
+    held: Option<Input>,
+    lines: ModemLines,
+    /// Lines that take effect at a device time, if no others come before.
+    resting: Option<(ModemLines, DeviceTime)>,
+}
+
+impl Inbox {
+    fn new(input: Receiver<Input>) -> Self {
+        Self { input, held: None, lines: ModemLines::default(), resting: None }
+    }
+
+    /// Gives the board what there is, as far as its serial lines have room.
+    fn feed<T: Served + ?Sized>(&mut self, target: &mut T) -> Result<(), TargetError> {
+        if let Some((lines, at)) = self.resting
+            && at <= target.now()
+        {
+            self.set_lines(target, lines);
         }
-        match target.send(next.port, &next.bytes) {
-            // What is sent to a board without power is lost, as on a real one.
-            Ok(()) | Err(TargetError::NoPower(_)) => {}
-            Err(error) => return Err(error),
+        loop {
+            let next = match self.held.take() {
+                Some(next) => next,
+                None => match self.input.try_recv() {
+                    Ok(next) => next,
+                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => return Ok(()),
+                },
+            };
+            let is_bytes = matches!(next.what, Sent::Bytes(_));
+            if is_bytes && target.is_powered() && target.under_way(next.port) > UNDER_WAY {
+                self.held = Some(next);
+                return Ok(());
+            }
+            match self.give(target, next) {
+                // What is sent to a board without power is lost, as on a real one.
+                Ok(()) | Err(TargetError::NoPower(_)) => {}
+                Err(error) => return Err(error),
+            }
         }
+    }
+
+    fn give<T: Served + ?Sized>(
+        &mut self,
+        target: &mut T,
+        input: Input,
+    ) -> Result<(), TargetError> {
+        let Input { port, what } = input;
+        match what {
+            Sent::Bytes(bytes) => target.send(port, &bytes)?,
+            Sent::Speed(Some(baud)) => target.set_baud(port, baud)?,
+            Sent::Speed(None) => target.follow_speed(port),
+            Sent::Break => target.send_break(port)?,
+            // Both or none asserted is where sequences pass through.
+            Sent::Lines(lines) if lines.dtr == lines.rts && self.lines.dtr != self.lines.rts => {
+                self.resting = Some((lines, target.now() + REST));
+            }
+            Sent::Lines(lines) => self.set_lines(target, lines),
+        }
+        Ok(())
+    }
+
+    fn set_lines<T: Served + ?Sized>(&mut self, target: &mut T, lines: ModemLines) {
+        self.resting = None;
+        self.lines = lines;
+        target.modem_lines(lines);
     }
 }
 
@@ -179,7 +248,6 @@ mod tests {
     use crate::serve::pacer::WallClock;
     use crate::targets::fake::{Cue, FakeTarget, Reply};
     use crate::targets::{BootMode, Button, MachineReport, Power, Progress};
-    use crate::time::DeviceTime;
 
     /// A wall clock that moves when somebody sleeps or works.
     #[derive(Debug, Clone, Default)]
@@ -213,6 +281,8 @@ mod tests {
         starts: Vec<(DeviceTime, Duration)>,
         under_way: usize,
         flash: Option<Vec<u8>>,
+        /// Modem lines with their times.
+        lines: Vec<(DeviceTime, ModemLines)>,
         broken: bool,
     }
 
@@ -244,6 +314,7 @@ mod tests {
                 starts: Vec::new(),
                 under_way: 0,
                 flash: None,
+                lines: Vec::new(),
                 broken: false,
             }
         }
@@ -327,7 +398,11 @@ mod tests {
     }
 
     impl Served for Bench {
-        fn follow_speeds(&mut self) {}
+        fn follow_speed(&mut self, _port: Port) {}
+
+        fn modem_lines(&mut self, lines: ModemLines) {
+            self.lines.push((self.now(), lines));
+        }
 
         fn notes(&self) -> Vec<String> {
             Vec::new()
@@ -378,7 +453,9 @@ mod tests {
         bench.target.power(Power::On).expect("a fake has power");
         let (ring, (client, input)) = (Arc::<Ring>::default(), channel(4));
         let bytes = b"x".to_vec();
-        client.try_send(Input { port: Port::Console, bytes }).expect("there is room");
+        client
+            .try_send(Input { port: Port::Console, what: Sent::Bytes(bytes) })
+            .expect("there is room");
         let outcome = bench.serve(ring.clone(), input);
         assert_eq!(outcome.result, Ok(()));
         let log = bench.target.log();
@@ -394,7 +471,9 @@ mod tests {
         let (client, input) = channel(64);
         for n in 0..40_u8 {
             let bytes = vec![n; 40];
-            client.try_send(Input { port: Port::Console, bytes }).expect("there is room");
+            client
+                .try_send(Input { port: Port::Console, what: Sent::Bytes(bytes) })
+                .expect("there is room");
         }
         bench.serve(Arc::default(), input);
         let log = bench.target.log();
@@ -405,6 +484,34 @@ mod tests {
         assert_eq!(sent.len(), 40, "1600 bytes have room in 100 ms");
     }
 
+    /// The modem lines as the board sees them, when a client changes them at these milliseconds.
+    fn lines_seen(changes: &[(u64, bool, bool)]) -> Vec<(u64, bool, bool)> {
+        let mut bench = Bench::until(1_000);
+        let (client, input) = channel(64);
+        let mut inbox = Inbox::new(input);
+        for at in 0..1_000 {
+            for (_, dtr, rts) in changes.iter().filter(|(when, ..)| *when == at) {
+                let what = Sent::Lines(ModemLines { dtr: *dtr, rts: *rts });
+                client.try_send(Input { port: Port::Console, what }).expect("there is room");
+            }
+            inbox.feed(&mut bench).expect("nothing breaks");
+            bench.run_until(device(at + 1)).expect("nothing breaks");
+        }
+        let seen = bench.lines.iter().map(|(at, lines)| (at.nanos() / 1_000_000, lines));
+        seen.map(|(at, lines)| (at, lines.dtr, lines.rts)).collect()
+    }
+
+    #[test]
+    fn slow_sequences_of_modem_lines_lose_the_states_between_and_no_others() {
+        // Into the boot loader, each change 60 ms after the one before.
+        let slow = [(0, false, true), (160, true, true), (220, true, false), (330, false, false)];
+        let seen = [(0, false, true), (220, true, false), (580, false, false)];
+        assert_eq!(lines_seen(&slow), seen);
+        // A program that opens the port asserts both, and lets go of both when it ends.
+        let opened = [(0, true, false), (50, true, true), (500, false, false)];
+        assert_eq!(lines_seen(&opened), [(0, true, false), (300, true, true), (500, false, false)]);
+    }
+
     #[test]
     fn what_is_sent_to_a_board_without_power_is_lost_and_nobody_waits() {
         let mut bench = Bench::until(3);
@@ -412,7 +519,7 @@ mod tests {
         bench.under_way = 100_000;
         let (client, input) = channel(4);
         client
-            .try_send(Input { port: Port::Console, bytes: b"lost".to_vec() })
+            .try_send(Input { port: Port::Console, what: Sent::Bytes(b"lost".to_vec()) })
             .expect("there is room");
         let outcome = bench.serve(Arc::default(), input);
         assert_eq!(outcome.result, Ok(()));

@@ -14,4 +14,5 @@ pub mod machine;
 pub mod pacer;
 #[cfg(unix)]
 pub mod pty;
+mod rfc2217;
 pub mod ring;

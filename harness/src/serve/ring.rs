@@ -34,6 +34,11 @@ impl Ring {
         self.filled.notify_one();
     }
 
+    /// Forgets the bytes there are.
+    pub fn clear(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).bytes.clear();
+    }
+
     /// All bytes there are, and how many were dropped since the last call; waits until there are
     /// any. Bytes that a cancelled call would have given are still there.
     pub async fn take(&self) -> (Vec<u8>, u64) {

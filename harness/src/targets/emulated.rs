@@ -4,6 +4,7 @@
 //! of the tools that speak it. The rule of real boards holds all the same, that the chip must have
 //! been reset into download mode before.
 
+pub use esp32_emulator::board::parts::auto_reset::ModemLines;
 use esp32_emulator::board::parts::nor_flash::{self, PowerCut, Share};
 use esp32_emulator::board::{Board, BootMode as Jumper, Edge, Options, Outcome, Profile};
 use esp32_emulator::peripherals::CoreId;
@@ -68,8 +69,6 @@ impl TargetSource for EmulatorSource {
 #[derive(Debug, Clone)]
 pub struct Emulated {
     board: Board,
-    /// Whether the last reset found the strap set for a download.
-    downloading: bool,
     /// How often the flash was changed from outside.
     loads: u64,
     /// Loads and operations of the flash when its contents were last kept.
@@ -90,7 +89,7 @@ impl Emulated {
         let options = Options { seed: request.seed, rom, ..Options::default() };
         let board = Board::new(profile, &options);
         let adapters = [0, 1, 2].map(|port| Adapter::new(request.seed.wrapping_mul(3) + port));
-        let mut target = Self { board, downloading: false, loads: 0, kept: (0, 0), adapters };
+        let mut target = Self { board, loads: 0, kept: (0, 0), adapters };
         for segment in &request.flash {
             target.load(segment.offset, &segment.bytes)?;
         }
@@ -151,23 +150,22 @@ impl Emulated {
         }
     }
 
-    fn loader(&self, to: &'static str) -> Result<(), TargetError> {
-        match self.downloading && self.board.is_powered() && !self.board.is_reset_held() {
-            true => Ok(()),
-            false => Err(TargetError::NotInDownloadMode(to)),
+    fn loader(&mut self, to: &'static str) -> Result<(), TargetError> {
+        self.board.finish_reset();
+        match self.board.booted() {
+            Some(Jumper::Download) => Ok(()),
+            _ => Err(TargetError::NotInDownloadMode(to)),
         }
-    }
-
-    fn sample_strap(&mut self) {
-        self.downloading = self.board.selected_boot() == Jumper::Download;
     }
 }
 
 impl Served for Emulated {
-    fn follow_speeds(&mut self) {
-        for adapter in &mut self.adapters {
-            adapter.baud = None;
-        }
+    fn follow_speed(&mut self, port: Port) {
+        self.adapters[usize::from(uart(port))].baud = None;
+    }
+
+    fn modem_lines(&mut self, lines: ModemLines) {
+        self.board.set_modem_lines(lines);
     }
 
     fn under_way(&mut self, port: Port) -> usize {
@@ -192,11 +190,7 @@ impl Target for Emulated {
 
     fn power(&mut self, power: Power) -> Result<(), TargetError> {
         match power {
-            Power::On if !self.board.is_powered() => {
-                self.sample_strap();
-                self.board.power_on();
-            }
-            Power::On => {}
+            Power::On => self.board.power_on(),
             Power::Off => self.board.power_off(),
         }
         Ok(())
@@ -227,10 +221,7 @@ impl Target for Emulated {
 
     fn release(&mut self, button: Button) -> Result<(), TargetError> {
         match button {
-            Button::Reset => {
-                self.sample_strap();
-                self.board.release_reset();
-            }
+            Button::Reset => self.board.release_reset(),
             Button::Named(name) => {
                 let button = self.button(&name)?;
                 self.board.set_pressed(button, false);
