@@ -720,3 +720,63 @@ steps:
     let modes = tcgetattr(&pair.slave).expect("a terminal").local_flags;
     assert!(modes.contains(LocalFlags::ECHO | LocalFlags::ECHOCTL | LocalFlags::ICANON));
 }
+
+#[cfg(unix)]
+#[test]
+fn a_hand_at_a_served_board_presses_its_buttons_and_reads_its_flash() {
+    let project = Project::new(&[]);
+    let sockets = project.path().join("run");
+    let ctl = |arguments: &[&str]| {
+        let arguments: Vec<_> = ["ctl", "desk"].iter().chain(arguments).copied().collect();
+        project.run_with(&arguments, &[("XDG_RUNTIME_DIR", sockets.to_str().unwrap())])
+    };
+    let none = ctl(&["status"]);
+    assert_eq!(none.code, Some(3), "{none:?}");
+    assert!(none.err.contains("benchrig serve --name desk"), "{none:?}");
+
+    let serve = &["serve", "--name", "desk", "--serial", "tcp:127.0.0.1:0"];
+    let mut command = project.command(serve);
+    command.env("XDG_RUNTIME_DIR", &sockets).stdout(Stdio::piped());
+    let mut child = command.spawn().expect("the program starts");
+    let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
+    let mut said = String::new();
+    while !said.contains("ready") {
+        assert_ne!(out.read_line(&mut said).expect("readable"), 0, "{said}");
+    }
+    let address = said.lines().find_map(|line| line.strip_prefix("serial tcp:")).expect(&said);
+    let mut board = BufReader::new(TcpStream::connect(address).expect("a door"));
+    let mut until = |wanted: &str| {
+        let mut line = String::new();
+        while !line.contains(wanted) {
+            line.clear();
+            assert_ne!(board.read_line(&mut line).expect("readable"), 0, "{wanted} must come");
+        }
+    };
+    until("boot:0x13");
+    for (arguments, answer) in [
+        (&["pin", "0"][..], "high\n"),
+        (&["boot-mode", "download"], ""),
+        (&["pin", "0"], "low\n"),
+        (&["press", "reset", "--for", "20ms"], ""),
+    ] {
+        let done = ctl(arguments);
+        assert_eq!((done.code, done.out.as_str()), (Some(0), answer), "{arguments:?}: {done:?}");
+    }
+    until("waiting for download");
+    assert!(ctl(&["power", "off"]).code == Some(0) && ctl(&["status"]).out.contains("power off"));
+    let odd = ctl(&["press", "eject"]);
+    assert_eq!(odd.code, Some(3), "{odd:?}");
+    assert!(odd.err.contains("eject"), "{odd:?}");
+    let saved = ctl(&["save", "flash.bin"]);
+    assert_eq!(saved.code, Some(0), "{saved:?}");
+    let flash = std::fs::read(project.path().join("flash.bin")).expect("it was saved");
+    assert!(flash.len() == 4 << 20 && flash.iter().all(|byte| *byte == 0xff));
+
+    let second = project
+        .run_with(&["serve", "--name", "desk"], &[("XDG_RUNTIME_DIR", sockets.to_str().unwrap())]);
+    assert_eq!(second.code, Some(3), "{second:?}");
+    assert!(second.err.contains(&child.id().to_string()), "{second:?}");
+    interrupt(&child);
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    assert!(project.files("run/benchrig").is_empty(), "the socket is gone");
+}

@@ -11,6 +11,8 @@ use tokio::sync::mpsc;
 use super::targets::NoTarget;
 use super::terminal::Terminal;
 use crate::exit_code::ExitCode;
+#[cfg(unix)]
+use crate::serve::control::Control;
 use crate::serve::doors::{Door, Line, listen};
 use crate::serve::machine::{self, Keep, Served, Wiring};
 use crate::serve::pacer::{Pacer, WallClock};
@@ -49,7 +51,15 @@ impl FromStr for DoorSpec {
 /// What is done with a board before it runs.
 pub(super) type Start<'a, T> = &'a mut (dyn FnMut(&mut T) -> Result<(), TargetError> + Send);
 
-/// Opens doors to a board's console, tells each in a line on stdout and then `ready`, and lets the
+/// What is opened to a board.
+pub(super) struct Openings<'a> {
+    /// Doors to its console.
+    pub(super) doors: &'a [DoorSpec],
+    /// The name of its control socket.
+    pub(super) name: Option<&'a str>,
+}
+
+/// Opens doors to a board, tells each in a line on stdout and then `ready`, and lets the
 /// board run at wall time until `stop` is set.
 ///
 /// # Errors
@@ -57,7 +67,7 @@ pub(super) type Start<'a, T> = &'a mut (dyn FnMut(&mut T) -> Result<(), TargetEr
 pub(super) fn keep_open<T: Served + ?Sized>(
     terminal: &Terminal,
     board: &mut T,
-    specs: &[DoorSpec],
+    openings: &Openings<'_>,
     stop: &Arc<AtomicBool>,
     start: Start<'_, T>,
     keep: Keep<'_>,
@@ -66,9 +76,20 @@ pub(super) fn keep_open<T: Served + ?Sized>(
         tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(bench)?;
     let (input, from_clients) = mpsc::channel(QUEUE);
     let (remarks, mut said) = mpsc::unbounded_channel();
+    let (orders, from_control) = mpsc::channel(QUEUE);
+    #[cfg(unix)]
+    let control = match openings.name {
+        None => None,
+        Some(name) => {
+            let _inside = runtime.enter();
+            let control = Control::open(name).map_err(bench)?;
+            terminal.say(format_args!("control {name}"));
+            Some(control)
+        }
+    };
     let mut rings = Vec::new();
     let mut doors = Vec::new();
-    for spec in specs {
+    for spec in openings.doors {
         let door = runtime
             .block_on(open(spec))
             .map_err(|error| bench(format!("cannot open a door: {error}")))?;
@@ -80,7 +101,7 @@ pub(super) fn keep_open<T: Served + ?Sized>(
         doors.push((door, line));
     }
     terminal.say("ready");
-    let wiring = Wiring { input: from_clients, rings, stop: stop.clone() };
+    let wiring = Wiring { input: from_clients, orders: from_control, rings, stop: stop.clone() };
     std::thread::scope(|scope| {
         let machine =
             std::thread::Builder::new().name("machine".to_owned()).spawn_scoped(scope, || {
@@ -104,6 +125,10 @@ pub(super) fn keep_open<T: Served + ?Sized>(
             let open = tokio::task::LocalSet::new();
             for (door, line) in doors {
                 open.spawn_local(door.serve(line));
+            }
+            #[cfg(unix)]
+            if let Some(control) = control {
+                open.spawn_local(control.serve(orders));
             }
             open.run_until(async {
                 while let Some(remark) = said.recv().await {

@@ -2,6 +2,8 @@
 
 mod bench;
 mod check;
+#[cfg(unix)]
+mod ctl;
 mod doors;
 mod files;
 mod firmware;
@@ -81,6 +83,8 @@ enum Verb {
     Schema(schema::Schema),
     Firmware(firmware::Firmware),
     Serve(serve::Serve),
+    #[cfg(unix)]
+    Ctl(ctl::Ctl),
     Bench(bench::Bench),
 }
 
@@ -110,6 +114,8 @@ pub fn main(
         Verb::Schema(verb) => verb.run(&terminal),
         Verb::Firmware(verb) => verb.run(&terminal),
         Verb::Serve(verb) => verb.run(&terminal),
+        #[cfg(unix)]
+        Verb::Ctl(verb) => verb.run(&terminal),
         Verb::Bench(verb) => verb.run(&terminal),
     }
 }

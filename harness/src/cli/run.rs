@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::doors::{DoorSpec, keep_open};
+use super::doors::{DoorSpec, Openings, keep_open};
 use super::images::ProjectFirmware;
 use super::modes::Modes;
 use super::operator::TerminalOperator;
@@ -256,8 +256,8 @@ fn hold_open(terminal: &Terminal, held: Held, door: &DoorSpec, stop: &Arc<Atomic
         return ExitCode::Bench;
     };
     terminal.tell(format_args!("{}: its machine goes on until Ctrl-C", held.case));
-    let doors = std::slice::from_ref(door);
-    match keep_open(terminal, &mut *board, doors, stop, &mut |_| Ok(()), &mut |_| Ok(())) {
+    let openings = Openings { doors: std::slice::from_ref(door), name: None };
+    match keep_open(terminal, &mut *board, &openings, stop, &mut |_| Ok(()), &mut |_| Ok(())) {
         Ok(()) => ExitCode::Passed,
         Err(trouble) => {
             terminal.error(trouble.message);

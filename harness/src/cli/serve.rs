@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::doors::{DoorSpec, bench, keep_open};
+use super::doors::{DoorSpec, Openings, bench, keep_open};
 use super::files::project_of;
 use super::images::ProjectFirmware;
 use super::run::cancelled_by_ctrl_c;
@@ -42,6 +42,10 @@ pub(super) struct Serve {
     /// has modem lines and speeds too, or `pty`, `pty:LINK`
     #[arg(long, value_name = "DOOR", default_value = "tcp:127.0.0.1:0")]
     serial: Vec<DoorSpec>,
+
+    /// A name for `benchrig ctl NAME …`, which presses buttons and switches the power
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
 
     /// What the boot strap says when the board is switched on
     #[arg(long, value_name = "MODE", default_value = "run", value_parser = boot_mode)]
@@ -90,7 +94,8 @@ impl Serve {
             Some(flash) => flash.save(contents).map_err(|error| error.to_string()),
             None => Ok(()),
         };
-        let outcome = keep_open(terminal, &mut board, &self.serial, &stop, &mut start, &mut keep);
+        let openings = Openings { doors: &self.serial, name: self.name.as_deref() };
+        let outcome = keep_open(terminal, &mut board, &openings, &stop, &mut start, &mut keep);
         for access in &board.finish().unmodelled {
             terminal.tell(format_args!("not modelled, and touched by the firmware: {access}"));
         }

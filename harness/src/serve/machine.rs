@@ -7,6 +7,10 @@ use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::mpsc::error::TryRecvError;
 
+#[cfg(unix)]
+use super::control::Ordered;
+#[cfg(unix)]
+use super::hand::Hand;
 use super::pacer::{Clock, Pacer};
 use super::ring::Ring;
 pub use crate::targets::emulated::ModemLines;
@@ -61,6 +65,8 @@ pub trait Served: Target {
     fn under_way(&mut self, port: Port) -> usize;
     /// The whole flash, if it changed since the last call.
     fn changed_flash(&mut self) -> Option<Vec<u8>>;
+    /// The whole flash.
+    fn flash(&self) -> Vec<u8>;
     /// Remarks for the person about the board so far; one that has been made stays.
     fn notes(&self) -> Vec<String>;
 }
@@ -76,6 +82,9 @@ pub type Keep<'a> = &'a mut (dyn FnMut(&[u8]) -> Result<(), String> + Send);
 pub struct Wiring {
     /// What clients send.
     pub input: Receiver<Input>,
+    /// What a hand at the board does.
+    #[cfg(unix)]
+    pub orders: Receiver<Ordered>,
     /// One ring for each door, with the port it shows.
     pub rings: Vec<(Port, Arc<Ring>)>,
     /// Set when the board shall stop.
@@ -88,7 +97,7 @@ pub struct Wiring {
 /// Trouble with the target, after which the flash has been kept all the same.
 pub fn run<T: Served + ?Sized, C: Clock>(
     target: &mut T,
-    wiring: Wiring,
+    mut wiring: Wiring,
     mut pacer: Pacer<C>,
     keep: Keep<'_>,
     remark: Remark<'_>,
@@ -99,6 +108,8 @@ pub fn run<T: Served + ?Sized, C: Clock>(
     let mut saved_at = pacer.clock_now();
     let mut remarked_at: Option<Duration> = None;
     let mut inbox = Inbox::new(wiring.input);
+    #[cfg(unix)]
+    let mut hand = Hand::default();
     let mut notes_made = 0;
     let outcome = loop {
         if wiring.stop.load(Ordering::Relaxed) {
@@ -107,6 +118,8 @@ pub fn run<T: Served + ?Sized, C: Clock>(
         if let Err(error) = inbox.feed(target) {
             break Err(error);
         }
+        #[cfg(unix)]
+        hand.act(target, &mut wiring.orders);
         if let Err(error) = slice(target, &wiring.rings) {
             break Err(error);
         }
@@ -321,7 +334,7 @@ mod tests {
 
         fn serve(&mut self, ring: Arc<Ring>, input: Receiver<Input>) -> Outcome {
             let rings = vec![(Port::Console, ring)];
-            let wiring = Wiring { input, rings, stop: self.stop.clone() };
+            let wiring = Wiring { input, orders: channel(1).1, rings, stop: self.stop.clone() };
             let clock = self.clock.clone();
             let pacer = Pacer::new(clock.clone(), self.now());
             let (mut kept, mut remarks) = (Vec::new(), Vec::new());
@@ -413,6 +426,9 @@ mod tests {
         }
         fn changed_flash(&mut self) -> Option<Vec<u8>> {
             self.flash.clone()
+        }
+        fn flash(&self) -> Vec<u8> {
+            self.flash.clone().unwrap_or_default()
         }
     }
 
@@ -545,7 +561,8 @@ mod tests {
         let mut bench = Bench::until(30);
         let clock = WallClock::default();
         let before = clock.now();
-        let wiring = Wiring { input: channel(1).1, rings: Vec::new(), stop: bench.stop.clone() };
+        let (input, orders) = (channel(1).1, channel(1).1);
+        let wiring = Wiring { input, orders, rings: Vec::new(), stop: bench.stop.clone() };
         let pacer = Pacer::new(clock, bench.now());
         run(&mut bench, wiring, pacer, &mut |_| Ok(()), &mut |_| {}).expect("nothing breaks");
         assert!(clock.now() - before >= ms(30));

@@ -7,9 +7,14 @@
 //!
 //! The machine lets device time pass in slices of at most a millisecond and never gets ahead of wall
 //! time ([`pacer`]). What clients send takes effect at the start of a slice, and only as fast as the
-//! board's own serial line takes it; what the board says goes into a bounded [`ring`] per door.
+//! board's own serial line takes it; what the board says goes into a bounded [`ring`] per door. The
+//! [`control`] socket is the hand that presses buttons and switches the power.
 
+#[cfg(unix)]
+pub mod control;
 pub mod doors;
+#[cfg(unix)]
+mod hand;
 pub mod machine;
 pub mod pacer;
 #[cfg(unix)]

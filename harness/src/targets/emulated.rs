@@ -177,6 +177,10 @@ impl Served for Emulated {
         (std::mem::replace(&mut self.kept, state) != state).then(|| self.flash_contents())
     }
 
+    fn flash(&self) -> Vec<u8> {
+        self.flash_contents()
+    }
+
     fn notes(&self) -> Vec<String> {
         let bluetooth = self.board.bluetooth_called().then(|| NO_BLUETOOTH.to_owned());
         bluetooth.into_iter().collect()

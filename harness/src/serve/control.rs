@@ -1,0 +1,193 @@
+//! The control socket of a served board: what a hand at the board would do.
+//!
+//! A Unix socket with the board's name in the user's runtime folder. Each request is a line of JSON
+//! ([`Order`]) and gets a line of JSON back ([`Answer`]), with the device time at which it was done.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixListener;
+use tokio::sync::mpsc::Sender;
+use tokio::sync::oneshot;
+
+/// A longer request is a mistake.
+const MAX_REQUEST: u64 = 4 << 10;
+/// Wall time that a client waits for an answer: longer than any button is held.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What can be asked of a served board.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "order")]
+pub enum Order {
+    /// Hold a button down for so long, in nanoseconds of device time, and let it go.
+    Press {
+        /// `reset`, or a button of the board's profile.
+        button: String,
+        /// How long.
+        for_ns: u64,
+    },
+    /// Move the boot jumper.
+    BootMode {
+        /// Whether it pulls GPIO0 down.
+        download: bool,
+    },
+    /// Switch the power.
+    Power {
+        /// On or off.
+        on: bool,
+    },
+    /// Look at the level of a pin.
+    Pin {
+        /// GPIO number.
+        gpio: u8,
+    },
+    /// Put a level on a pin.
+    Drive {
+        /// GPIO number.
+        gpio: u8,
+        /// High or low; nothing lets go of it.
+        high: Option<bool>,
+    },
+    /// Read the whole flash.
+    Flash,
+    /// Only answer.
+    Status,
+}
+
+/// What a served board says to an order.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Answer {
+    /// Device time, in nanoseconds since the board was made.
+    pub device_time_ns: u64,
+    /// Whether the board has power.
+    pub powered: bool,
+    /// The process that serves it.
+    pub host_process: u32,
+    /// Why it was not done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The level of the pin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub high: Option<bool>,
+    /// The flash, in Base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flash: Option<String>,
+}
+
+/// An order on its way to the machine, and where its answer goes.
+pub type Ordered = (Order, oneshot::Sender<Answer>);
+
+/// Where the socket of a board is.
+///
+/// # Errors
+/// A name that is none, or no private folder for it.
+pub fn path_of(name: &str) -> io::Result<PathBuf> {
+    let good = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if name.is_empty() || name.starts_with('.') || !name.chars().all(good) {
+        let message =
+            format!("`{name}` cannot name a board: use letters, digits, `-`, `_` and `.`");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    }
+    let user = nix::unistd::getuid();
+    let runtime =
+        directories::BaseDirs::new().and_then(|dirs| Some(dirs.runtime_dir()?.to_owned()));
+    let folder = match runtime {
+        Some(runtime) => runtime.join("benchrig"),
+        None => std::env::temp_dir().join(format!("benchrig-{user}")),
+    };
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+    if std::fs::metadata(&folder)?.uid() != user.as_raw() {
+        let message = format!("{} belongs to somebody else", folder.display());
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+    }
+    Ok(folder.join(format!("{name}.sock")))
+}
+
+/// A control socket that is open; it is removed with it.
+#[derive(Debug)]
+pub struct Control {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        // It may have been removed by somebody else; nothing depends on it.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+impl Control {
+    /// Opens the socket of a board.
+    ///
+    /// # Errors
+    /// When a board of this name is being served already.
+    pub fn open(name: &str) -> io::Result<Self> {
+        let path = path_of(name)?;
+        if let Ok(answer) = ask(&path, &Order::Status) {
+            let holder = answer.host_process;
+            let message = format!("a board named {name} is served by process {holder} already");
+            return Err(io::Error::new(io::ErrorKind::AddrInUse, message));
+        }
+        // What a process has left that was killed.
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        Ok(Self { listener: UnixListener::bind(&path)?, path })
+    }
+
+    /// Serves it for ever.
+    pub async fn serve(self, orders: Sender<Ordered>) {
+        loop {
+            // A connection that failed before it was accepted concerns nobody.
+            if let Ok((client, _)) = self.listener.accept().await {
+                tokio::task::spawn_local(answer(client, orders.clone()));
+            }
+        }
+    }
+}
+
+/// Answers one client until it leaves or talks nonsense.
+async fn answer(client: tokio::net::UnixStream, orders: Sender<Ordered>) -> Option<()> {
+    let (from, mut to) = client.into_split();
+    let mut from = tokio::io::BufReader::new(from);
+    loop {
+        let mut line = Vec::new();
+        let read = (&mut from).take(MAX_REQUEST).read_until(b'\n', &mut line).await.ok()?;
+        if read == 0 {
+            return None;
+        }
+        let answer = match serde_json::from_slice(&line) {
+            Ok(order) => {
+                let (answer, answered) = oneshot::channel();
+                orders.send((order, answer)).await.ok()?;
+                answered.await.ok()?
+            }
+            Err(error) => Answer { error: Some(format!("no order: {error}")), ..Answer::default() },
+        };
+        let mut text = serde_json::to_vec(&answer).ok()?;
+        text.push(b'\n');
+        to.write_all(&text).await.ok()?;
+    }
+}
+
+/// Asks the board whose socket is at `path`.
+///
+/// # Errors
+/// When no board answers there.
+pub fn ask(path: &Path, order: &Order) -> io::Result<Answer> {
+    let mut stream = UnixStream::connect(path)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut text = serde_json::to_vec(order)?;
+    text.push(b'\n');
+    stream.write_all(&text)?;
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line)?;
+    Ok(serde_json::from_str(&line)?)
+}

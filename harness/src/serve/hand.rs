@@ -1,0 +1,80 @@
+//! The hand at a served board: does what comes over its control socket.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use tokio::sync::mpsc::Receiver;
+use tokio::sync::oneshot;
+
+use super::control::{Answer, Order, Ordered};
+use super::machine::Served;
+use crate::targets::{BootMode, Button, Level, Power, TargetError};
+use crate::time::{DeviceTime, Span};
+
+/// A hand at the board, and the buttons that it holds.
+#[derive(Default)]
+pub(super) struct Hand {
+    /// When they are let go, and who is told.
+    holds: Vec<(DeviceTime, Button, oneshot::Sender<Answer>)>,
+}
+
+impl Hand {
+    /// Does what is due: lets go of buttons, and what has been ordered.
+    pub(super) fn act<T: Served + ?Sized>(
+        &mut self,
+        target: &mut T,
+        orders: &mut Receiver<Ordered>,
+    ) {
+        let now = target.now();
+        for (_, button, told) in self.holds.extract_if(.., |(until, ..)| *until <= now) {
+            let released = target.release(button);
+            answer(target, told, released.map(|()| Answer::default()));
+        }
+        while let Ok((order, told)) = orders.try_recv() {
+            if let Order::Press { button, for_ns } = order {
+                let button = match button.as_str() {
+                    "reset" => Button::Reset,
+                    _ => Button::Named(button),
+                };
+                match target.press(button.clone()) {
+                    Ok(()) => self.holds.push((now + Span::from_nanos(for_ns), button, told)),
+                    Err(error) => answer(target, told, Err(error)),
+                }
+            } else {
+                let done = obey(target, order);
+                answer(target, told, done);
+            }
+        }
+    }
+}
+
+fn obey<T: Served + ?Sized>(target: &mut T, order: Order) -> Result<Answer, TargetError> {
+    let mut answer = Answer::default();
+    match order {
+        // A button is held, which is not done at once.
+        Order::Press { .. } | Order::Status => {}
+        Order::BootMode { download } => {
+            target.boot_mode(if download { BootMode::Download } else { BootMode::Run })?;
+        }
+        Order::Power { on } => target.power(if on { Power::On } else { Power::Off })?,
+        Order::Pin { gpio } => answer.high = Some(target.pin(gpio)? == Level::High),
+        Order::Drive { gpio, high } => target.drive_pin(gpio, high.map(Level::from))?,
+        Order::Flash => answer.flash = Some(STANDARD.encode(target.flash())),
+    }
+    Ok(answer)
+}
+
+fn answer<T: Served + ?Sized>(
+    target: &T,
+    told: oneshot::Sender<Answer>,
+    done: Result<Answer, TargetError>,
+) {
+    let answer =
+        done.unwrap_or_else(|error| Answer { error: Some(error.to_string()), ..Answer::default() });
+    // Who has gone does not want to know.
+    let _ = told.send(Answer {
+        device_time_ns: target.now().nanos(),
+        powered: target.is_powered(),
+        host_process: std::process::id(),
+        ..answer
+    });
+}
