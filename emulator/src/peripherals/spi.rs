@@ -199,7 +199,7 @@ impl Default for SpiController {
             rd_status: 0,
             ctrl2: 0x11,
             clock: 0x8000_3043,
-            user: 0x40,
+            user: 0x8000_0040,
             user1: 0x5c00_0007,
             user2: 0x7000_0000,
             mosi_dlen: 0,
