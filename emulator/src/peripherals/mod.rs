@@ -33,6 +33,7 @@ pub mod rtc_cntl;
 pub mod rtc_io;
 pub mod sens;
 pub mod sha;
+pub mod slc;
 pub mod spi;
 pub mod storage;
 #[cfg(test)]

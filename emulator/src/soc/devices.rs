@@ -23,6 +23,7 @@ use crate::peripherals::rtc_cntl::RtcCntl;
 use crate::peripherals::rtc_io::RtcIo;
 use crate::peripherals::sens::Sens;
 use crate::peripherals::sha::Sha;
+use crate::peripherals::slc::Slc;
 use crate::peripherals::spi::SpiController;
 use crate::peripherals::storage::{BtBb, Fe2, PhySleep, Phya};
 use crate::peripherals::timer_group::TimerGroup;
@@ -218,6 +219,8 @@ devices! {
     Rmt rmt: Rmt = |_| Rmt::new(), at 0x5_6000..0x5_7000, sources [47];
     /// Pulse counter.
     Pcnt pcnt: Pcnt = |_| Pcnt::new(), at 0x5_7000..0x5_8000, sources [48];
+    /// DMA engine of the SDIO slave.
+    Slc slc: Slc = |_| Slc::default(), at 0x5_8000..0x5_9000, sources [];
     /// LED PWM.
     Ledc ledc: Ledc = |_| Ledc::new(), at 0x5_9000..0x5_a000, sources [43];
     /// eFuses.
