@@ -7,8 +7,9 @@ mod checksum;
 pub(super) mod clock;
 mod crypto;
 pub(super) mod ctype;
+pub(super) mod inflate;
 mod integer;
-mod interrupt;
+pub(super) mod interrupt;
 pub(super) mod locale;
 mod md5;
 mod memory;
@@ -34,6 +35,7 @@ pub(super) const TABLES: &[&[Entry]] = &[
     clock::TABLE,
     crypto::TABLE,
     ctype::TABLE,
+    inflate::TABLE,
     integer::TABLE,
     interrupt::TABLE,
     locale::TABLE,
