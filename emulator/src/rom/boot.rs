@@ -3,8 +3,8 @@
 //! *Source*: ESP-IDF's documentation of the boot process, of the image format and of boot messages;
 //! texts and order as real chips print them, those of revision 3 also measured with its ROM.
 //! *Modelled*: reset cause and strapping in the banner; wake-up stubs after deep sleep; flash boot with
-//! the header's settings, segment loading, checksum and the ROM's messages for bad images; entry
-//! into download mode. Everything goes through the chip's registers, so it takes its time.
+//! the header's settings, segment loading, checksum and the ROM's messages for bad images; the way
+//! into the serial loader and back. Everything goes through the chip's registers, so it takes its time.
 //! *Not modelled*: secure boot, flash encryption, SDIO and HSPI boot, the console (its prompt is printed).
 //!
 //! The boot is a state machine that the machine around keeps and saves; [`Boot::run`] is called at the
@@ -14,7 +14,8 @@ use super::call::{Call, Outcome, Stop};
 use super::functions::{clock, rtc, spi_flash, uart};
 use super::guest::{Fault, Guest};
 use super::startup::{
-    Handover, NATIVE_BOOT, USER_CODE_DONE, USER_CODE_START, Write, handover, preload,
+    DOWNLOAD, DOWNLOAD_UART0, Handover, NATIVE_BOOT, USER_CODE_DONE, USER_CODE_START, Write,
+    handover, preload,
 };
 
 const STRAP: u32 = 0x3ff4_4038;
@@ -64,8 +65,6 @@ pub enum Progress {
     Again,
     /// Set the registers and go on there.
     Enter(Handover),
-    /// Serve the serial loader; the line is set to 115200 baud.
-    Download,
     /// Raise this exception: an image wanted to be loaded where nothing is.
     Fault(Fault),
 }
@@ -74,7 +73,10 @@ pub enum Progress {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
     Flash,
+    /// From the first UART on which a host speaks.
     Download,
+    /// From UART0.
+    DownloadUart0,
     Other,
 }
 
@@ -87,7 +89,7 @@ fn mode(strap: u32) -> (Mode, &'static str) {
             0x0c => (Mode::Other, "SPI_FLASH_BOOT"),
             0x0d => (Mode::Other, "SDIO_REI_FEO_V1_BOOT"),
             0x0e => (Mode::Other, "ATE_BOOT"),
-            0x0f => (Mode::Download, "UART_BOOT(UART0)"),
+            0x0f => (Mode::DownloadUart0, "UART_BOOT(UART0)"),
             other => (
                 Mode::Download,
                 match other & 3 {
@@ -175,8 +177,10 @@ enum State {
     Pause { cycles: u64, first_word: u32 },
     /// Nothing more will happen until a reset.
     Halt,
-    /// The serial loader has taken over.
+    /// Handing over to the serial loader.
     Download,
+    /// The serial loader has come back.
+    Loaded,
 }
 
 /// A line of flash on its way.
@@ -312,7 +316,8 @@ impl Boot {
             }
             State::Pause { cycles, first_word } => self.pause(call, cycles, first_word),
             State::Halt => call.charge(call.guest.budget_left().max(1)),
-            State::Download => return Ok(Some(Progress::Download)),
+            State::Download => return self.download(call).map(Some),
+            State::Loaded => return self.loaded(call),
         }
         Ok(None)
     }
@@ -382,6 +387,7 @@ impl Boot {
                 self.print("waiting for download\n");
                 self.state = State::Download;
             }
+            Mode::DownloadUart0 => self.state = State::Download,
             Mode::Other => {
                 if self.strap & 0x0f == 0x0d {
                     self.print("waiting for sdio host\n");
@@ -390,6 +396,28 @@ impl Boot {
             }
         }
         None
+    }
+
+    /// Enters the serial loader, which comes back when something is to be started.
+    fn download(&mut self, call: &mut Call<'_>) -> Result<Progress, Stop> {
+        uart::attach(call)?;
+        self.state = State::Loaded;
+        let entry = match mode(self.strap).0 {
+            Mode::DownloadUart0 => DOWNLOAD_UART0,
+            _ => {
+                let apb = clock::stored_frequency(call)?.unwrap_or(self.crystal_mhz * 1_000_000);
+                uart::init(call, 1, apb, BAUD)?;
+                DOWNLOAD
+            }
+        };
+        Ok(Progress::Enter(handover(entry, NATIVE_BOOT)))
+    }
+
+    /// Starts what has been loaded into RAM, or else what is in flash.
+    fn loaded(&mut self, call: &mut Call<'_>) -> Result<Option<Progress>, Stop> {
+        let entry = call.load(USER_CODE_START)?;
+        self.state = State::Attach;
+        Ok((entry != 0).then(|| Progress::Enter(handover(entry, USER_CODE_DONE))))
     }
 
     /// `N` bytes of flash, when they have arrived.
@@ -707,7 +735,9 @@ mod tests {
     #[test]
     fn straps_select_download_and_silence() {
         let (mut guest, text) = machine(1000, Vec::new(), 0x03);
-        assert_eq!(boot(RomVersion::Jul2019, &mut guest, 5000), Progress::Download);
+        let progress = boot(RomVersion::Jul2019, &mut guest, 5000);
+        let Progress::Enter(state) = progress else { panic!("{progress:?}") };
+        assert_eq!((state.pc, state.a8 & 0x3fff_ffff), (DOWNLOAD, NATIVE_BOOT & 0x3fff_ffff));
         assert!(text.borrow().ends_with(
             "boot:0x3 (DOWNLOAD_BOOT(UART0/UART1/SDIO_REI_REO_V2))\r\nwaiting for download\r\n"
         ));

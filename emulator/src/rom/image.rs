@@ -27,10 +27,11 @@ const SIMCALL: [u8; 3] = [0x00, 0x51, 0x00];
 /// Identifies the chip to flashers: the word at 0x40001000.
 const CHIP_MAGIC: u32 = 0x00f0_1d83;
 
-const SOURCES: [&str; 3] = [
+const SOURCES: [&str; 4] = [
     include_str!("assembly/vectors.S"),
     include_str!("assembly/xtos.S"),
     include_str!("assembly/jumps.S"),
+    include_str!("assembly/download.S"),
 ];
 
 /// Where the generated code of the functions that call back goes: for entries within reach of a jump
@@ -209,7 +210,7 @@ impl RomImage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rom::startup::USER_CODE_DONE;
+    use crate::rom::startup::{DOWNLOAD, DOWNLOAD_UART0, USER_CODE_DONE};
 
     #[test]
     fn every_planted_operation_has_its_simcall() {
@@ -232,6 +233,9 @@ mod tests {
         assert!(end(SOURCES[0], "vectors_end") <= 0x4000_0928);
         assert_eq!(end(SOURCES[0], "native_boot"), NATIVE_BOOT);
         assert_eq!(end(SOURCES[0], "user_code_done"), USER_CODE_DONE);
+        assert_eq!(end(SOURCES[3], "download"), DOWNLOAD);
+        assert_eq!(end(SOURCES[3], "download_uart0"), DOWNLOAD_UART0);
+        assert!(end(SOURCES[3], "download_end") <= 0x4000_7cf8);
         assert!(end(SOURCES[2], "jumps_end") <= HIGH_CODE);
     }
 

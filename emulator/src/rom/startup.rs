@@ -40,6 +40,16 @@ pub const NATIVE_BOOT: u32 = 0x4000_05c0;
 /// Where a program comes back that the boot has started, in our own ROM.
 pub const USER_CODE_DONE: u32 = 0x4000_05d0;
 
+/// The serial loader's loop over all UARTs, and its beginning where the strapping has chosen UART0, in
+/// our own ROM. Both return when something has been loaded.
+pub const DOWNLOAD: u32 = 0x4000_76d0;
+/// See [`DOWNLOAD`].
+pub const DOWNLOAD_UART0: u32 = 0x4000_7700;
+/// What these call: the look for a host, and the loader.
+pub const UART_CONN_CHECK: u32 = 0x4000_8738;
+/// See [`UART_CONN_CHECK`].
+pub const UART_DWN_LD_PROC: u32 = 0x4000_8ce8;
+
 /// How far the APP_CPU's copy of the ROM's variables is from that of the PRO_CPU.
 const APP_OFFSET: u32 = 0x3f10;
 /// What an interrupt without a handler is dispatched to.

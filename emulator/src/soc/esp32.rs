@@ -35,7 +35,6 @@ use crate::peripherals::watchdog::WatchdogAction;
 use crate::peripherals::{Clocks, CoreId};
 use crate::rom::boot::{Boot, Progress, RomVersion};
 use crate::rom::call::After;
-use crate::rom::guest::Guest as _;
 use crate::rom::image::RomImage;
 use crate::rom::table;
 use crate::time::{Hertz, Instant};
@@ -525,11 +524,6 @@ impl Esp32 {
             None => match self.boot.run(&mut port) {
                 Progress::Again => After::Again,
                 Progress::Fault(fault) => After::Fault(fault),
-                // Nobody speaks the loader's protocol: wait for a reset.
-                Progress::Download => {
-                    port.charge(port.budget_left());
-                    After::Again
-                }
                 Progress::Enter(state) => {
                     port.cpu.set_ps(state.ps);
                     port.cpu.set_window(state.window_base, state.window_start);

@@ -2,6 +2,7 @@
 
 mod allocation;
 mod calendar;
+mod download;
 mod print;
 mod sort;
 mod stdio;
@@ -13,5 +14,12 @@ use super::coroutine::Coroutine;
 pub(super) use print::CHANNELS;
 
 /// All tables.
-pub(super) const TABLES: &[&[Coroutine]] =
-    &[allocation::TABLE, calendar::TABLE, print::TABLE, sort::TABLE, stdio::TABLE, veneers::TABLE];
+pub(super) const TABLES: &[&[Coroutine]] = &[
+    allocation::TABLE,
+    calendar::TABLE,
+    download::TABLE,
+    print::TABLE,
+    sort::TABLE,
+    stdio::TABLE,
+    veneers::TABLE,
+];

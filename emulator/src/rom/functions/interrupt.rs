@@ -17,14 +17,19 @@ const APP_INTERRUPT_MAP: u32 = 0x3ff0_0218;
 const APPCPU_CTRL_D: u32 = 0x3ff0_0038;
 const SOURCES: u32 = 69;
 
+/// Address of `ets_isr_mask`.
+pub(in crate::rom) const ISR_MASK: u32 = 0x4000_67fc;
+/// Address of `ets_isr_unmask`.
+pub(in crate::rom) const ISR_UNMASK: u32 = 0x4000_6808;
+
 /// The functions of this module.
 pub(in crate::rom) const TABLE: &[Entry] = &[
     entry(0x4000_0928, "_xtos_restore_intlevel", &[xtos_restore_intlevel]),
     entry(0x4000_67b0, "ets_intr_lock", &[ets_intr_lock]),
     entry(0x4000_67c4, "ets_intr_unlock", &[ets_intr_unlock]),
     entry(0x4000_67ec, "ets_isr_attach", &[ets_isr_attach]),
-    entry(0x4000_67fc, "ets_isr_mask", &[ets_isr_mask]),
-    entry(0x4000_6808, "ets_isr_unmask", &[ets_isr_unmask]),
+    entry(ISR_MASK, "ets_isr_mask", &[ets_isr_mask]),
+    entry(ISR_UNMASK, "ets_isr_unmask", &[ets_isr_unmask]),
     entry(0x4000_681c, "intr_matrix_set", &[intr_matrix_set]),
     entry(0x4000_689c, "ets_set_appcpu_boot_addr", &[ets_set_appcpu_boot_addr]),
     entry(0x4000_bf34, "_xtos_set_interrupt_handler_arg", &[xtos_set_interrupt_handler_arg]),
@@ -105,7 +110,12 @@ fn ets_set_appcpu_boot_addr(call: &mut Call<'_>) -> Result<Outcome, Stop> {
 }
 
 /// Puts a handler into the dispatch table; returns the old one, 0 if there was none.
-fn set_handler(call: &mut Call<'_>, line: u32, handler: u32, argument: u32) -> Result<u32, Stop> {
+pub(super) fn set_handler(
+    call: &mut Call<'_>,
+    line: u32,
+    handler: u32,
+    argument: u32,
+) -> Result<u32, Stop> {
     call.charge(16);
     let Some(slot) = handler_slot(call.guest.core(), line) else { return Ok(0) };
     let old = call.load(slot)?;
@@ -154,6 +164,12 @@ fn xtos_ints_on(call: &mut Call<'_>) -> Result<Outcome, Stop> {
 fn xtos_ints_off(call: &mut Call<'_>) -> Result<Outcome, Stop> {
     let mask = call.get(0);
     Ok(Outcome::Return(change_mask(call, |enabled| enabled & !mask)?))
+}
+
+/// Disables lines.
+pub(super) fn mask(call: &mut Call<'_>, mask: u32) -> Result<(), Stop> {
+    change_mask(call, |enabled| enabled & !mask)?;
+    Ok(())
 }
 
 /// `void ets_isr_mask(uint32_t mask)`: disables lines.

@@ -1,11 +1,13 @@
 //! The ROM's serial driver.
 //!
-//! *Source*: `rom/uart.h` of ESP-IDF for signatures and `uart_device`; TRM chapter "UART".
+//! *Source*: `rom/uart.h` of ESP-IDF for signatures and `uart_device`; TRM chapter "UART"; RFC 1055 for
+//! the framing of packets; constants and order of accesses as observed on a chip with a real ROM.
 //! *Modelled*: sending with a wait for room, waiting for an empty FIFO and an idle line, divider,
-//! polled reception, choice of the console UART.
-//! *Not modelled*: baud-rate detection, the interrupt-driven receive buffer, packets (the downloader
-//! is elsewhere).
+//! polled reception, the receive buffer that an interrupt fills, detection of the baud rate, packets,
+//! choice of the UARTs.
+//! *Not modelled*: the line editor (`UartRxString`, `UartGetCmdLn`).
 
+use super::interrupt;
 use crate::rom::call::{Call, Outcome, Stop};
 use crate::rom::startup::UART_DEVICE;
 use crate::rom::table::{Entry, entry};
@@ -23,30 +25,95 @@ const TX_COUNT: u32 = 0xff << 16;
 const TX_STATE: u32 = 0xf << 24;
 const RX_COUNT: u32 = 0xff;
 const FIFO_RESETS: u32 = 3 << 17;
+const AUTOBAUD: u32 = 0x18;
+const LOWPULSE: u32 = 0x28;
+const HIGHPULSE: u32 = 0x2c;
+const EDGES: u32 = 0x30;
+const PULSE: u32 = 0xf_ffff;
+const INT_ST: u32 = 0x08;
+const RXFIFO_FULL: u32 = 1;
 
 /// Offset into `uart_device`: which UART is used for packets; the next byte: which for text.
 const BUFF_UART_NO: u32 = 0x18;
 const TX_UART_NO: u32 = 0x19;
+/// The receive buffer: its address, where the next byte goes and where the next is taken from.
+const BUFFER: u32 = 0x1c;
+const BUFFER_WRITE: u32 = 0x20;
+const BUFFER_READ: u32 = 0x24;
 /// How many bytes make the receive interrupt.
 const TRIGGER: u32 = 0x28;
+/// What has become of a line of text; 2 when a CR has come.
+const BUFFER_STATE: u32 = 0x2c;
+const LINE_ENDED: u32 = 2;
+/// How far the detection of the baud rate or the reception of a packet has come.
+pub(in crate::rom) const RECEIVE_STATE: u32 = 0x30;
+const RECEIVE_COUNT: u32 = 0x34;
+/// Bytes of the receive buffer.
+const BUFFER_SIZE: u32 = 256;
+
+/// Values of [`RECEIVE_STATE`].
+pub(in crate::rom) mod receive_state {
+    /// The baud rate is being measured.
+    pub(in crate::rom) const MEASURING: u32 = 1;
+    /// It is known; no packet has begun.
+    pub(in crate::rom) const BETWEEN: u32 = 2;
+    /// Inside a packet.
+    pub(in crate::rom) const INSIDE: u32 = 3;
+    /// Behind an escape character.
+    pub(in crate::rom) const ESCAPED: u32 = 4;
+}
+
+/// Edges that must have been seen before the pulses count.
+const ENOUGH_EDGES: u32 = 127;
+/// What the ROM adds to the divider it measures, in sixteenths: nine cycles of the clock.
+const DIVIDER_CORRECTION: u32 = 144;
+/// AUTOBAUD: on, with a glitch filter of four cycles.
+const AUTOBAUD_ON: u32 = 0x401;
+
+/// Framing of packets.
+const END: u8 = 0xc0;
+const ESCAPE: u8 = 0xdb;
+const ESCAPED_END: u8 = 0xdc;
+const ESCAPED_ESCAPE: u8 = 0xdd;
+/// One byte of a packet.
+const PACKET_BYTE: u64 = 40;
+/// Line of the receive interrupt, on PRO_CPU.
+const INTERRUPT_LINE: u32 = 5;
+const RECEIVE_HANDLER: u32 = 0x4000_8f4c;
 
 /// One look at STATUS.
 const LOOK: u64 = 6;
 
+// Addresses of the functions that the downloader calls.
+pub(in crate::rom) const BAUDRATE_DETECT: u32 = 0x4000_9034;
+pub(in crate::rom) const DIV_MODIFY: u32 = 0x4000_90cc;
+pub(in crate::rom) const TX_ONE_CHAR2: u32 = 0x4000_922c;
+pub(in crate::rom) const TX_WAIT_IDLE: u32 = 0x4000_9278;
+pub(in crate::rom) const SEND_MSG: u32 = 0x4000_9384;
+pub(in crate::rom) const BUFF_SWITCH: u32 = 0x4000_93c0;
+pub(in crate::rom) const RCV_MSG: u32 = 0x4000_954c;
+
 /// The functions of this module.
 pub(in crate::rom) const TABLE: &[Entry] = &[
     entry(0x4000_7cf8, "ets_write_char_uart", &[begin_write_char, write_char, write_second_char]),
+    entry(RECEIVE_HANDLER, "uart_rx_intr_handler", &[uart_rx_intr_handler]),
     entry(0x4000_8fd0, "uartAttach", &[uart_attach]),
     entry(0x4000_9028, "uart_tx_switch", &[uart_tx_switch]),
-    entry(0x4000_90cc, "uart_div_modify", &[uart_div_modify]),
+    entry(BAUDRATE_DETECT, "uart_baudrate_detect", &[begin_detect, detect]),
+    entry(DIV_MODIFY, "uart_div_modify", &[uart_div_modify]),
     entry(0x4000_9120, "Uart_Init", &[uart_init]),
     entry(0x4000_9200, "uart_tx_one_char", &[uart_tx_one_char]),
-    entry(0x4000_922c, "uart_tx_one_char2", &[uart_tx_one_char2]),
+    entry(TX_ONE_CHAR2, "uart_tx_one_char2", &[uart_tx_one_char2]),
     entry(0x4000_9258, "uart_tx_flush", &[uart_tx_flush]),
-    entry(0x4000_9278, "uart_tx_wait_idle", &[uart_tx_wait_idle]),
+    entry(TX_WAIT_IDLE, "uart_tx_wait_idle", &[uart_tx_wait_idle]),
     entry(0x4000_92a4, "uart_rx_one_char_block", &[uart_rx_one_char_block]),
     entry(0x4000_92d0, "uart_rx_one_char", &[uart_rx_one_char]),
-    entry(0x4000_93c0, "uart_buff_switch", &[uart_buff_switch]),
+    entry(0x4000_9340, "send_packet", &[begin_send, send_packet]),
+    entry(SEND_MSG, "SendMsg", &[begin_send, send_msg]),
+    entry(0x4000_9394, "uart_rx_readbuff", &[uart_rx_readbuff]),
+    entry(BUFF_SWITCH, "uart_buff_switch", &[uart_buff_switch]),
+    entry(0x4000_9424, "recv_packet", &[begin_receive, recv_packet]),
+    entry(RCV_MSG, "RcvMsg", &[begin_receive, rcv_msg]),
     entry(0x4000_9598, "GetUartDevice", &[get_uart_device]),
 ];
 
@@ -70,6 +137,11 @@ pub(in crate::rom) fn send(call: &mut Call<'_>, uart: u32, byte: u8) -> Result<b
     call.store(base + FIFO, byte.into())?;
     call.charge(LOOK);
     Ok(true)
+}
+
+/// The UART that packets use.
+pub(in crate::rom) fn packets(call: &mut Call<'_>) -> Result<u32, Stop> {
+    Ok(call.byte(UART_DEVICE + BUFF_UART_NO)?.into())
 }
 
 /// The UART that text goes to.
@@ -193,9 +265,7 @@ pub(in crate::rom) fn init(
     const ERR_WR_MASK: u32 = 1 << 26;
     const STOP_BITS_1: u32 = 1 << 4;
     const DATA_BITS_8: u32 = 3 << 2;
-    const RXFIFO_FULL: u32 = 1;
     const INTERRUPT_MAP: [u32; 2] = [0x3ff0_018c, 0x3ff0_0190];
-    const INTERRUPT_LINE: u32 = 5;
     let base = base(uart);
     let mode = TICK_REF_ALWAYS_ON | ERR_WR_MASK | STOP_BITS_1 | DATA_BITS_8;
     call.store(base + CONF0, mode)?;
@@ -209,13 +279,238 @@ pub(in crate::rom) fn init(
     Ok(call.store(map, INTERRUPT_LINE)?)
 }
 
-/// `void uartAttach(void)`: the driver's variables as they are after reset. The receive interrupt
-/// that the ROM also connects serves its downloader only.
+/// `void uartAttach(void)`: the driver's variables as they are after reset, and the handler of the
+/// receive interrupt.
 fn uart_attach(call: &mut Call<'_>) -> Result<Outcome, Stop> {
+    attach(call)?;
+    void(call)
+}
+
+/// What [`uart_attach`] does.
+pub(in crate::rom) fn attach(call: &mut Call<'_>) -> Result<(), Stop> {
     for &(address, value) in crate::rom::startup::UART_DEVICE_FIELDS {
         call.store(address, value)?;
     }
+    interrupt::mask(call, 1 << INTERRUPT_LINE)?;
+    interrupt::set_handler(call, INTERRUPT_LINE, RECEIVE_HANDLER, UART_DEVICE + BUFFER)?;
+    Ok(())
+}
+
+/// `void uart_rx_intr_handler(RcvMsgBuff *buffer)`: empties the FIFO of the packets' UART into the
+/// buffer. A buffer that nobody reads is overwritten.
+fn uart_rx_intr_handler(call: &mut Call<'_>) -> Result<Outcome, Stop> {
+    let device = call.get(0).wrapping_sub(BUFFER);
+    let uart = base(packets(call)?);
+    if call.load(uart + INT_ST)? & RXFIFO_FULL == 0 {
+        return void(call);
+    }
+    call.store(uart + INT_CLR, RXFIFO_FULL)?;
+    while call.load(uart + STATUS)? & RX_COUNT != 0 {
+        let byte = call.load(uart + FIFO)? as u8;
+        let first = call.load(device + BUFFER)?;
+        let at = call.load(device + BUFFER_WRITE)?;
+        call.write(at, &[byte])?;
+        if byte == b'\r' {
+            call.store(device + BUFFER_STATE, LINE_ENDED)?;
+        }
+        let next = at.wrapping_add(1);
+        let is_end = next == first.wrapping_add(BUFFER_SIZE);
+        call.store(device + BUFFER_WRITE, if is_end { first } else { next })?;
+        call.charge(20);
+    }
     void(call)
+}
+
+/// Takes a byte out of the receive buffer of this device.
+fn take_buffered(call: &mut Call<'_>, device: u32) -> Result<Option<u8>, Stop> {
+    let (write, read) = (call.load(device + BUFFER_WRITE)?, call.load(device + BUFFER_READ)?);
+    if write == read {
+        return Ok(None);
+    }
+    let byte = call.byte(read)?;
+    let (first, next) = (call.load(device + BUFFER)?, read.wrapping_add(1));
+    let is_end = next == first.wrapping_add(BUFFER_SIZE);
+    call.store(device + BUFFER_READ, if is_end { first } else { next })?;
+    Ok(Some(byte))
+}
+
+/// `STATUS uart_rx_readbuff(RcvMsgBuff *buffer, uint8_t *c)`: 0 with a byte, 1 without.
+fn uart_rx_readbuff(call: &mut Call<'_>) -> Result<Outcome, Stop> {
+    call.charge(15);
+    let device = call.get(0).wrapping_sub(BUFFER);
+    let Some(byte) = take_buffered(call, device)? else { return Ok(Outcome::Return(1)) };
+    call.write(call.get(1), &[byte])?;
+    Ok(Outcome::Return(0))
+}
+
+/// `int uart_baudrate_detect(uint8_t uart, uint8_t is_polled)`: the divider in sixteenths, from the
+/// shortest pulses since the first call; 0 as long as too few have been seen, for a caller that
+/// polls.
+fn begin_detect(call: &mut Call<'_>) -> Result<Outcome, Stop> {
+    let autobaud = base(call.get(0)) + AUTOBAUD;
+    call.charge(20);
+    if call.load(UART_DEVICE + RECEIVE_STATE)? == 0 {
+        call.store(UART_DEVICE + RECEIVE_STATE, receive_state::MEASURING)?;
+    }
+    if call.load(autobaud)? & 1 == 0 {
+        call.store(autobaud, AUTOBAUD_ON)?;
+    }
+    Ok(Outcome::Next)
+}
+
+fn detect(call: &mut Call<'_>) -> Result<Outcome, Stop> {
+    let base = base(call.get(0));
+    call.charge(LOOK);
+    if call.load(base + EDGES)? <= ENOUGH_EDGES {
+        // The hardware counts meanwhile; nothing is missed by looking seldom.
+        call.charge(call.guest.budget_left());
+        return Ok(if call.get(1) & 0xff != 0 { Outcome::Return(0) } else { Outcome::Again });
+    }
+    let (low, high) = (call.load(base + LOWPULSE)? & PULSE, call.load(base + HIGHPULSE)? & PULSE);
+    call.modify(base + AUTOBAUD, 1, 0)?;
+    Ok(Outcome::Return(((low + high) << 3) + DIVIDER_CORRECTION))
+}
+
+/// Sending a packet: slot 0 is the next byte, slot 1 how many are left, slot 2 what comes next.
+fn begin_send(call: &mut Call<'_>) -> Result<Outcome, Stop> {
+    call.claim()?;
+    call.set(1, call.get(1) & 0xffff);
+    call.set(2, u32::from(END));
+    Ok(Outcome::Next)
+}
+
+/// True when the last byte has been handed to the UART. Slot 2 is the byte to send before anything
+/// else, 0 if there is none: none of the framing characters is 0.
+fn send_framed(call: &mut Call<'_>) -> Result<bool, Stop> {
+    let uart = packets(call)?;
+    loop {
+        let pending = call.get(2);
+        if pending == 0 {
+            let byte = call.byte(call.get(0))?;
+            let (first, second) = match byte {
+                END => (ESCAPE, ESCAPED_END),
+                ESCAPE => (ESCAPE, ESCAPED_ESCAPE),
+                other => (other, 0),
+            };
+            if !send(call, uart, first)? {
+                return Ok(false);
+            }
+            call.add(0, 1);
+            call.add(1, u32::MAX);
+            call.set(2, second.into());
+        } else {
+            if !send(call, uart, pending as u8)? {
+                return Ok(false);
+            }
+            // The frame's end is marked by a bit that no byte has.
+            if pending & LAST != 0 {
+                return Ok(true);
+            }
+            call.set(2, 0);
+        }
+        if call.get(2) == 0 && call.get(1) == 0 {
+            call.set(2, u32::from(END) | LAST);
+        }
+        call.charge(PACKET_BYTE);
+        if call.is_spent() {
+            return Ok(false);
+        }
+    }
+}
+
+const LAST: u32 = 1 << 8;
+
+/// `void send_packet(uint8_t *packet, int length)`
+fn send_packet(call: &mut Call<'_>) -> Result<Outcome, Stop> {
+    Ok(if send_framed(call)? { Outcome::Void } else { Outcome::Again })
+}
+
+/// `STATUS SendMsg(uint8_t *message, uint16_t length)`: 0.
+fn send_msg(call: &mut Call<'_>) -> Result<Outcome, Stop> {
+    Ok(if send_framed(call)? { Outcome::Return(0) } else { Outcome::Again })
+}
+
+/// Receiving a packet into slot 0 with room for slot 1. A caller that polls (slot 2) finds its
+/// progress in the device; for one that waits it is in slot 3, the state, and slot 4, the count.
+fn begin_receive(call: &mut Call<'_>) -> Result<Outcome, Stop> {
+    call.claim()?;
+    call.set(2, call.get(2) & 0xff);
+    let (state, count) = match call.get(2) {
+        0 => (receive_state::BETWEEN, 0),
+        _ => (call.load(UART_DEVICE + RECEIVE_STATE)?, call.load(UART_DEVICE + RECEIVE_COUNT)?),
+    };
+    call.set(3, state);
+    call.set(4, count);
+    call.charge(20);
+    Ok(Outcome::Next)
+}
+
+/// The length of the packet when it has come; 0 if the caller polls and it has not. Bytes that find
+/// no room are left out.
+fn receive_framed(call: &mut Call<'_>) -> Result<Option<u32>, Stop> {
+    let is_polling = call.get(2) != 0;
+    loop {
+        let Some(byte) = take_buffered(call, UART_DEVICE)? else {
+            if is_polling {
+                call.store(UART_DEVICE + RECEIVE_STATE, call.get(3))?;
+                call.store(UART_DEVICE + RECEIVE_COUNT, call.get(4))?;
+                return Ok(Some(0));
+            }
+            // Bytes come by interrupt, which ends what is left of the time.
+            call.charge(call.guest.budget_left().max(1));
+            return Ok(None);
+        };
+        call.charge(PACKET_BYTE);
+        let (state, count) = (call.get(3), call.get(4));
+        let kept = match (state, byte) {
+            (receive_state::BETWEEN, END) => {
+                call.set(3, receive_state::INSIDE);
+                None
+            }
+            (receive_state::BETWEEN, _) => {
+                if is_polling {
+                    return Ok(Some(0));
+                }
+                None
+            }
+            (receive_state::INSIDE, END) if count == 0 => None,
+            (receive_state::INSIDE, END) => {
+                if is_polling {
+                    call.store(UART_DEVICE + RECEIVE_STATE, receive_state::BETWEEN)?;
+                    call.store(UART_DEVICE + RECEIVE_COUNT, 0)?;
+                }
+                return Ok(Some(count));
+            }
+            (receive_state::INSIDE, ESCAPE) => {
+                call.set(3, receive_state::ESCAPED);
+                None
+            }
+            (receive_state::ESCAPED, ESCAPED_END) => Some(END),
+            (receive_state::ESCAPED, ESCAPED_ESCAPE) => Some(ESCAPE),
+            _ => Some(byte),
+        };
+        if let Some(byte) = kept {
+            call.set(3, receive_state::INSIDE);
+            if count < call.get(1) & 0xffff {
+                call.write(call.get(0).wrapping_add(count), &[byte])?;
+                call.set(4, count + 1);
+            }
+        }
+        if call.is_spent() {
+            return Ok(None);
+        }
+    }
+}
+
+/// `int recv_packet(uint8_t *packet, uint16_t room, uint8_t is_polled)`: its length.
+fn recv_packet(call: &mut Call<'_>) -> Result<Outcome, Stop> {
+    Ok(receive_framed(call)?.map_or(Outcome::Again, Outcome::Return))
+}
+
+/// `STATUS RcvMsg(uint8_t *message, uint16_t room, uint8_t is_polled)`: 0 with a message, 1 without.
+fn rcv_msg(call: &mut Call<'_>) -> Result<Outcome, Stop> {
+    let length = receive_framed(call)?;
+    Ok(length.map_or(Outcome::Again, |length| Outcome::Return(u32::from(length == 0))))
 }
 
 /// `void uart_tx_switch(uint8_t uart)`: which UART text goes to.
@@ -224,9 +519,20 @@ fn uart_tx_switch(call: &mut Call<'_>) -> Result<Outcome, Stop> {
     void(call)
 }
 
-/// `void uart_buff_switch(uint8_t uart)`: which UART packets use.
+/// `void uart_buff_switch(uint8_t uart)`: which UART packets use. The receive buffer is emptied, and
+/// filled by the interrupt of this UART only.
 fn uart_buff_switch(call: &mut Call<'_>) -> Result<Outcome, Stop> {
-    call.write(UART_DEVICE + BUFF_UART_NO, &[call.get(0) as u8])?;
+    let uart = call.get(0) & 0xff;
+    let other = base(u32::from(uart == 0));
+    call.store(other + INT_CLR, 0xffff)?;
+    call.modify(other + INT_ENA, RXFIFO_FULL, 0)?;
+    let write = call.load(UART_DEVICE + BUFFER_WRITE)?;
+    call.store(UART_DEVICE + BUFFER_READ, write)?;
+    call.store(UART_DEVICE + BUFFER_STATE, 0)?;
+    call.store(base(uart) + INT_CLR, 0xffff)?;
+    call.modify(base(uart) + INT_ENA, RXFIFO_FULL, RXFIFO_FULL)?;
+    call.write(UART_DEVICE + BUFF_UART_NO, &[uart as u8])?;
+    call.charge(50);
     void(call)
 }
 
