@@ -17,7 +17,7 @@ use std::sync::Arc;
 use super::evidence::Evidence;
 use super::failure::StepError;
 use super::firmware::FlashImage;
-use super::play::play_all;
+use super::play::{Upcoming, first_expected, play_all};
 use super::session::{Common, News, Session, SessionState, Setup};
 use crate::scenario::model::{BoardName, OWN_BOARD, with_inner};
 use crate::scenario::values::Values;
@@ -48,12 +48,14 @@ type Open<'a> = &'a dyn Fn(&str) -> Result<Board, StepError>;
 pub struct Boards<'a> {
     open: Option<Open<'a>>,
     boards: BTreeMap<String, Board>,
+    /// What the steps after the present one expect of them first.
+    upcoming: BTreeMap<String, Upcoming>,
 }
 
 impl<'a> Boards<'a> {
     /// Boards that are made by `open`.
     pub fn new(open: Open<'a>) -> Self {
-        Self { open: Some(open), boards: BTreeMap::new() }
+        Self { open: Some(open), ..Self::default() }
     }
 
     fn take(&mut self, name: &str) -> Result<Board, StepError> {
@@ -68,6 +70,11 @@ impl<'a> Boards<'a> {
         if let Some(name) = on {
             self.boards.insert(name.clone(), board);
         }
+    }
+
+    /// What the steps after the present one expect of a board first.
+    pub fn look_ahead(&mut self, name: &str, upcoming: Upcoming) {
+        self.upcoming.insert(name.to_owned(), upcoming);
     }
 
     /// Those that have been made, with their names.
@@ -127,7 +134,11 @@ pub fn play_parallel(
     for branch in branches {
         match branch.on.as_deref() {
             None => own = Some(branch),
-            Some(name) => others.push((branch, session.boards().take(name)?)),
+            Some(name) => {
+                let board = session.boards().take(name)?;
+                let after = session.boards().upcoming.remove(name).flatten();
+                others.push((branch, board, after));
+            }
         }
     }
     let (common, values) = (session.common().clone(), session.values().clone());
@@ -135,8 +146,8 @@ pub fn play_parallel(
         let (common, values) = (&common, &values);
         let running: Vec<_> = others
             .into_iter()
-            .map(|(branch, board)| {
-                scope.spawn(move || elsewhere(branch, board, common, start, values))
+            .map(|(branch, board, after)| {
+                scope.spawn(move || elsewhere(branch, board, after, common, start, values))
             })
             .collect();
         let own = session.holding_news(|session| own.map(|branch| here(session, branch)));
@@ -178,10 +189,12 @@ fn here(session: &mut Session<'_>, branch: &Branch) -> End {
     End { on: None, time: session.now(), result }
 }
 
-/// A branch on another board, which is let run up to the others first.
+/// A branch on another board, which is let run up to the others first; `after` is what later steps
+/// expect of it.
 fn elsewhere(
     branch: &Branch,
     board: Board,
+    after: Upcoming,
     common: &Common<'_>,
     start: DeviceTime,
     values: &Values,
@@ -191,7 +204,10 @@ fn elsewhere(
     let (board, result, news) = board.session(&branch.on, common, |session| {
         *session.values_mut() = values.clone();
         let seen = pins.iter().try_for_each(|gpio| session.observe_pin(*gpio));
+        // As for a step that waits for nothing: what these steps expect first may come already now.
+        session.look_ahead(first_expected(session, steps).or_else(|| after.clone()));
         let up_to_date = seen.and_then(|()| session.let_pass_until(start));
+        session.look_ahead(after);
         up_to_date
             .map_err(|error| error.at(&steps[0]))
             .and_then(|()| play_all(session, steps, &[]))

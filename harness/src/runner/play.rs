@@ -3,12 +3,12 @@
 use super::evidence::Evidence;
 use super::failure::StepError;
 use super::session::Session;
-use crate::scenario::model::{Dialect, StepEntry, with_inner};
+use crate::scenario::model::{Dialect, StepEntry, steps_by_board};
 use crate::targets::Port;
 use crate::transcript::Pattern;
 
 /// What an expectation waits for.
-type Upcoming = Option<(Port, Pattern)>;
+pub type Upcoming = Option<(Port, Pattern)>;
 
 /// Plays one step of a case; `later` are those that follow it.
 ///
@@ -58,14 +58,25 @@ fn step(
         None => first_expected(session, later).or_else(|| after.clone()),
     };
     session.look_ahead(upcoming);
+    for name in facts.branches.iter().filter_map(|branch| branch.on.as_deref()) {
+        let upcoming = first_expected_of(Some(name), session, later);
+        session.boards().look_ahead(name, upcoming);
+    }
     entry.step.run(session)
 }
 
-/// What the first expectation among `steps` waits for. A pattern whose values are not all known yet
-/// simply does not look ahead.
-fn first_expected(session: &Session<'_>, steps: &[StepEntry]) -> Upcoming {
+/// What the first expectation among `steps` waits for, on the board that they are done with. A
+/// pattern whose values are not all known yet simply does not look ahead.
+pub fn first_expected(session: &Session<'_>, steps: &[StepEntry]) -> Upcoming {
+    first_expected_of(None, session, steps)
+}
+
+/// The same for another board.
+fn first_expected_of(on: Option<&str>, session: &Session<'_>, steps: &[StepEntry]) -> Upcoming {
     // One after the other: the first one is near, and the rest may be long.
-    let mut one_by_one = steps.iter().flat_map(|entry| with_inner(std::slice::from_ref(entry)));
-    let expected = one_by_one.find_map(|entry| entry.step.facts().expects);
+    let mut one_by_one = steps.iter().flat_map(|entry| steps_by_board(std::slice::from_ref(entry)));
+    let expected = one_by_one.find_map(|(board, entry)| {
+        (board == on).then(|| entry.step.facts().expects).flatten()
+    });
     expected.and_then(|(port, pattern)| Some((port, pattern.pattern(session.values()).ok()?)))
 }

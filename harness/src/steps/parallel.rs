@@ -235,6 +235,20 @@ mod tests {
     }
 
     #[test]
+    fn a_death_that_the_next_steps_of_a_board_expect_is_no_failure_while_nobody_looks() {
+        let panic = "Guru Meditation Error: Core  0 panic'ed (LoadProhibited).\r\n";
+        let dying = || FakeTarget::new([Reply::on(Cue::PowerOn).say(Span::from_secs(2), panic)]);
+        let later = "- parallel: {sensor: [mark: m, expect-serial: Guru Meditation]}";
+        let between = format!("- parallel: {{sensor: [power: on]}}\n- delay: 5s\n{later}");
+        assert_eq!(end(&told(says(1, "m"), dying(), &between)).0, "passed");
+        let inside = format!("- parallel: {{sensor: [power: on, delay: 5s]}}\n{later}");
+        assert_eq!(end(&told(says(1, "m"), dying(), &inside)).0, "passed");
+        // What is expected of one board excuses no other.
+        let other = "- parallel: {sensor: [power: on]}\n- delay: 5s\n- parallel: {sensor: [expect-serial: Guru]}";
+        assert_eq!(end(&told(dying(), says(1, "s"), &format!("- power: on\n{other}"))).0, "failed");
+    }
+
+    #[test]
     fn what_is_wrong_with_boards_is_said_before_anything_starts() {
         let text = "name: t
 version: 1
