@@ -10,7 +10,7 @@ use crate::exit_code::ExitCode;
 use crate::scenario::check::{Surroundings, surroundings};
 use crate::scenario::fault::FileFaults;
 use crate::scenario::model::Case;
-use crate::scenario::parser::{FilePlace, parse};
+use crate::scenario::parser::{FilePlace, Invalid, parse};
 
 /// The folder of scenarios when a command names none.
 const DEFAULT_FOLDER: &str = "scenarios";
@@ -130,17 +130,24 @@ pub(crate) fn read(
     let text = std::fs::read_to_string(path).map_err(Unreadable::File)?;
     let project = project_of(path);
     let files = |file: &str| std::fs::read_to_string(project.join(file));
-    let parsed =
-        parse(&text, FilePlace { path, project: &project }, &files).map_err(Unreadable::Faults)?;
     let firmware = |spec: &str| images::check(&project, spec);
     let around =
         Surroundings { boards, exists: &|file| project.join(file).is_file(), firmware: &firmware };
-    let faults: Vec<_> = parsed.cases.iter().flat_map(|case| surroundings(case, &around)).collect();
-    match parsed.cases.first() {
-        Some(case) if !faults.is_empty() => {
-            Err(Unreadable::Faults(FileFaults::new(case.source.clone(), faults)))
+    match parse(&text, FilePlace { path, project: &project }, &files) {
+        Ok(parsed) => {
+            let faults = parsed.cases.iter().flat_map(|case| surroundings(case, &around));
+            let faults: Vec<_> = faults.collect();
+            match parsed.cases.first() {
+                Some(case) if !faults.is_empty() => {
+                    Err(Unreadable::Faults(FileFaults::new(case.source.clone(), faults)))
+                }
+                _ => Ok((parsed.cases, parsed.warnings)),
+            }
         }
-        _ => Ok((parsed.cases, parsed.warnings)),
+        Err(Invalid { faults: FileFaults { source, mut faults }, cases }) => {
+            faults.extend(cases.iter().flat_map(|case| surroundings(case, &around)));
+            Err(Unreadable::Faults(FileFaults::new(source, faults)))
+        }
     }
 }
 

@@ -176,7 +176,7 @@ impl<'a> Bench<'a> {
                 std::fs::read_to_string(project.join(file))
             }) {
                 Ok(parsed) => cases.extend(parsed.cases),
-                Err(faults) => return Err(faults.faults),
+                Err(invalid) => return Err(invalid.faults.faults),
             }
         }
         let plan = Plan::new(cases, self.around.targets);

@@ -182,17 +182,19 @@ fn unsigned(digits: &str, radix: u32) -> Option<i64> {
         .then(|| i64::from_str_radix(digits, radix).ok())?
 }
 
-/// Reads the only document of `text`.
+/// Reads the only document of `text`. Of a key that is given twice the first value counts; the
+/// second is a fault that `duplicates` get, since the rest of the text can still be read.
 ///
 /// # Errors
 /// The first syntax error (after it the rest of the text means nothing), a second document, a
-/// duplicate or non-text key, a tag other than the core schema's, or a bound exceeded.
-pub fn parse(text: &str) -> Result<Node, Fault> {
-    Builder::new(text).document()
+/// non-text key, a tag other than the core schema's, or a bound exceeded.
+pub fn parse(text: &str, duplicates: &mut Vec<Fault>) -> Result<Node, Fault> {
+    Builder::new(text, duplicates).document()
 }
 
 struct Builder<'t> {
     text: &'t str,
+    duplicates: &'t mut Vec<Fault>,
     /// Byte offset of each character: the parser counts in characters.
     offsets: Vec<usize>,
     stack: Vec<Open>,
@@ -214,9 +216,9 @@ enum Items {
 }
 
 impl<'t> Builder<'t> {
-    fn new(text: &'t str) -> Self {
+    fn new(text: &'t str, duplicates: &'t mut Vec<Fault>) -> Self {
         let offsets = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
-        Self { text, offsets, stack: Vec::new(), anchors: BTreeMap::new(), nodes: 0 }
+        Self { text, duplicates, offsets, stack: Vec::new(), anchors: BTreeMap::new(), nodes: 0 }
     }
 
     fn document(mut self) -> Result<Node, Fault> {
@@ -316,17 +318,15 @@ impl<'t> Builder<'t> {
             None => return Ok(Some(node)),
             Some(Items::List(items)) => items.push(node),
             Some(Items::Map { entries, key }) => match key.take() {
+                Some(key) if has(entries, &key) => {
+                    let message =
+                        format!("the key `{}` is given twice", key.as_text().unwrap_or(""));
+                    self.duplicates.push(Fault::new(FaultCode::DuplicateKey, key.span, message));
+                }
                 Some(key) => entries.push((key, node)),
                 None => {
-                    let Some(name) = node.as_text() else {
+                    if node.as_text().is_none() {
                         return Err(syntax(node.span.clone(), "a key must be text".to_owned()));
-                    };
-                    if entries.iter().any(|(k, _)| k.as_text() == Some(name)) {
-                        return Err(Fault::new(
-                            FaultCode::DuplicateKey,
-                            node.span.clone(),
-                            format!("the key `{name}` is given twice"),
-                        ));
                     }
                     *key = Some(node);
                 }
@@ -365,6 +365,10 @@ impl<'t> Builder<'t> {
     }
 }
 
+fn has(entries: &[(Node, Node)], key: &Node) -> bool {
+    entries.iter().any(|(other, _)| other.as_text() == key.as_text())
+}
+
 fn syntax(span: Range<usize>, message: String) -> Fault {
     Fault::new(FaultCode::Yaml, span, message)
 }
@@ -377,6 +381,10 @@ fn tagged(span: Range<usize>) -> Fault {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn parse(text: &str) -> Result<Node, Fault> {
+        super::parse(text, &mut Vec::new())
+    }
 
     fn scalar(text: &str) -> Node {
         parse(text).expect("valid YAML")
@@ -437,9 +445,12 @@ mod tests {
     }
 
     #[test]
-    fn a_key_given_twice_is_an_error_at_the_second() {
-        let fault = parse("a: 1\na: 2\n").unwrap_err();
-        assert_eq!((fault.code, fault.span), (FaultCode::DuplicateKey, 5..6));
+    fn keys_given_twice_are_faults_at_the_second_and_the_first_counts() {
+        let mut duplicates = Vec::new();
+        let node = super::parse("a: 1\na: 2\nb: {c: 1, c: [2], c: 3}\n", &mut duplicates).unwrap();
+        let found: Vec<_> = duplicates.iter().map(|it| (it.code, it.span.start)).collect();
+        assert_eq!(found, [5, 20, 28].map(|at| (FaultCode::DuplicateKey, at)));
+        assert_eq!(node.get("a").unwrap().as_integer(), Some(1));
     }
 
     proptest! {

@@ -105,6 +105,15 @@ pub struct FilePlace<'p> {
     pub project: &'p Path,
 }
 
+/// A file that cannot be run.
+#[derive(Debug, Clone)]
+pub struct Invalid {
+    /// Why.
+    pub faults: FileFaults,
+    /// Its cases as far as they could be read, to find what else is wrong with them.
+    pub cases: Vec<Case>,
+}
+
 /// What a file amounts to.
 #[derive(Debug, Clone)]
 pub struct ParsedFile {
@@ -118,16 +127,20 @@ pub struct ParsedFile {
 ///
 /// # Errors
 /// All faults of the file, if any of them is an error.
-pub fn parse(text: &str, place: FilePlace<'_>, files: Files<'_>) -> Result<ParsedFile, FileFaults> {
+pub fn parse(text: &str, place: FilePlace<'_>, files: Files<'_>) -> Result<ParsedFile, Invalid> {
     let name = place.path.display().to_string();
     let source = Arc::new(SourceText { name, text: text.to_owned() });
     let fail = |faults| FileFaults::new(source.clone(), faults);
 
-    let root = node::parse(text).map_err(|fault| fail(vec![fault]))?;
+    let mut faults = Vec::new();
+    let root = node::parse(text, &mut faults).map_err(|fault| {
+        faults.push(fault);
+        Invalid { faults: fail(std::mem::take(&mut faults)), cases: Vec::new() }
+    })?;
     let dialect = dialect(&root);
     let mut decoder = Decoder::new(source.clone(), files);
     let parameters = read_parameters(&root, &mut decoder);
-    let mut faults = decoder.into_faults();
+    faults.append(&mut decoder.into_faults());
     let mut cases = Vec::new();
     let mut used = BTreeSet::new();
     for values in &parameters.combinations {
@@ -144,9 +157,7 @@ pub fn parse(text: &str, place: FilePlace<'_>, files: Files<'_>) -> Result<Parse
         let case = read_case(&tree, dialect, &source, place, values, &mut decoder);
         used.extend(decoder.used_parameters().iter().cloned());
         faults.append(&mut decoder.into_faults());
-        if let Some(case) = case {
-            cases.push(Arc::new(case));
-        }
+        cases.extend(case);
     }
     for Spanned { text: name, span } in
         parameters.names.iter().filter(|name| !used.contains(&name.text))
@@ -155,11 +166,12 @@ pub fn parse(text: &str, place: FilePlace<'_>, files: Files<'_>) -> Result<Parse
         let fault = Fault::new(FaultCode::Unused, span.clone(), message);
         faults.push(fault.help(format!("write {{{{{name}}}}} where its value belongs")));
     }
-    if faults.is_empty() {
-        return Ok(ParsedFile { cases, warnings: None });
-    }
     let faults = fail(faults);
-    if faults.has_errors() { Err(faults) } else { Ok(ParsedFile { cases, warnings: Some(faults) }) }
+    if faults.has_errors() {
+        return Err(Invalid { faults, cases });
+    }
+    let warnings = (!faults.faults.is_empty()).then_some(faults);
+    Ok(ParsedFile { cases: cases.into_iter().map(Arc::new).collect(), warnings })
 }
 
 /// What varies between the cases of a file.
@@ -248,6 +260,7 @@ fn explicit(items: &[Node], decoder: &mut Decoder) -> Option<Parameters> {
     Some(parameters)
 }
 
+/// A case with all that could be read of it; what could not is a fault.
 fn read_case(
     root: &Node,
     dialect: Dialect,
@@ -258,7 +271,7 @@ fn read_case(
 ) -> Option<Case> {
     let mut fields = Fields::new(root, "a scenario", decoder)?;
     let title = fields.required::<String>("name", decoder);
-    let version = version(&mut fields, decoder);
+    version(&mut fields, decoder);
     let description = fields.optional("description", decoder);
     let _author = fields.optional::<String>("author", decoder);
     let tags = fields.or("tags", Vec::new(), decoder);
@@ -284,7 +297,7 @@ fn read_case(
         Some(node) => steps(node, root, decoder),
         None => {
             fields.missing("steps");
-            None
+            Vec::new()
         }
     };
     fields.finish(
@@ -294,7 +307,6 @@ fn read_case(
         },
         decoder,
     );
-    version?;
     let stem = place.path.file_stem().unwrap_or_default().to_string_lossy();
     let combination =
         values.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
@@ -303,19 +315,23 @@ fn read_case(
             true => stem.into_owned(),
             false => format!("{stem}[{}]", combination.join(", ")),
         },
-        title: title?,
-        description: description?,
-        tags: tags?,
+        title: title.unwrap_or_default(),
+        description: description.flatten(),
+        tags: tags.unwrap_or_default(),
         path: place.path.to_owned(),
         project: place.project.to_owned(),
         source: source.clone(),
         dialect,
-        board: BoardEntry { profile: board?, firmware: firmware?, elf: elf? },
-        more_boards: more_boards?,
-        timeout: timeout?,
-        never: never?,
-        unmodelled: unmodelled?,
-        steps: steps?,
+        board: BoardEntry {
+            profile: board.unwrap_or_else(default_board),
+            firmware: firmware.flatten(),
+            elf: elf.flatten(),
+        },
+        more_boards,
+        timeout: timeout.unwrap_or(default_timeout),
+        never: never.unwrap_or_default(),
+        unmodelled: unmodelled.unwrap_or(Unmodelled::Allow),
+        steps,
     })
 }
 
@@ -323,17 +339,14 @@ fn default_board() -> Spanned {
     Spanned { text: DEFAULT_BOARD.to_owned(), span: 0..0 }
 }
 
-fn more_boards(
-    fields: &mut Fields<'_>,
-    decoder: &mut Decoder,
-) -> Option<BTreeMap<String, BoardEntry>> {
-    let Some(node) = fields.node("boards") else { return Some(BTreeMap::new()) };
+fn more_boards(fields: &mut Fields<'_>, decoder: &mut Decoder) -> BTreeMap<String, BoardEntry> {
+    let Some(node) = fields.node("boards") else { return BTreeMap::new() };
     let Value::Map(entries) = &node.value else {
-        return decoder.wrong(node, "names of boards with what they are");
+        return decoder.wrong(node, "names of boards with what they are").unwrap_or_default();
     };
-    let read: Vec<_> = entries
+    entries
         .iter()
-        .map(|(name, value)| {
+        .filter_map(|(name, value)| {
             let board =
                 match &value.value {
                     Value::Scalar { .. } => Spanned::decode(value, decoder)
@@ -347,8 +360,7 @@ fn more_boards(
             }
             Some((name.text, board?))
         })
-        .collect();
-    read.into_iter().collect()
+        .collect()
 }
 
 fn board_entry(node: &Node, decoder: &mut Decoder) -> Option<BoardEntry> {
@@ -378,14 +390,13 @@ fn dialect(root: &Node) -> Dialect {
     }
 }
 
-fn version(fields: &mut Fields<'_>, decoder: &mut Decoder) -> Option<()> {
+fn version(fields: &mut Fields<'_>, decoder: &mut Decoder) {
     match fields.node("version") {
-        Some(node) if node.as_integer() == Some(1) => Some(()),
-        Some(node) => decoder.wrong(node, "the version of the language, which is 1"),
-        None => {
-            fields.missing("version");
-            None
+        Some(node) if node.as_integer() == Some(1) => {}
+        Some(node) => {
+            let _: Option<()> = decoder.wrong(node, "the version of the language, which is 1");
         }
+        None => fields.missing("version"),
     }
 }
 
@@ -405,10 +416,10 @@ fn never(fields: &mut Fields<'_>, decoder: &mut Decoder) -> Option<Vec<Pattern>>
     Some(never)
 }
 
-/// Reads the steps, and checks those before the first wrong one as a whole: what comes after it may
+/// Reads the steps up to the first wrong one, and checks those as a whole: what comes after it may
 /// depend on it.
-fn steps(node: &Node, root: &Node, decoder: &mut Decoder) -> Option<Vec<StepEntry>> {
-    let mut read = step_list::read(node, decoder)?;
+fn steps(node: &Node, root: &Node, decoder: &mut Decoder) -> Vec<StepEntry> {
+    let Some(mut read) = step_list::read(node, decoder) else { return Vec::new() };
     let count = read.len();
     let first_wrong = read.iter().position(Option::is_none).unwrap_or(count);
     let good: Vec<StepEntry> = read.drain(..first_wrong).flatten().collect();
@@ -418,7 +429,7 @@ fn steps(node: &Node, root: &Node, decoder: &mut Decoder) -> Option<Vec<StepEntr
         faults.extend(check::unused_boards(&good, &boards));
     }
     faults.into_iter().for_each(|fault| decoder.fault(fault));
-    (first_wrong == count).then_some(good)
+    good
 }
 
 /// The scenario's boards, its own first.
@@ -446,7 +457,7 @@ mod tests {
 
     fn parsed(text: &str) -> Result<ParsedFile, FileFaults> {
         let place = FilePlace { path: Path::new("scenarios/x.yaml"), project: Path::new(".") };
-        parse(text, place, &no_files)
+        parse(text, place, &no_files).map_err(|invalid| invalid.faults)
     }
 
     fn shown(faults: &FileFaults) -> String {
@@ -505,6 +516,21 @@ steps:
     }
 
     #[test]
+    fn a_key_given_twice_hides_no_other_mistake_and_wrong_steps_no_board() {
+        let text = "name: t\nversion: 1\nversion: 1\nboard: b\nboards: {more: c, more: d}\nsteps:
+  - log: here
+  - delay: {a: 1, a: 2}
+";
+        let place = FilePlace { path: Path::new("scenarios/x.yaml"), project: Path::new(".") };
+        let Invalid { faults, cases } = parse(text, place, &no_files).unwrap_err();
+        let found: Vec<_> = faults.faults.iter().map(|fault| fault.message.as_str()).collect();
+        insta::assert_debug_snapshot!(found);
+        let boards = cases[0].boards().map(|(_, board)| board.profile.text.as_str());
+        assert_eq!(boards.collect::<Vec<_>>(), ["b", "c"]);
+        assert_eq!(cases[0].steps.len(), 1);
+    }
+
+    #[test]
     fn a_syntax_error_is_one_fault_at_its_place() {
         insta::assert_snapshot!(shown(&parsed("name: 'x\nversion: 1\n").unwrap_err()));
     }
@@ -536,7 +562,7 @@ steps:
     fn a_scenario_has_the_keys_that_are_described() {
         let text = SCENARIO.examples[0];
         parsed(text).unwrap();
-        let root = node::parse(text).unwrap();
+        let root = node::parse(text, &mut Vec::new()).unwrap();
         let source = Arc::new(SourceText { name: "x".into(), text: text.to_owned() });
         let mut decoder = Decoder::new(source.clone(), &|_| Ok(String::new()));
         let place = FilePlace { path: Path::new("x.yaml"), project: Path::new(".") };

@@ -228,7 +228,7 @@ mod tests {
 
     /// A list of one step, as a tree.
     fn tree(step: &str) -> Node {
-        node::parse(&format!("- {}\n", step.replace('\n', "\n  "))).expect("YAML")
+        node::parse(&format!("- {}\n", step.replace('\n', "\n  ")), &mut Vec::new()).expect("YAML")
     }
 
     type Asked = BTreeMap<String, BTreeSet<&'static str>>;
@@ -258,7 +258,7 @@ mod tests {
     }
 
     fn scalar(text: &str) -> Node {
-        node::parse(text).expect("YAML")
+        node::parse(text, &mut Vec::new()).expect("YAML")
     }
 
     /// The same steps with another value of a key, or of the step itself.

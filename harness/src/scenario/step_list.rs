@@ -221,7 +221,10 @@ fn include(node: &Node, decoder: &mut Decoder) -> Option<Vec<Option<StepEntry>>>
         }
     };
     let source = Arc::new(SourceText { name: path.clone(), text });
-    let mut tree = match node::parse(&source.text) {
+    let mut duplicates = Vec::new();
+    let tree = node::parse(&source.text, &mut duplicates);
+    duplicates.into_iter().for_each(|fault| decoder.fault(fault.in_text(&source)));
+    let mut tree = match tree {
         Ok(tree) => tree,
         Err(fault) => {
             decoder.fault(fault.in_text(&source));
@@ -309,6 +312,7 @@ mod tests {
             file.map(|(_, text)| (*text).to_owned())
                 .ok_or_else(|| std::io::ErrorKind::NotFound.into())
         })
+        .map_err(|invalid| invalid.faults)
     }
 
     /// Each fault as `file:line:column message`.

@@ -157,14 +157,21 @@ impl Values {
 #[derive(Debug, Clone, Default)]
 pub struct Secrets(Vec<(String, String)>);
 
+/// Shorter lines of a secret, such as a brace, say nothing and are everywhere.
+const LEAST_LINE: usize = 4;
+
 impl Secrets {
-    /// The values of the environment variables `names`, longest first.
+    /// The values of the environment variables `names`, longest first, and each line of those that
+    /// have several: serial ports are told line by line.
     pub fn new(names: &BTreeSet<String>, environment: &BTreeMap<String, String>) -> Self {
-        let mut secrets: Vec<_> = names
-            .iter()
-            .filter_map(|name| Some((environment.get(name)?.clone(), name.clone())))
-            .filter(|(value, _)| !value.is_empty())
-            .collect();
+        let mut secrets = Vec::new();
+        for (name, value) in names.iter().filter_map(|name| environment.get_key_value(name)) {
+            let lines = value.lines().map(str::trim).filter(|line| line.len() >= LEAST_LINE);
+            let lines = lines.filter(|line| line.len() < value.len());
+            let all =
+                std::iter::once(value.as_str()).filter(|value| !value.is_empty()).chain(lines);
+            secrets.extend(all.map(|text| (text.to_owned(), name.clone())));
+        }
         secrets.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
         Self(secrets)
     }
@@ -225,6 +232,17 @@ mod tests {
     }
 
     #[test]
+    fn each_line_of_a_secret_is_one() {
+        let pair = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        let environment =
+            BTreeMap::from([("KEY", "{\n key: qwerty\r\n}"), ("PW", "abcd\n")].map(pair));
+        let secrets = Secrets::new(&environment.keys().cloned().collect(), &environment);
+        assert_eq!(secrets.redact("{ key: qwerty }"), "{ [env.KEY] }");
+        assert_eq!(secrets.redact("say abcd again"), "say [env.PW] again");
+        assert_eq!(secrets.redact("abcd\n"), "[env.PW]");
+    }
+
+    #[test]
     fn names_are_replaced_and_escaped_braces_stay() {
         let template = Template::parse(r"GET {{ip}} {{ env.KEY }} \{{ip}} {{}} {x}", 0..1);
         assert_eq!(template.names().collect::<Vec<_>>(), ["ip", "env.KEY"]);
@@ -253,7 +271,9 @@ mod tests {
 
     #[test]
     fn parameters_reach_nested_values_and_unused_ones_are_known() {
-        let mut node = crate::scenario::node::parse(r"a: [{b: '{{n}} {{other}} \{{n}}'}]").unwrap();
+        let mut node =
+            crate::scenario::node::parse(r"a: [{b: '{{n}} {{other}} \{{n}}'}]", &mut Vec::new())
+                .unwrap();
         let parameters = [("n".to_owned(), "7".to_owned()), ("m".to_owned(), "8".to_owned())];
         let used = substitute(&mut node, &parameters.into());
         assert_eq!(used, ["n".to_owned()].into());
