@@ -56,6 +56,10 @@ impl TerminalOperator {
 impl Operator for TerminalOperator {
     fn ask(&self, text: &str, question: Question) -> io::Result<Answer> {
         let mut lines = self.lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // While it waited for its turn.
+        if self.cancelled.load(Ordering::Relaxed) {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
         let lines = lines.get_or_insert_with(typed_lines);
         // What was typed before the question is no answer to it.
         while lines.try_recv().is_ok() {}

@@ -73,7 +73,8 @@ pub(super) struct Run {
     wall_limit: Duration,
 
     /// Begin no further case after the first that fails, and keep its machine running at wall time
-    /// until Ctrl-C, with a door to its console: `tcp:HOST:PORT`, `pty` or `pty:LINK`
+    /// until Ctrl-C, with a door to its console: `tcp:HOST:PORT`, `pty` or `pty:LINK`. Of a case
+    /// with several boards it is that of `main`
     #[arg(
         long,
         value_name = "DOOR",

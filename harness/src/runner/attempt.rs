@@ -246,10 +246,11 @@ impl Attempt<'_> {
         let machine = target.finish();
         let finished = boards.iter_mut().map(|(name, board)| (name.clone(), board.target.finish()));
         let machines: BTreeMap<_, _> = finished.collect();
-        let gap = std::iter::once(&machine).chain(machines.values());
-        let gap = gap.clone().find(|machine| !machine.unmodelled.is_empty());
-        if let (Ok(()), Unmodelled::Deny, Some(machine)) = (&outcome, case.unmodelled, gap) {
-            outcome = Err((None, unmodelled(machine)));
+        let more = machines.iter().map(|(name, machine)| (Some(name.clone()), machine));
+        let mut all = std::iter::once((None, &machine)).chain(more);
+        let gap = all.find(|(_, machine)| !machine.unmodelled.is_empty());
+        if let (Ok(()), Unmodelled::Deny, Some((on, machine))) = (&outcome, case.unmodelled, gap) {
+            outcome = Err((None, unmodelled(machine).of_board(&on)));
         }
         let (verdict, reason) = match outcome {
             Ok(()) => (Verdict::Passed, None),

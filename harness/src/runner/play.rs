@@ -75,8 +75,7 @@ pub fn first_expected(session: &Session<'_>, steps: &[StepEntry]) -> Upcoming {
 fn first_expected_of(on: Option<&str>, session: &Session<'_>, steps: &[StepEntry]) -> Upcoming {
     // One after the other: the first one is near, and the rest may be long.
     let mut one_by_one = steps.iter().flat_map(|entry| steps_by_board(std::slice::from_ref(entry)));
-    let expected = one_by_one.find_map(|(board, entry)| {
-        (board == on).then(|| entry.step.facts().expects).flatten()
-    });
+    let expected = one_by_one
+        .find_map(|(board, entry)| (board == on).then(|| entry.step.facts().expects).flatten());
     expected.and_then(|(port, pattern)| Some((port, pattern.pattern(session.values()).ok()?)))
 }

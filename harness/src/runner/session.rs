@@ -379,7 +379,12 @@ impl<'a> Session<'a> {
         let Some(operator) = self.setup.common.operator else {
             return Err(StepError::Operator("nobody is there to be asked".to_owned()));
         };
-        operator.ask(text, question).map_err(|error| match error.kind() {
+        // Boards that are dealt with at the same time may ask one after the other.
+        let text = match &self.setup.on {
+            Some(name) => format!("on {name}: {text}"),
+            None => text.to_owned(),
+        };
+        operator.ask(&text, question).map_err(|error| match error.kind() {
             std::io::ErrorKind::Interrupted => StepError::Interrupted,
             _ => StepError::Operator(error.to_string()),
         })

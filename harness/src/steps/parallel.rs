@@ -93,6 +93,7 @@ mod tests {
     use crate::runner::events::{Event, Reason};
     use crate::runner::testing::{Outcome, events, run_file};
     use crate::targets::fake::{Cue, FakeSource, FakeTarget, Reply};
+    use crate::targets::{MachineReport, UnmodelledAccess};
     use crate::time::Span;
 
     const HEAD: &str = "name: t\nversion: 1\nboards: {sensor: esp32-cam}\nsteps:\n";
@@ -246,6 +247,31 @@ mod tests {
         // What is expected of one board excuses no other.
         let other = "- parallel: {sensor: [power: on]}\n- delay: 5s\n- parallel: {sensor: [expect-serial: Guru]}";
         assert_eq!(end(&told(dying(), says(1, "s"), &format!("- power: on\n{other}"))).0, "failed");
+    }
+
+    #[test]
+    fn unmodelled_hardware_that_another_board_touches_is_told_with_its_name() {
+        let touched = UnmodelledAccess {
+            device: "SLC".into(),
+            offset: 4,
+            kind: "read",
+            pc: 0x4000_0000,
+            count: 1,
+        };
+        let report = MachineReport { unmodelled: vec![touched], ..MachineReport::default() };
+        let source =
+            FakeSource::new(says(1, "m")).with("esp32-cam", says(1, "s").reporting(report));
+        let text = format!("unmodelled: deny\n{HEAD}- parallel: {{sensor: [power: on]}}\n");
+        let mut what = None;
+        events(tempfile::tempdir().unwrap().path(), &source, &text, &[], &mut |event| {
+            if let Event::CaseFinished { reason: Some(reason), .. } = event
+                && let Reason::Case { failure } = *reason
+            {
+                what = Some(failure.what);
+            }
+        });
+        let said = "on sensor: the firmware touched what the emulator does not model";
+        assert_eq!(what.as_deref(), Some(said));
     }
 
     #[test]
