@@ -52,7 +52,8 @@ pub(super) struct Run {
     #[arg(long, short, value_name = "N")]
     jobs: Option<NonZeroUsize>,
 
-    /// Try a failed case again so often; if it then passes, it is reported as flaky
+    /// Try a failed case again so often, each time with the next seed; if it then passes, it is
+    /// reported as flaky
     #[arg(long, value_name = "N", default_value_t = 0)]
     retries: u32,
 

@@ -61,7 +61,6 @@ pub struct Console<P: Write, S: Write> {
     /// The words about each try of each case, in the order they are printed.
     ended: BTreeMap<(usize, u32), String>,
     cases: usize,
-    seed: u64,
     target: String,
 }
 
@@ -71,6 +70,7 @@ struct RunningCase {
     file: String,
     board: String,
     attempt: u32,
+    seed: u64,
     steps: usize,
     summary: String,
     time: DeviceTime,
@@ -96,7 +96,6 @@ impl<P: Write, S: Write> Console<P, S> {
             running: BTreeMap::new(),
             ended: BTreeMap::new(),
             cases: 0,
-            seed: 0,
             target: String::new(),
         }
     }
@@ -145,7 +144,16 @@ impl<P: Write, S: Write> Console<P, S> {
 
     fn case_started(&mut self, event: &Event) {
         let Event::CaseStarted {
-            case, name, title, file, board, steps, attempt, host_fork, ..
+            case,
+            name,
+            title,
+            file,
+            board,
+            steps,
+            attempt,
+            seed,
+            host_fork,
+            ..
         } = event
         else {
             return;
@@ -156,6 +164,7 @@ impl<P: Write, S: Write> Console<P, S> {
             file: file.clone(),
             board: board.clone(),
             attempt: *attempt,
+            seed: *seed,
             steps: *steps,
             summary: String::new(),
             time: DeviceTime::ZERO,
@@ -247,7 +256,7 @@ impl<P: Write, S: Write> Console<P, S> {
             if matches!(verdict, Verdict::Failed | Verdict::Error) {
                 let again = format!(
                     "benchrig run {} --filter '{}' --seed {}",
-                    running.file, running.name, self.seed
+                    running.file, running.name, running.seed
                 );
                 let _ = writeln!(out, "  {} {again}", ink.strong.apply_to("again:"));
                 if let Some(page) = &self.look.page {
@@ -321,8 +330,7 @@ fn machine_words(out: &mut String, machine: &MachineReport, ink: &Palette) {
 impl<P: Write, S: Write> Report for Console<P, S> {
     fn event(&mut self, event: &Event) {
         match event {
-            Event::RunStarted { target, seed, cases, .. } => {
-                self.seed = *seed;
+            Event::RunStarted { target, cases, .. } => {
                 self.cases = *cases;
                 self.target.clone_from(target);
             }
@@ -470,6 +478,7 @@ steps:
             tags: Vec::new(),
             steps: 2,
             attempt: 1,
+            seed: 1,
             host_fork: None,
         }
     }

@@ -60,7 +60,7 @@ fn case(shown: &Try, others: &[Try], record: &Record) -> TestCase {
         property("firmware", name);
         property("image-sha256", sha256);
     }
-    property("seed", &record.seed.to_string());
+    property("seed", &shown.seed.to_string());
     if !shown.tags.is_empty() {
         property("tags", &shown.tags.join(", "));
     }

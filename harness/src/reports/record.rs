@@ -35,6 +35,8 @@ pub(super) struct Try {
     pub(super) boards: BTreeMap<String, String>,
     pub(super) tags: Vec<String>,
     pub(super) attempt: u32,
+    /// Seed of everything random in it.
+    pub(super) seed: u64,
     /// Name and hash of the firmware of the case's own board.
     pub(super) image: Option<(String, String)>,
     pub(super) steps: Vec<StepRecord>,
@@ -173,7 +175,16 @@ impl Record {
                 self.seed = *seed;
             }
             Event::CaseStarted {
-                case, name, title, file, board, boards, tags, attempt, ..
+                case,
+                name,
+                title,
+                file,
+                board,
+                boards,
+                tags,
+                attempt,
+                seed,
+                ..
             } => {
                 self.cases.entry(*case).or_default().push(Try {
                     name: name.clone(),
@@ -183,6 +194,7 @@ impl Record {
                     boards: boards.clone(),
                     tags: tags.clone(),
                     attempt: *attempt,
+                    seed: *seed,
                     ..Try::default()
                 });
             }
@@ -272,6 +284,7 @@ mod tests {
             tags: Vec::new(),
             steps: 1,
             attempt,
+            seed: u64::from(attempt),
             host_fork: None,
         }
     }

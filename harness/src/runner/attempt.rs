@@ -63,6 +63,8 @@ pub(super) struct Attempt<'r> {
     pub(super) number: usize,
     pub(super) case: &'r Case,
     pub(super) secrets: &'r Secrets,
+    /// Seed of everything random.
+    pub(super) seed: u64,
     pub(super) around: &'r Surroundings<'r>,
     /// The firmware of a board, if the scenario names one.
     pub(super) firmware: &'r dyn Fn(&BoardEntry) -> FirmwareOf,
@@ -104,8 +106,8 @@ impl Attempt<'_> {
                 }
             }
         }
-        let (case, around, firmware) = (self.case, self.around, self.firmware);
-        let maker = Maker { case, around, firmware };
+        let (case, seed, around, firmware) = (self.case, self.seed, self.around, self.firmware);
+        let maker = Maker { case, seed, around, firmware };
         let (done, board, told) = match self.saved.take() {
             Some(Saved { steps, target, state, events }) => {
                 (steps, maker.around(None, target, Some(state)), events)
@@ -290,6 +292,7 @@ impl Attempt<'_> {
 /// Makes the boards of a case.
 struct Maker<'r> {
     case: &'r Case,
+    seed: u64,
     around: &'r Surroundings<'r>,
     firmware: &'r dyn Fn(&BoardEntry) -> FirmwareOf,
 }
@@ -309,7 +312,7 @@ impl Maker<'_> {
         let target = self.around.targets.open(&TargetRequest {
             board: entry.profile.text.clone(),
             // Boards are alike and still not the same.
-            seed: self.around.seed.wrapping_add(number as u64),
+            seed: self.seed.wrapping_add(number as u64),
             flash: match &firmware {
                 Some(image) if !self.case.writes_flash(name) => image.segments.clone(),
                 _ => Vec::new(),

@@ -71,6 +71,8 @@ pub enum Event {
         steps: usize,
         /// Which try this is, from 1.
         attempt: u32,
+        /// Seed of everything random in it: that of the run, and with each further try the next one.
+        seed: u64,
         /// What it goes on from, when it does not repeat the first steps of another case.
         host_fork: Option<HostFork>,
     },

@@ -176,6 +176,8 @@ impl Worker<'_> {
         loop {
             let start = Instant::now();
             let first = attempt == 1;
+            // With equal random numbers, the emulator would only do the same again.
+            let seed = self.around.seed.wrapping_add(u64::from(attempt - 1));
             let saved = if first { self.schedule.take(number) } else { None };
             let host_fork = saved.as_ref().and(planned.fork).map(|fork| HostFork {
                 case: fork.from,
@@ -192,6 +194,7 @@ impl Worker<'_> {
                 tags: case.tags.clone(),
                 steps: case.steps.len(),
                 attempt,
+                seed,
                 host_fork,
             });
             let end = match planned.lacks() {
@@ -199,6 +202,7 @@ impl Worker<'_> {
                     number,
                     case,
                     secrets: &secrets,
+                    seed,
                     around: self.around,
                     firmware: &|board| self.image(case, board),
                     saved,
@@ -666,6 +670,9 @@ steps:
         bench.around.retries = 1;
         let (verdicts, _) = verdicts(&bench, &[("t", text)]);
         assert_eq!(verdicts["t"], Verdict::Flaky);
+        // Equal seeds would give equal runs.
+        let seeds = source.0.requests.lock().unwrap();
+        assert_eq!(seeds.iter().map(|request| request.seed).collect::<Vec<_>>(), [1, 2]);
     }
 
     #[test]

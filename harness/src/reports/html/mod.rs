@@ -120,17 +120,17 @@ fn case(record: &Record, number: usize, tries: &[Try]) -> Markup {
                             (if shown.verdict() == Verdict::Flaky { Verdict::Passed } else { shown.verdict() })
                         }
                     }
-                    (one_try(record, shown, &id))
+                    (one_try(shown, &id))
                 }
             }
         }
     }
 }
 
-fn one_try(record: &Record, shown: &Try, id: &str) -> Markup {
+fn one_try(shown: &Try, id: &str) -> Markup {
     let hits = hits(shown);
     html! {
-        @if let Some(why) = shown.reason() { (reason(why, record, shown, id)) }
+        @if let Some(why) = shown.reason() { (reason(why, shown, id)) }
         (timeline::timeline(shown, id))
         @if !shown.tests.is_empty() { (unity_tests(&shown.tests)) }
         @if !shown.steps.is_empty() {
@@ -172,7 +172,7 @@ fn line_anchor(id: &str, entry: usize) -> String {
 }
 
 /// Why a case did not simply pass.
-fn reason(why: &Reason, record: &Record, shown: &Try, id: &str) -> Markup {
+fn reason(why: &Reason, shown: &Try, id: &str) -> Markup {
     let body = match why {
         Reason::MissingCapabilities { missing } => {
             let missing: Vec<_> = missing.iter().map(ToString::to_string).collect();
@@ -201,7 +201,7 @@ fn reason(why: &Reason, record: &Record, shown: &Try, id: &str) -> Markup {
                 dl {
                     dt { "again" }
                     dd { pre.again {
-                        "benchrig run " (shown.file) " --filter '" (shown.name) "' --seed " (record.seed)
+                        "benchrig run " (shown.file) " --filter '" (shown.name) "' --seed " (shown.seed)
                     } }
                 }
             }
