@@ -764,6 +764,14 @@ fn a_hand_at_a_served_board_presses_its_buttons_and_reads_its_flash() {
     }
     until("waiting for download");
     assert!(ctl(&["power", "off"]).code == Some(0) && ctl(&["status"]).out.contains("power off"));
+    let name = project.run(&["ctl", "../desk", "status"]);
+    assert_eq!(name.code, Some(2), "{name:?}");
+    let mut socket = std::os::unix::net::UnixStream::connect(sockets.join("benchrig/desk.sock"))
+        .expect("the control socket");
+    socket.write_all(b"eject\n").expect("writable");
+    let mut answer = String::new();
+    BufReader::new(socket).read_line(&mut answer).expect("readable");
+    assert!(answer.contains("no order") && answer.contains(&child.id().to_string()), "{answer}");
     let odd = ctl(&["press", "eject"]);
     assert_eq!(odd.code, Some(3), "{odd:?}");
     assert!(odd.err.contains("eject"), "{odd:?}");

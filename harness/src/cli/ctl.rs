@@ -1,7 +1,7 @@
 //! `benchrig ctl`: a hand at a served board.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -105,7 +105,17 @@ impl Act {
 
 impl Ctl {
     pub(super) fn run(&self, terminal: &Terminal) -> ExitCode {
-        match self.act(terminal) {
+        let path = match path_of(&self.name) {
+            Ok(path) => path,
+            Err(error) => {
+                terminal.error(&error);
+                return match error.kind() {
+                    io::ErrorKind::InvalidInput => ExitCode::Usage,
+                    _ => ExitCode::Bench,
+                };
+            }
+        };
+        match self.act(&path, terminal) {
             Ok(()) => ExitCode::Passed,
             Err(message) => {
                 terminal.error(message);
@@ -114,8 +124,8 @@ impl Ctl {
         }
     }
 
-    fn act(&self, terminal: &Terminal) -> Result<(), String> {
-        let answer = path_of(&self.name).and_then(|path| ask(&path, &self.act.order()));
+    fn act(&self, path: &Path, terminal: &Terminal) -> Result<(), String> {
+        let answer = ask(path, &self.act.order());
         let answer = answer.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => format!(
                 "no board named {0} is served; start it with `benchrig serve --name {0}`",

@@ -23,7 +23,7 @@ use crate::scenario::model::{BoardName, OWN_BOARD, with_inner};
 use crate::scenario::values::Values;
 use crate::steps::Branch;
 use crate::symbols::Symbols;
-use crate::targets::Target;
+use crate::targets::{Target, TargetError};
 use crate::time::DeviceTime;
 
 /// A board of a case and what has happened to it so far.
@@ -62,7 +62,8 @@ impl<'a> Boards<'a> {
         match (self.boards.remove(name), self.open) {
             (Some(board), _) => Ok(board),
             (None, Some(open)) => open(name),
-            (None, None) => unreachable!("a board inside of `parallel` has no others"),
+            // What is checked before anything starts.
+            (None, None) => Err(TargetError::Cannot("deal with other boards here").into()),
         }
     }
 

@@ -163,14 +163,14 @@ async fn answer(client: tokio::net::UnixStream, orders: Sender<Ordered>) -> Opti
         if read == 0 {
             return None;
         }
-        let answer = match serde_json::from_slice(&line) {
-            Ok(order) => {
-                let (answer, answered) = oneshot::channel();
-                orders.send((order, answer)).await.ok()?;
-                answered.await.ok()?
-            }
-            Err(error) => Answer { error: Some(format!("no order: {error}")), ..Answer::default() },
+        let (order, mistake) = match serde_json::from_slice(&line) {
+            Ok(order) => (order, None),
+            Err(error) => (Order::Status, Some(format!("this is no order: {error}"))),
         };
+        let (answer, answered) = oneshot::channel();
+        orders.send((order, answer)).await.ok()?;
+        let answer = answered.await.ok()?;
+        let answer = Answer { error: mistake.or(answer.error), ..answer };
         let mut text = serde_json::to_vec(&answer).ok()?;
         text.push(b'\n');
         to.write_all(&text).await.ok()?;

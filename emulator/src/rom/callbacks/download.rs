@@ -11,7 +11,8 @@
 //! response has direction 1, the command, the length of what follows, a value, and what follows: data,
 //! if the command has any, and four status bytes, of which the first says failure and the second why.
 //! It is made in one buffer that nobody clears, so parts that a command does not set are those of the
-//! command before; most commands leave even the error code when they succeed. An unknown command even leaves the command byte of its predecessor in it.
+//! command before; most commands leave even the error code when they succeed. An unknown command
+//! leaves the command byte of its predecessor in it.
 
 use crate::rom::call::{Call, Outcome, Stop};
 use crate::rom::coroutine::{Coroutine, begin, coroutine};
