@@ -5,6 +5,7 @@ use esp32_emulator::cpu::assembler::Assembler;
 use esp32_emulator::time::Duration;
 use md5::{Digest, Md5};
 use miniz_oxide::deflate::compress_to_vec_zlib;
+use proptest::prelude::*;
 
 const FLASH_BEGIN: u8 = 0x02;
 const FLASH_DATA: u8 = 0x03;
@@ -434,4 +435,46 @@ fn a_copy_made_anywhere_in_a_download_goes_on_alike() {
     }
     client.board.run_until(client.board.now() + SILENCE);
     assert_eq!((client.board.now(), client.board.event_hash()), straight);
+}
+
+/// Anything that a line may carry: noise, and requests of every command but those that leave the
+/// loader, or reach where a host has asked for trouble (registers, RAM, the speed).
+fn anything() -> impl Strategy<Value = Vec<u8>> {
+    let command = any::<u8>().prop_filter("it stays", |command| {
+        let leaves = [FLASH_END, MEM_END, FLASH_DEFL_END];
+        let reaches = [WRITE_REG, READ_REG, CHANGE_BAUDRATE, MEM_DATA];
+        !leaves.contains(command) && !reaches.contains(command)
+    });
+    let word = prop_oneof![Just(0), Just(1), Just(0x400), Just(0x7fff_ffff), Just(u32::MAX)];
+    let body = proptest::collection::vec(word, 0..12);
+    let asked = (command, any::<u8>(), body, any::<bool>(), any::<u8>()).prop_map(
+        |(command, checksum, body, ends, cut)| {
+            let mut frame = request(command, checksum, &words(&body));
+            if !ends {
+                frame.truncate(usize::from(cut) % frame.len());
+            }
+            frame
+        },
+    );
+    // Noise without zeros is never a request, so it does not leave either.
+    prop_oneof![asked, proptest::collection::vec(1..=u8::MAX, 0..300)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn whatever_comes_the_next_sync_is_answered(
+        all in proptest::collection::vec(anything(), 1..12),
+    ) {
+        let mut client = Client::connected();
+        for bytes in all {
+            client.send(&bytes);
+            client.listen(SILENCE);
+        }
+        // Ends what has begun.
+        client.send(&[0xc0, 0xc0]);
+        client.listen(SILENCE);
+        client.connect();
+    }
 }
