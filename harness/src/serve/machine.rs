@@ -5,29 +5,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc::Receiver;
-use tokio::sync::mpsc::error::TryRecvError;
 
 #[cfg(unix)]
 use super::control::Ordered;
 #[cfg(unix)]
 use super::hand::Hand;
+use super::inbox::Inbox;
 use super::pacer::{Clock, Pacer};
 use super::ring::Ring;
 pub use crate::targets::emulated::ModemLines;
 use crate::targets::{Port, Target, TargetError, TargetEvent};
-use crate::time::{DeviceTime, Span};
+use crate::time::Span;
 
 /// Device time between two looks at the clients.
 const SLICE: Span = Span::from_millis(1);
-/// Bytes that may be under way to the board before clients have to wait.
-const UNDER_WAY: usize = 512;
-/// How long both modem lines rest in the same state before the board sees that.
-///
-/// A program next to a USB adapter changes two lines within a millisecond, and the capacitor at EN
-/// hides the state between. Over RFC 2217 pyserial waits at least 50 ms for the answer to each
-/// change, so the state between would last longer than any capacitor; which is why esptool has a
-/// bridge of its own that plays whole sequences by itself. Here the state between is left out.
-const REST: Span = Span::from_millis(250);
 /// Wall time between two savings of a changed flash.
 const SAVE_EVERY: Duration = Duration::from_secs(2);
 /// Wall time between two remarks that the host is too slow.
@@ -144,76 +135,6 @@ pub fn run<T: Served + ?Sized, C: Clock>(
     outcome
 }
 
-/// What clients have sent, on its way to the board.
-struct Inbox {
-    input: Receiver<Input>,
-    /// What a full serial line has no room for yet.
-    held: Option<Input>,
-    lines: ModemLines,
-    /// Lines that take effect at a device time, if no others come before.
-    resting: Option<(ModemLines, DeviceTime)>,
-}
-
-impl Inbox {
-    fn new(input: Receiver<Input>) -> Self {
-        Self { input, held: None, lines: ModemLines::default(), resting: None }
-    }
-
-    /// Gives the board what there is, as far as its serial lines have room.
-    fn feed<T: Served + ?Sized>(&mut self, target: &mut T) -> Result<(), TargetError> {
-        if let Some((lines, at)) = self.resting
-            && at <= target.now()
-        {
-            self.set_lines(target, lines);
-        }
-        loop {
-            let next = match self.held.take() {
-                Some(next) => next,
-                None => match self.input.try_recv() {
-                    Ok(next) => next,
-                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => return Ok(()),
-                },
-            };
-            let is_bytes = matches!(next.what, Sent::Bytes(_));
-            if is_bytes && target.is_powered() && target.under_way(next.port) > UNDER_WAY {
-                self.held = Some(next);
-                return Ok(());
-            }
-            match self.give(target, next) {
-                // What is sent to a board without power is lost, as on a real one.
-                Ok(()) | Err(TargetError::NoPower(_)) => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    fn give<T: Served + ?Sized>(
-        &mut self,
-        target: &mut T,
-        input: Input,
-    ) -> Result<(), TargetError> {
-        let Input { port, what } = input;
-        match what {
-            Sent::Bytes(bytes) => target.send(port, &bytes)?,
-            Sent::Speed(Some(baud)) => target.set_baud(port, baud)?,
-            Sent::Speed(None) => target.follow_speed(port),
-            Sent::Break => target.send_break(port)?,
-            // Both or none asserted is where sequences pass through.
-            Sent::Lines(lines) if lines.dtr == lines.rts && self.lines.dtr != self.lines.rts => {
-                self.resting = Some((lines, target.now() + REST));
-            }
-            Sent::Lines(lines) => self.set_lines(target, lines),
-        }
-        Ok(())
-    }
-
-    fn set_lines<T: Served + ?Sized>(&mut self, target: &mut T, lines: ModemLines) {
-        self.resting = None;
-        self.lines = lines;
-        target.modem_lines(lines);
-    }
-}
-
 fn slice<T: Served + ?Sized>(
     target: &mut T,
     rings: &[(Port, Arc<Ring>)],
@@ -261,6 +182,7 @@ mod tests {
     use crate::serve::pacer::WallClock;
     use crate::targets::fake::{Cue, FakeTarget, Reply};
     use crate::targets::{BootMode, Button, MachineReport, Power, Progress};
+    use crate::time::DeviceTime;
 
     /// A wall clock that moves when somebody sleeps or works.
     #[derive(Debug, Clone, Default)]

@@ -15,6 +15,7 @@ pub mod control;
 pub mod doors;
 #[cfg(unix)]
 mod hand;
+mod inbox;
 pub mod machine;
 pub mod pacer;
 #[cfg(unix)]
