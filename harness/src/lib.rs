@@ -17,6 +17,7 @@
 //! | [`hil`] | scenarios as ordinary tests |
 //! | [`cli`] | arguments, files, terminal |
 
+pub mod bench;
 pub mod cli;
 pub mod exit_code;
 mod files;

@@ -1,0 +1,3 @@
+//! The bench: boards that are wired to this computer, and what is needed to use them.
+
+pub mod power;
