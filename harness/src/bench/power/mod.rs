@@ -46,7 +46,10 @@ use crate::targets::Power;
 /// How a person is asked to do something, and says that it is done; `None` when nobody is there.
 ///
 /// An error means that nobody answers any more; of kind `Interrupted`, that the person wants to end.
-pub type Ask = Option<Arc<dyn Fn(&str) -> io::Result<()> + Send + Sync>>;
+pub type Ask = Option<Arc<AskPerson>>;
+
+/// Says what is to be done, and comes back when it is.
+pub type AskPerson = dyn Fn(&str) -> io::Result<()> + Send + Sync;
 
 /// Something that switches the power of one board.
 pub trait PowerSwitch: Send {

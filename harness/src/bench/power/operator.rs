@@ -1,12 +1,11 @@
 //! A person switches the power, and says so.
 
-use std::io;
 use std::sync::Arc;
 
 use serde::Deserialize;
 
 use super::error::{PowerError, PowerTrouble, word};
-use super::{Ask, PowerSwitch};
+use super::{Ask, AskPerson, PowerSwitch};
 use crate::targets::Power;
 
 pub(super) const NAME: &str = "operator";
@@ -17,7 +16,7 @@ pub(super) const NAME: &str = "operator";
 pub struct Operator {}
 
 /// A person who is there.
-pub(super) struct Present(Arc<dyn Fn(&str) -> io::Result<()> + Send + Sync>);
+pub(super) struct Present(Arc<AskPerson>);
 
 impl Operator {
     pub(super) fn open(&self, ask: Ask) -> Result<Present, PowerError> {
@@ -34,6 +33,7 @@ impl PowerSwitch for Present {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
     use std::sync::Mutex;
 
     use super::*;
