@@ -6,6 +6,7 @@
 //! | [`scenario`] | the language: text to checked cases; no I/O |
 //! | [`steps`] | what a scenario can do; sees a session, never a concrete target |
 //! | [`targets`] | what a case runs against |
+//! | [`bench`] | real boards, and everything that reaches them |
 //! | [`transcript`] | what a serial port said, and searching it |
 //! | [`firmware`] | from a name or a path to checked bytes at flash offsets |
 //! | [`symbols`] | from addresses to places in the source, by an ELF file |

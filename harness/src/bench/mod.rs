@@ -1,4 +1,29 @@
-//! The bench: boards that are wired to this computer, and what is needed to use them.
+//! The bench: real boards, and everything that reaches them.
+//!
+//! ```text
+//! bench.toml ─▶ BoardEntry ─▶ Fixture ─┬─ Adapter   bytes, speed, modem lines
+//!                                      ├─ reset     sequences for each wiring
+//!                                      ├─ Loader    the flash, in download mode
+//!                                      ├─ power     the supply
+//!                                      └─ lock      one user at a time
+//! ```
+//!
+//! What a scenario sees of it is [`targets::board`](crate::targets::board).
 
+pub mod adapters;
+pub mod clock;
+pub mod description;
+pub mod discover;
+pub mod fixture;
+pub mod loader;
 pub mod lock;
 pub mod power;
+pub mod reset;
+
+use crate::targets::TargetSource;
+use crate::targets::emulated::EmulatorSource;
+
+/// The kinds of boards that are known.
+pub fn profiles() -> Vec<String> {
+    EmulatorSource::default().boards()
+}

@@ -19,8 +19,8 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) fn run(&self, terminal: &Terminal) -> ExitCode {
-        let boards = match self.machine.source() {
-            Ok(targets) => targets.boards(),
+        let boards = match self.machine.profiles() {
+            Ok(boards) => boards,
             Err(trouble) => {
                 terminal.error(trouble.message);
                 return trouble.code;

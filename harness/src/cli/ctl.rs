@@ -1,7 +1,7 @@
 //! `benchrig ctl`: a hand at a served board.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,7 +10,9 @@ use clap::Subcommand;
 use super::terminal::Terminal;
 use crate::exit_code::ExitCode;
 use crate::scenario::units;
-use crate::serve::control::{Answer, Order, ask, path_of};
+use crate::serve::control::path_of;
+use crate::serve::orders::Order;
+use crate::serve::remote::Remote;
 use crate::time::DeviceTime;
 
 /// Act on a board that `benchrig serve` keeps running
@@ -105,17 +107,14 @@ impl Act {
 
 impl Ctl {
     pub(super) fn run(&self, terminal: &Terminal) -> ExitCode {
-        let path = match path_of(&self.name) {
-            Ok(path) => path,
-            Err(error) => {
-                terminal.error(&error);
-                return match error.kind() {
-                    io::ErrorKind::InvalidInput => ExitCode::Usage,
-                    _ => ExitCode::Bench,
-                };
-            }
-        };
-        match self.act(&path, terminal) {
+        if let Err(error) = path_of(&self.name) {
+            terminal.error(&error);
+            return match error.kind() {
+                io::ErrorKind::InvalidInput => ExitCode::Usage,
+                _ => ExitCode::Bench,
+            };
+        }
+        match self.act(terminal) {
             Ok(()) => ExitCode::Passed,
             Err(message) => {
                 terminal.error(message);
@@ -124,21 +123,11 @@ impl Ctl {
         }
     }
 
-    fn act(&self, path: &Path, terminal: &Terminal) -> Result<(), String> {
-        let answer = ask(path, &self.act.order());
-        let answer = answer.map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => format!(
-                "no board named {0} is served; start it with `benchrig serve --name {0}`",
-                self.name
-            ),
-            _ => format!("the board {} does not answer: {error}", self.name),
-        })?;
-        match answer {
-            Answer { error: Some(error), .. } => return Err(error),
-            Answer { high: Some(high), .. } => {
-                terminal.say(if high { "high" } else { "low" });
-            }
-            _ => {}
+    fn act(&self, terminal: &Terminal) -> Result<(), String> {
+        let mut board = Remote::of(&self.name).map_err(|error| error.to_string())?;
+        let answer = board.order(&self.act.order()).map_err(|error| error.to_string())?;
+        if let Some(high) = answer.high {
+            terminal.say(if high { "high" } else { "low" });
         }
         if let (Act::Save { file }, Some(flash)) = (&self.act, &answer.flash) {
             let flash = STANDARD.decode(flash).map_err(|error| error.to_string())?;

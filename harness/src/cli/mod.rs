@@ -1,20 +1,26 @@
 //! The command line: arguments, files, terminal. One file per verb.
 
 mod bench;
+mod boards;
 mod check;
 #[cfg(unix)]
 mod ctl;
 mod doors;
+mod erase;
 mod files;
 mod firmware;
+mod fixtures;
+mod flash;
 mod images;
 mod init;
 mod list;
 mod modes;
+mod monitor;
 mod operator;
 mod planning;
 mod record;
 mod redact;
+mod reset;
 mod review;
 mod run;
 mod schema;
@@ -63,6 +69,8 @@ Exit codes:
 
 Environment:
   BENCHRIG_TARGET        which target to run on, as --target
+  BENCHRIG_BENCH         the file that describes the bench, as --bench
+  ESPPORT                the port of the quick verbs, as --port
   BENCHRIG_SKIP          `allow` lets a test of cargo pass whose cases are skipped
   BENCHRIG_CACHE         where fetched firmware is kept
   BENCHRIG_FIRMWARE_DIR  a folder with firmware files that need no fetching
@@ -85,6 +93,11 @@ enum Verb {
     Serve(serve::Serve),
     #[cfg(unix)]
     Ctl(ctl::Ctl),
+    Boards(boards::Boards),
+    Flash(flash::Flash),
+    Monitor(monitor::Monitor),
+    Reset(reset::Reset),
+    Erase(erase::Erase),
     Bench(bench::Bench),
 }
 
@@ -116,6 +129,11 @@ pub fn main(
         Verb::Serve(verb) => verb.run(&terminal),
         #[cfg(unix)]
         Verb::Ctl(verb) => verb.run(&terminal),
+        Verb::Boards(verb) => verb.run(&terminal),
+        Verb::Flash(verb) => verb.run(&terminal),
+        Verb::Monitor(verb) => verb.run(&terminal),
+        Verb::Reset(verb) => verb.run(&terminal),
+        Verb::Erase(verb) => verb.run(&terminal),
         Verb::Bench(verb) => verb.run(&terminal),
     }
 }

@@ -8,6 +8,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::bench::power::Ask;
 use crate::reports::bars::Bars;
 use crate::runner::operator::{Answer, Operator, Question};
 
@@ -66,6 +67,17 @@ impl Operator for TerminalOperator {
         let mut next = || self.line(lines);
         self.bars.suspend(|| dialogue(&mut next, &mut io::stderr(), text, question))
     }
+}
+
+/// How a person at the terminal is asked to do something at the bench, if there is one.
+pub(super) fn asking() -> Ask {
+    TerminalOperator::is_present().then(|| {
+        let ask = |text: &str| {
+            eprint!("{text}, then press Enter ");
+            io::stdin().read_line(&mut String::new()).map(drop)
+        };
+        Arc::new(ask) as _
+    })
 }
 
 /// What is typed, from a thread of its own: waiting for a line cannot be ended otherwise.

@@ -191,7 +191,7 @@ fn converse(target: &mut dyn Target, recording: &mut Recording) -> Result<(), No
 }
 
 /// What is typed, from a thread of its own: reading a terminal cannot be asked whether it waits.
-fn keyboard() -> Receiver<Vec<u8>> {
+pub(super) fn keyboard() -> Receiver<Vec<u8>> {
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || {
         let mut keys = [0; 64];

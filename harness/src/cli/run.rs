@@ -268,7 +268,7 @@ fn hold_open(terminal: &Terminal, held: Held, door: &DoorSpec, stop: &Arc<Atomic
     }
 }
 
-fn wall_time(text: &str) -> Result<Duration, String> {
+pub(super) fn wall_time(text: &str) -> Result<Duration, String> {
     match units::duration(text) {
         Ok(span) => Ok(Duration::from_nanos(span.nanos())),
         Err(error) => Err(error.to_string()),

@@ -61,7 +61,7 @@ pub(super) struct Serve {
     rom: Vec<PathBuf>,
 }
 
-fn boot_mode(text: &str) -> Result<BootMode, String> {
+pub(super) fn boot_mode(text: &str) -> Result<BootMode, String> {
     match text {
         "run" => Ok(BootMode::Run),
         "download" => Ok(BootMode::Download),

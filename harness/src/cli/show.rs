@@ -53,6 +53,7 @@ fn show(terminal: &Terminal, plan: &Plan, planned: &PlannedCase) {
             let missing: Vec<_> = missing.iter().map(ToString::to_string).collect();
             terminal.say(format_args!("  skipped: the target cannot do: {}", missing.join(", ")));
         }
+        Some(Reason::OtherBoard { is }) => terminal.say(format_args!("  skipped: {is}")),
         Some(Reason::MissingParts { parts }) => {
             terminal.say(format_args!("  skipped: the board has no: {}", parts.join(", ")));
         }

@@ -1,24 +1,73 @@
 //! Which target a command means.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use esp32_emulator::soc::RomChoice;
 
+use super::operator::asking;
+use super::run::wall_time;
+use crate::bench::description::{Bench, BenchError, BoardEntry};
+use crate::bench::profiles;
 use crate::exit_code::ExitCode;
 use crate::targets::TargetSource;
+use crate::targets::board::BoardSource;
 use crate::targets::emulated::EmulatorSource;
 
 /// What to run on.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Machine {
-    /// What to run on
+    /// What to run on: `emulator`, or `board:NAME` for a board of the bench
     #[arg(long, value_name = "NAME", env = "BENCHRIG_TARGET", default_value = "emulator")]
     target: String,
+
+    #[command(flatten)]
+    bench: BenchChoice,
 
     /// Run a real mask-ROM image on the emulator instead of the built-in ROM functions; given
     /// twice, the second is what APP_CPU sees
     #[arg(long, value_name = "FILE")]
     rom: Vec<PathBuf>,
+}
+
+/// Which bench, and how long to wait for its boards.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct BenchChoice {
+    /// The file that describes the bench [default: the nearest bench.toml here or above]
+    #[arg(long, value_name = "FILE", env = "BENCHRIG_BENCH")]
+    bench: Option<PathBuf>,
+
+    /// How long to wait for a board that somebody else uses
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = wall_time)]
+    lock_timeout: Duration,
+}
+
+impl BenchChoice {
+    /// What the file says.
+    pub(crate) fn find(&self) -> Result<Bench, BenchError> {
+        match &self.bench {
+            Some(path) => Bench::read(path),
+            None => Bench::near(&std::env::current_dir().unwrap_or_default()),
+        }
+    }
+
+    /// What it says of a board.
+    pub(crate) fn entry(&self, name: &str) -> Result<BoardEntry, NoTarget> {
+        let entry = self.find().and_then(|bench| bench.board(name).cloned());
+        entry.map_err(|error| NoTarget { message: error.to_string(), code: ExitCode::Usage })
+    }
+
+    /// A board of it, as a target.
+    fn board(&self, name: &str) -> Result<BoardSource, NoTarget> {
+        let entry = self.entry(name)?;
+        BoardSource::new(name, entry, asking(), self.lock_timeout)
+            .map_err(|error| NoTarget { message: error.to_string(), code: ExitCode::Bench })
+    }
+
+    /// How long to wait for a board.
+    pub(crate) fn lock_timeout(&self) -> Duration {
+        self.lock_timeout
+    }
 }
 
 /// Why there is no target.
@@ -31,17 +80,32 @@ pub(crate) struct NoTarget {
 impl Machine {
     /// The target of that name.
     pub(crate) fn named(name: &str) -> Self {
-        Self { target: name.to_owned(), rom: Vec::new() }
+        let bench = BenchChoice {
+            bench: std::env::var_os("BENCHRIG_BENCH").map(PathBuf::from),
+            ..BenchChoice::default()
+        };
+        Self { target: name.to_owned(), bench, rom: Vec::new() }
+    }
+
+    /// The board profiles that scenarios can name. Nothing is opened for that.
+    pub(crate) fn profiles(&self) -> Result<Vec<String>, NoTarget> {
+        match self.target.strip_prefix("board:") {
+            None => Ok(self.source()?.boards()),
+            Some(name) => self.bench.entry(name).map(|_| profiles()),
+        }
     }
 
     /// Where targets come from.
     pub(crate) fn source(&self) -> Result<Box<dyn TargetSource>, NoTarget> {
         match self.target.as_str() {
             "emulator" => Ok(Box::new(EmulatorSource { rom: rom(&self.rom)? })),
-            other => Err(NoTarget {
-                message: format!("there is no target `{other}` (known: emulator)"),
-                code: ExitCode::Usage,
-            }),
+            other => match other.strip_prefix("board:") {
+                Some(name) => Ok(Box::new(self.bench.board(name)?)),
+                None => Err(NoTarget {
+                    message: format!("there is no target `{other}` (known: emulator, board:NAME)"),
+                    code: ExitCode::Usage,
+                }),
+            },
         }
     }
 }

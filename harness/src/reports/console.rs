@@ -365,6 +365,12 @@ impl<P: Write, S: Write> Report for Console<P, S> {
                     self.case_line(*case, &line);
                 }
             }
+            Event::Remark { case, on, time, text } => {
+                let on = on.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
+                let head = format!("  bench {}", seconds(*time));
+                let line = format!("{} {on}{text}", self.progress_ink.odd.apply_to(head));
+                self.case_line(*case, &line);
+            }
             // What a crash or a test means for the case is told with the step that ends by it.
             Event::Image { .. }
             | Event::Pin { .. }

@@ -35,6 +35,11 @@ fn anchor(case: usize) -> String {
     format!("case-{}", case + 1)
 }
 
+/// A crash as a report would explain it, in plain text.
+pub fn crash_text(crash: &crate::runner::crash::Crash) -> String {
+    words::crash_text(crash)
+}
+
 /// A consumer of the runner's events.
 pub trait Report {
     /// Takes the next event.

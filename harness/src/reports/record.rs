@@ -83,6 +83,8 @@ pub(super) enum Entry {
     Line { port: PortOf, time: DeviceTime, text: String },
     /// The guest died.
     Crash(Box<Crash>),
+    /// Something happened to the bench.
+    Remark { time: DeviceTime, text: String },
 }
 
 /// A port of one of the case's boards.
@@ -146,6 +148,7 @@ impl Try {
     pub(super) fn transcript(&self) -> String {
         let line = |entry: &Entry| match entry {
             Entry::Line { port, time, text } => Some(format!("{time} {port} | {text}\n")),
+            Entry::Remark { time, text } => Some(format!("{time} bench | {text}\n")),
             Entry::Step(_) | Entry::Crash(_) => None,
         };
         self.entries.iter().filter_map(line).collect()
@@ -230,10 +233,15 @@ impl Record {
                 let its_port = PortOf { on: on.clone(), port: crash.port };
                 let says_it = |entry: &Entry| match entry {
                     Entry::Line { port, time, .. } => *port == its_port && *time >= crash.time,
-                    Entry::Step(_) | Entry::Crash(_) => false,
+                    Entry::Step(_) | Entry::Crash(_) | Entry::Remark { .. } => false,
                 };
                 let at = entries.iter().position(says_it).map_or(entries.len(), |line| line + 1);
                 entries.insert(at, Entry::Crash(crash.clone()));
+            }
+            Event::Remark { case, on, time, text } => {
+                let on = on.iter().map(|name| format!("{name}: ")).collect::<String>();
+                let remark = Entry::Remark { time: *time, text: on + text };
+                self.current(*case)?.entries.push(remark);
             }
             Event::UnityTest { case, on, test, .. } => {
                 let of = on.iter().map(|name| format!("{name} ")).collect::<String>();

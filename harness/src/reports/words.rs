@@ -79,6 +79,9 @@ pub(super) fn reason(reason: &Reason, palette: &Palette) -> String {
             let missing: Vec<_> = missing.iter().map(ToString::to_string).collect();
             let _ = writeln!(out, "  the target cannot do: {}", missing.join(", "));
         }
+        Reason::OtherBoard { is } => {
+            let _ = writeln!(out, "  {is}");
+        }
         Reason::MissingParts { parts } => {
             let _ = writeln!(out, "  the board has no: {}", parts.join(", "));
         }
@@ -141,6 +144,13 @@ fn failure_words(out: &mut String, failure: &Failure, palette: &Palette) {
     if let Some(help) = &failure.help {
         let _ = writeln!(out, "  {} {help}", palette.strong.apply_to("help:"));
     }
+}
+
+/// A crash in plain text.
+pub(super) fn crash_text(crash: &Crash) -> String {
+    let mut out = format!("{} at {}: {}\n", crash.kind, seconds(crash.time), crash.line);
+    crash_words(&mut out, crash, &Palette::new(false));
+    out.trim_end().to_owned()
 }
 
 fn crash_words(out: &mut String, crash: &Crash, palette: &Palette) {

@@ -157,6 +157,12 @@ impl Attempt<'_> {
                 step: starts.borrow().partition_point(|start| *start < crash.time).max(1) - 1,
                 crash: Box::new(redact_crash(*crash, secrets)),
             }),
+            News::Remark { time, text } => teller.borrow_mut().tell(Event::Remark {
+                case: number,
+                on: on.clone(),
+                time,
+                text: printable(&secrets.redact(&text)),
+            }),
             News::Unity(test) => teller.borrow_mut().tell(Event::UnityTest {
                 case: number,
                 on: on.clone(),

@@ -158,6 +158,18 @@ pub enum Event {
         /// What is known about it.
         crash: Box<Crash>,
     },
+    /// Something has happened to the bench: an adapter has gone and is back, a board was reset again.
+    Remark {
+        /// The case.
+        case: usize,
+        /// Which of the case's boards, if not its own.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        on: BoardName,
+        /// When.
+        time: DeviceTime,
+        /// In words.
+        text: String,
+    },
     /// The board has run a test of the Unity framework, for the step `expect-unity`.
     UnityTest {
         /// The case.
@@ -242,6 +254,7 @@ impl Event {
             | Self::Image { case, .. }
             | Self::Pin { case, .. }
             | Self::Crash { case, .. }
+            | Self::Remark { case, .. }
             | Self::UnityTest { case, .. }
             | Self::StepFinished { case, .. }
             | Self::CaseFinished { case, .. } => Some(*case),
@@ -262,6 +275,7 @@ impl Event {
             | Self::Image { case, .. }
             | Self::Pin { case, .. }
             | Self::Crash { case, .. }
+            | Self::Remark { case, .. }
             | Self::UnityTest { case, .. }
             | Self::StepFinished { case, .. }
             | Self::CaseFinished { case, .. } => *case = number,
@@ -278,6 +292,11 @@ pub enum Reason {
     MissingCapabilities {
         /// What.
         missing: Vec<Capability>,
+    },
+    /// The target is a board of another kind.
+    OtherBoard {
+        /// Which, in words.
+        is: String,
     },
     /// The board does not have something.
     MissingParts {

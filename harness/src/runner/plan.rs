@@ -20,6 +20,8 @@ pub struct PlannedCase {
     pub missing: Vec<Capability>,
     /// Parts that it names and the board lacks; not empty means the same.
     pub missing_parts: Vec<String>,
+    /// Why the target cannot be a board that it needs; being so means the same.
+    pub other_board: Option<String>,
     /// Where it goes on from, instead of doing its first steps itself.
     pub fork: Option<Fork>,
 }
@@ -27,6 +29,9 @@ pub struct PlannedCase {
 impl PlannedCase {
     /// Why it is skipped, if it is.
     pub fn lacks(&self) -> Option<Reason> {
+        if let Some(is) = &self.other_board {
+            return Some(Reason::OtherBoard { is: is.clone() });
+        }
         if !self.missing.is_empty() {
             return Some(Reason::MissingCapabilities { missing: self.missing.clone() });
         }
@@ -70,7 +75,9 @@ impl Plan {
                     missing.map(str::to_owned).collect::<BTreeSet<_>>()
                 })
                 .collect();
-            PlannedCase { case, missing, missing_parts, fork: None }
+            let other_board =
+                case.boards().find_map(|(_, board)| targets.refuses(&board.profile.text));
+            PlannedCase { case, missing, missing_parts, other_board, fork: None }
         };
         Self { cases: cases.into_iter().map(planned).collect() }
     }

@@ -3,81 +3,20 @@
 //! A Unix socket with the board's name in the user's runtime folder. Each request is a line of JSON
 //! ([`Order`]) and gets a line of JSON back ([`Answer`]), with the device time at which it was done.
 
-use std::io::{self, BufRead, BufReader, Write};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
 
+use super::orders::{Answer, Order};
+use super::remote::Remote;
+
 /// A longer request is a mistake.
-const MAX_REQUEST: u64 = 4 << 10;
-/// Wall time that a client waits for an answer: longer than any button is held.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// What can be asked of a served board.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "order")]
-pub enum Order {
-    /// Hold a button down for so long, in nanoseconds of device time, and let it go.
-    Press {
-        /// `reset`, or a button of the board's profile.
-        button: String,
-        /// How long.
-        for_ns: u64,
-    },
-    /// Move the boot jumper.
-    BootMode {
-        /// Whether it pulls GPIO0 down.
-        download: bool,
-    },
-    /// Switch the power.
-    Power {
-        /// On or off.
-        on: bool,
-    },
-    /// Look at the level of a pin.
-    Pin {
-        /// GPIO number.
-        gpio: u8,
-    },
-    /// Put a level on a pin.
-    Drive {
-        /// GPIO number.
-        gpio: u8,
-        /// High or low; nothing lets go of it.
-        high: Option<bool>,
-    },
-    /// Read the whole flash.
-    Flash,
-    /// Only answer.
-    Status,
-}
-
-/// What a served board says to an order.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Answer {
-    /// Device time, in nanoseconds since the board was made.
-    pub device_time_ns: u64,
-    /// Whether the board has power.
-    pub powered: bool,
-    /// The process that serves it.
-    pub host_process: u32,
-    /// Why it was not done.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-    /// The level of the pin.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub high: Option<bool>,
-    /// The flash, in Base64.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub flash: Option<String>,
-}
+const MAX_REQUEST: u64 = 32 << 20;
 
 /// An order on its way to the machine, and where its answer goes.
 pub type Ordered = (Order, oneshot::Sender<Answer>);
@@ -129,8 +68,7 @@ impl Control {
     /// When a board of this name is being served already.
     pub fn open(name: &str) -> io::Result<Self> {
         let path = path_of(name)?;
-        if let Ok(answer) = ask(&path, &Order::Status) {
-            let holder = answer.host_process;
+        if let Some(holder) = holder(name) {
             let message = format!("a board named {name} is served by process {holder} already");
             return Err(io::Error::new(io::ErrorKind::AddrInUse, message));
         }
@@ -177,17 +115,8 @@ async fn answer(client: tokio::net::UnixStream, orders: Sender<Ordered>) -> Opti
     }
 }
 
-/// Asks the board whose socket is at `path`.
-///
-/// # Errors
-/// When no board answers there.
-pub fn ask(path: &Path, order: &Order) -> io::Result<Answer> {
-    let mut stream = UnixStream::connect(path)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    let mut text = serde_json::to_vec(order)?;
-    text.push(b'\n');
-    stream.write_all(&text)?;
-    let mut line = String::new();
-    BufReader::new(stream).read_line(&mut line)?;
-    Ok(serde_json::from_str(&line)?)
+/// The process that serves the board of this name, if one does.
+fn holder(name: &str) -> Option<u32> {
+    let answer = Remote::of(name).and_then(|mut remote| remote.order(&Order::Status));
+    answer.ok().map(|answer| answer.host_process)
 }

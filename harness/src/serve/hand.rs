@@ -5,8 +5,9 @@ use base64::engine::general_purpose::STANDARD;
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::oneshot;
 
-use super::control::{Answer, Order, Ordered};
+use super::control::Ordered;
 use super::machine::Served;
+use super::orders::{Answer, Order};
 use crate::targets::{BootMode, Button, Level, Power, TargetError};
 use crate::time::{DeviceTime, Span};
 
@@ -58,6 +59,12 @@ fn obey<T: Served + ?Sized>(target: &mut T, order: Order) -> Result<Answer, Targ
         Order::Power { on } => target.power(if on { Power::On } else { Power::Off })?,
         Order::Pin { gpio } => answer.high = Some(target.pin(gpio)? == Level::High),
         Order::Drive { gpio, high } => target.drive_pin(gpio, high.map(Level::from))?,
+        Order::Load { offset, bytes } => {
+            let bytes = STANDARD.decode(bytes).map_err(|_| TargetError::Cannot("read Base64"))?;
+            let mut change = |old: &mut [u8]| old.copy_from_slice(&bytes);
+            target.corrupt_flash(offset, bytes.len() as u32, &mut change)?;
+        }
+        Order::Disturb { what } => target.disturb(what)?,
         Order::Flash => answer.flash = Some(STANDARD.encode(target.flash())),
     }
     Ok(answer)

@@ -17,8 +17,10 @@ pub mod doors;
 mod hand;
 mod inbox;
 pub mod machine;
+pub mod orders;
 pub mod pacer;
 #[cfg(unix)]
 pub mod pty;
+pub mod remote;
 mod rfc2217;
 pub mod ring;

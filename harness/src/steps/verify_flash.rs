@@ -79,8 +79,13 @@ impl Step for VerifyFlash {
     fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError> {
         let mut verified = 0;
         for Segment { offset: at, bytes: wanted } in pieces(session, &self.image, self.at)? {
+            if session.target().flash_holds(at, &wanted)? {
+                verified += wanted.len();
+                continue;
+            }
+            let (at, wanted) = first_difference(session, at, &wanted)?;
             let seen = session.target().read_flash(at, wanted.len() as u32)?;
-            if let Some((at, [wanted, seen])) = difference(at, &wanted, &seen) {
+            if let Some((at, [wanted, seen])) = difference(at, wanted, &seen) {
                 let what = format!("the flash differs from {} at {at:#x}", self.image);
                 return Err(StepError::failed(Failure {
                     expected: Some(wanted),
@@ -92,6 +97,23 @@ impl Step for VerifyFlash {
         }
         Ok(Evidence::note(format!("{verified} bytes")))
     }
+}
+
+/// A piece with the first difference: where reading takes long, comparing is all the faster.
+fn first_difference<'w>(
+    session: &mut Session<'_>,
+    mut at: u32,
+    mut wanted: &'w [u8],
+) -> Result<(u32, &'w [u8]), StepError> {
+    const SMALL: usize = 256;
+    while wanted.len() > SMALL {
+        let (first, second) = wanted.split_at(wanted.len() / 2);
+        match session.target().flash_holds(at, first)? {
+            true => (at, wanted) = (at + first.len() as u32, second),
+            false => wanted = first,
+        }
+    }
+    Ok((at, wanted))
 }
 
 #[cfg(test)]

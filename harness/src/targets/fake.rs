@@ -288,7 +288,7 @@ impl Target for FakeTarget {
                 self.levels.insert(*gpio, *level);
             }
             TargetEvent::PowerLost { .. } => self.powered = false,
-            TargetEvent::Serial { .. } => {}
+            TargetEvent::Serial { .. } | TargetEvent::Remark { .. } => {}
         }
         Ok(vec![event])
     }

@@ -4,6 +4,7 @@
 //! not list in its [`Capability`] set, and the plan is checked against that before anything starts.
 
 mod adapter;
+pub mod board;
 pub mod emulated;
 pub mod fake;
 mod standing;
@@ -13,7 +14,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use standing::Core;
 
@@ -101,6 +102,15 @@ impl fmt::Display for Port {
     }
 }
 
+impl<'de> Deserialize<'de> for Port {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let known = Self::NAMES.into_iter().find(|(known, _)| *known == name);
+        let unknown = || serde::de::Error::custom(format!("there is no port `{name}`"));
+        known.map(|(_, port)| port).ok_or_else(unknown)
+    }
+}
+
 impl JsonSchema for Port {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "Port".into()
@@ -183,7 +193,8 @@ impl fmt::Display for Level {
 }
 
 /// What the flash chip can be told to do to its array.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum FlashOperation {
     /// An erase of a sector, a block or the chip.
     Erase,
@@ -201,7 +212,8 @@ impl fmt::Display for FlashOperation {
 }
 
 /// Something that goes wrong on purpose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Disturbance {
     /// Power fails in the middle of an operation of the flash chip that is still to come.
     PowerCut {
@@ -247,13 +259,23 @@ pub enum TargetEvent {
         /// When.
         time: DeviceTime,
     },
+    /// Something has happened to the bench that the person should know.
+    Remark {
+        /// When.
+        time: DeviceTime,
+        /// In words.
+        text: String,
+    },
 }
 
 impl TargetEvent {
     /// When it happened.
     pub fn time(&self) -> DeviceTime {
         match self {
-            Self::Serial { time, .. } | Self::Pin { time, .. } | Self::PowerLost { time } => *time,
+            Self::Serial { time, .. }
+            | Self::Pin { time, .. }
+            | Self::PowerLost { time }
+            | Self::Remark { time, .. } => *time,
         }
     }
 }
@@ -305,6 +327,9 @@ pub enum TargetError {
     /// The machine met something that it cannot go on from and that is not the firmware's fault.
     #[error("the target stopped: {0}")]
     Stopped(String),
+    /// The bench is in trouble: an adapter, a lock, the supply, another board than was meant.
+    #[error("{0}")]
+    Bench(String),
     /// The board could not be made.
     #[error("the target cannot be opened: {0}")]
     CannotOpen(String),
@@ -422,6 +447,14 @@ pub trait Target: Send {
     /// Trouble with the target, or a range beyond the chip.
     fn read_flash(&mut self, _offset: u32, _length: u32) -> Result<Vec<u8>, TargetError> {
         Err(TargetError::Cannot("read the flash"))
+    }
+
+    /// Whether the flash holds these bytes; the chip must be waiting for a download.
+    ///
+    /// # Errors
+    /// As for [`Target::read_flash`].
+    fn flash_holds(&mut self, offset: u32, bytes: &[u8]) -> Result<bool, TargetError> {
+        Ok(self.read_flash(offset, bytes.len() as u32)? == bytes)
     }
 
     /// Changes flash bytes from outside, whatever the chip is doing: a fault, not a way to flash.
@@ -556,6 +589,11 @@ pub trait TargetSource: Sync {
     /// The parts of a board that a scenario can name: its buttons, and `esp` for the chip with its
     /// pins.
     fn parts(&self, board: &str) -> Vec<String>;
+
+    /// Why no target can be a board of this profile although it is known, if that is so.
+    fn refuses(&self, _profile: &str) -> Option<String> {
+        None
+    }
 
     /// A target, powered off.
     ///

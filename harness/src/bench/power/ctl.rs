@@ -6,6 +6,8 @@ use serde::Deserialize;
 
 use super::PowerSwitch;
 use super::error::{PowerError, PowerTrouble, word};
+use crate::serve::orders::Order;
+use crate::serve::remote::{Remote, RemoteError};
 use crate::targets::Power;
 
 pub(super) const NAME: &str = "ctl";
@@ -42,40 +44,26 @@ impl fmt::Display for ServedName {
 
 impl PowerSwitch for Ctl {
     fn switch(&mut self, power: Power) -> Result<(), PowerError> {
-        switch(&self.name.0, power).map_err(|trouble| {
+        switch(Remote::of(&self.name.0), power).map_err(|trouble| {
             trouble.of(NAME, format!("`benchrig ctl {} power {}`", self.name, word(power)))
         })
     }
 }
 
-#[cfg(unix)]
-fn switch(name: &str, power: Power) -> Result<(), PowerTrouble> {
-    let path = crate::serve::control::path_of(name).map_err(PowerTrouble::Socket)?;
-    at(&path, name, power)
+fn switch(board: Result<Remote, RemoteError>, power: Power) -> Result<(), PowerTrouble> {
+    let answer = board?.order(&Order::Power { on: power == Power::On })?;
+    let is = if answer.powered { Power::On } else { Power::Off };
+    if is == power { Ok(()) } else { Err(PowerTrouble::Remains(is)) }
 }
 
-#[cfg(unix)]
-fn at(path: &std::path::Path, name: &str, power: Power) -> Result<(), PowerTrouble> {
-    use std::io::ErrorKind::{ConnectionRefused, NotFound};
-
-    use crate::serve::control::{Order, ask};
-
-    let answer = ask(path, &Order::Power { on: power == Power::On });
-    let answer = answer.map_err(|error| match error.kind() {
-        NotFound | ConnectionRefused => PowerTrouble::NotServed(name.to_owned()),
-        _ => PowerTrouble::Socket(error),
-    })?;
-    match (answer.error, answer.powered, power) {
-        (Some(error), ..) => Err(PowerTrouble::Refused(error)),
-        (None, true, Power::On) | (None, false, Power::Off) => Ok(()),
-        (None, true, Power::Off) => Err(PowerTrouble::Remains(Power::On)),
-        (None, false, Power::On) => Err(PowerTrouble::Remains(Power::Off)),
+impl From<RemoteError> for PowerTrouble {
+    fn from(error: RemoteError) -> Self {
+        match error {
+            RemoteError::NotServed(name) => Self::NotServed(name),
+            RemoteError::Silent { source, .. } => Self::Socket(source),
+            RemoteError::Refused(why) => Self::Refused(why),
+        }
     }
-}
-
-#[cfg(not(unix))]
-fn switch(_name: &str, _power: Power) -> Result<(), PowerTrouble> {
-    Err(PowerTrouble::NotHere)
 }
 
 #[cfg(all(test, unix))]
@@ -86,7 +74,7 @@ mod tests {
     use std::thread::JoinHandle;
 
     use super::*;
-    use crate::serve::control::{Answer, Order};
+    use crate::serve::orders::Answer;
 
     /// A served board that answers one order.
     fn served(answer: Answer) -> (tempfile::TempDir, PathBuf, JoinHandle<Order>) {
@@ -108,7 +96,7 @@ mod tests {
     fn a_served_board_is_ordered_and_its_answer_read() {
         for (power, powered) in [(Power::On, true), (Power::Off, false)] {
             let (_folder, path, board) = served(Answer { powered, ..Answer::default() });
-            at(&path, "desk", power).expect("it works");
+            switch(Remote::at("desk", &path), power).expect("it works");
             assert_eq!(board.join().expect("an order"), Order::Power { on: powered });
         }
     }
@@ -118,17 +106,19 @@ mod tests {
         let refusal =
             Answer { error: Some("not now".to_owned()), powered: true, ..Answer::default() };
         let (_folder, path, _board) = served(refusal);
-        let trouble = at(&path, "desk", Power::On).expect_err("it refuses").to_string();
+        let trouble =
+            switch(Remote::at("desk", &path), Power::On).expect_err("it refuses").to_string();
         assert_eq!(trouble, "the board refuses: not now");
         let (_folder, path, _board) = served(Answer::default());
-        let trouble = at(&path, "desk", Power::On).expect_err("it stays off");
+        let trouble = switch(Remote::at("desk", &path), Power::On).expect_err("it stays off");
         assert!(matches!(trouble, PowerTrouble::Remains(Power::Off)), "{trouble}");
     }
 
     #[test]
     fn a_board_that_is_not_served_is_named_with_how_to_serve_it() {
         let folder = tempfile::tempdir().expect("a folder");
-        let trouble = at(&folder.path().join("desk.sock"), "desk", Power::On).expect_err("nobody");
+        let trouble = switch(Remote::at("desk", &folder.path().join("desk.sock")), Power::On)
+            .expect_err("nobody");
         let error = trouble.of(NAME, "`benchrig ctl desk power on`").to_string();
         assert_eq!(
             error,

@@ -178,6 +178,7 @@ fn reason(why: &Reason, shown: &Try, id: &str) -> Markup {
             let missing: Vec<_> = missing.iter().map(ToString::to_string).collect();
             html! { p.what { "The target cannot do: " (missing.join(", ")) } }
         }
+        Reason::OtherBoard { is } => html! { p.what { (is) } },
         Reason::MissingParts { parts } => {
             html! { p.what { "The board has no: " (parts.join(", ")) } }
         }
@@ -294,7 +295,7 @@ fn hits(shown: &Try) -> Vec<Hit> {
         let Some(met) = met(record) else { continue };
         let is_it = |entry: &Entry| match entry {
             Entry::Line { time, text, .. } => *time >= met.time && met.is_in(text),
-            Entry::Step(_) | Entry::Crash(_) => false,
+            Entry::Step(_) | Entry::Crash(_) | Entry::Remark { .. } => false,
         };
         // Expectations read on; those of another port may lie before.
         let later = shown.entries[from..].iter().position(is_it).map(|at| from + at);
@@ -338,7 +339,7 @@ fn course(shown: &Try, id: &str, hits: &[Hit]) -> Markup {
         .enumerate()
         .filter_map(|(at, entry)| match entry {
             Entry::Step(step) => Some((at, *step)),
-            Entry::Line { .. } | Entry::Crash(_) => None,
+            _ => None,
         })
         .collect();
     let before = starts.first().map_or(shown.entries.len(), |(at, _)| *at);
@@ -399,6 +400,9 @@ fn lines(shown: &Try, id: &str, hits: &[Hit], from: usize, to: usize) -> Markup 
                     }
                     Entry::Crash(crash) => p.crash.mild[!crash.kind.is_fatal()] {
                         (crash.kind) ", at " (seconds_of(crash.time)) " s: " (crash.line)
+                    },
+                    Entry::Remark { time, text } => p.crash.mild {
+                        "bench, at " (seconds_of(*time)) " s: " (text)
                     },
                     Entry::Step(_) => {}
                 }

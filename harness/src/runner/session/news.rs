@@ -38,6 +38,13 @@ pub enum News {
     Crash(Box<Crash>),
     /// The board has run a test of the Unity framework.
     Unity(UnityTest),
+    /// Something has happened to the bench.
+    Remark {
+        /// When.
+        time: DeviceTime,
+        /// In words.
+        text: String,
+    },
     /// Device time went on.
     Time(DeviceTime),
 }
@@ -47,7 +54,10 @@ impl News {
     pub fn time(&self) -> Option<DeviceTime> {
         match self {
             Self::Progress { .. } => None,
-            Self::Line { time, .. } | Self::Pin { time, .. } | Self::Time(time) => Some(*time),
+            Self::Line { time, .. }
+            | Self::Pin { time, .. }
+            | Self::Remark { time, .. }
+            | Self::Time(time) => Some(*time),
             Self::Crash(crash) => Some(crash.time),
             Self::Unity(test) => Some(test.time),
         }

@@ -280,6 +280,9 @@ impl Session<'_> {
                             self.tell(News::Pin { gpio, time, level });
                         }
                         TargetEvent::PowerLost { time } => self.state.power_lost = Some(time),
+                        TargetEvent::Remark { time, text } => {
+                            self.tell(News::Remark { time, text });
+                        }
                     }
                 }
                 return Ok(advance);

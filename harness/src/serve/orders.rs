@@ -1,0 +1,76 @@
+//! What a served board can be asked over its control socket, and what it says to that.
+
+use serde::{Deserialize, Serialize};
+
+use crate::targets::Disturbance;
+
+/// What can be asked of a served board.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "order")]
+pub enum Order {
+    /// Hold a button down for so long, in nanoseconds of device time, and let it go.
+    Press {
+        /// `reset`, or a button of the board's profile.
+        button: String,
+        /// How long.
+        for_ns: u64,
+    },
+    /// Move the boot jumper.
+    BootMode {
+        /// Whether it pulls GPIO0 down.
+        download: bool,
+    },
+    /// Switch the power.
+    Power {
+        /// On or off.
+        on: bool,
+    },
+    /// Look at the level of a pin.
+    Pin {
+        /// GPIO number.
+        gpio: u8,
+    },
+    /// Put a level on a pin.
+    Drive {
+        /// GPIO number.
+        gpio: u8,
+        /// High or low; nothing lets go of it.
+        high: Option<bool>,
+    },
+    /// Read the whole flash.
+    Flash,
+    /// Change bytes of the flash from outside, whatever the chip is doing.
+    Load {
+        /// Flash address.
+        offset: u32,
+        /// The bytes, in Base64.
+        bytes: String,
+    },
+    /// Let something go wrong.
+    Disturb {
+        /// What.
+        what: Disturbance,
+    },
+    /// Only answer.
+    Status,
+}
+
+/// What a served board says to an order.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Answer {
+    /// Device time, in nanoseconds since the board was made.
+    pub device_time_ns: u64,
+    /// Whether the board has power.
+    pub powered: bool,
+    /// The process that serves it.
+    pub host_process: u32,
+    /// Why it was not done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The level of the pin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub high: Option<bool>,
+    /// The flash, in Base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flash: Option<String>,
+}
