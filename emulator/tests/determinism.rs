@@ -5,7 +5,8 @@ mod common;
 
 use common::{Program, Random, State, after, assert_same, flash, run_to, state, word};
 use esp32_emulator::peripherals::CoreId;
-use esp32_emulator::soc::{ChipConfig, Esp32};
+use esp32_emulator::soc::debugger::{Held, Watched, Watchpoint};
+use esp32_emulator::soc::{ChipConfig, Esp32, Stopped};
 use esp32_emulator::time::Instant;
 
 const COUNTER: u32 = 0x3ffb_0004;
@@ -265,6 +266,66 @@ fn the_host_may_stop_the_chip_at_any_time() {
             }
         });
         assert_equal(&states, &reference, &format!("at most {longest} cycles at a time"));
+    }
+}
+
+/// Runs to `end` under a debugger, which lets the chip go on whenever it is held, now and then by
+/// single steps of one core. How often it was held for each reason.
+fn run_held(chip: &mut Esp32, end: Instant, random: &mut Random, counts: &mut [u32; 5]) {
+    loop {
+        match chip.run_until(end) {
+            Stopped::Deadline => return,
+            Stopped::Output => (0..3).for_each(|port| while chip.take_output(port).is_some() {}),
+            Stopped::Held(held) => {
+                counts[match held {
+                    Held::Asked => 0,
+                    Held::Step(_) => 1,
+                    Held::Breakpoint(_) => 2,
+                    Held::Watchpoint { .. } => 3,
+                    Held::BreakInstruction(_) => 4,
+                }] += 1;
+                let now = chip.now();
+                assert_eq!(chip.run_until(Instant::MAX), Stopped::Held(held));
+                assert_eq!(chip.now(), now, "no time passes");
+                let cores = [None, Some(CoreId::Pro), Some(CoreId::App), None];
+                chip.go_on(cores[random.below(4) as usize]);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_debugger_that_holds_the_chip_and_lets_it_go_on_changes_nothing() {
+    let program = Program::new(TWO_CORES);
+    let reference = reference(&program);
+    for seed in 1..6 {
+        let mut random = Random::new(seed);
+        let mut chip = chip(&program, [1, 7, 64][seed as usize % 3], true);
+        for label in ["critical", "try", "worked", "user", "level3", "meet", "last", "no_sleep"] {
+            chip.set_breakpoint(program.symbol(label), true);
+        }
+        // The lock by every access, the counter by stores, the interrupts' counts by loads.
+        for (address, kind) in [
+            (COUNTER - 4, Watched::Accesses),
+            (COUNTER, Watched::Stores),
+            (0x3ffb_0808, Watched::Loads),
+        ] {
+            chip.set_watchpoint(Watchpoint { address, length: 4, kind }, true);
+        }
+        let mut counts = [0; 5];
+        let mut advances = 0;
+        let states = run(chip, |chip, end| {
+            advances += 1;
+            if advances % 5 == 0 {
+                chip.hold();
+            }
+            run_held(chip, end, &mut random, &mut counts);
+        });
+        assert_equal(&states, &reference, &format!("seed {seed}"));
+        let [asked, steps, breakpoints, watchpoints, breaks] = counts;
+        assert!(asked >= 4 && steps > 1_000 && breakpoints > 1_000, "{counts:?}");
+        assert!(watchpoints > 1_000 && breaks == 0, "{counts:?}");
     }
 }
 

@@ -36,6 +36,7 @@ use crate::peripherals::gpio::PINS;
 use crate::peripherals::uart::Symbol;
 pub use crate::soc::Edge;
 use crate::soc::access_log::Access;
+use crate::soc::debugger::Held;
 use crate::soc::{ChipConfig, Esp32, Halt, RomChoice, Stopped};
 use crate::time::{Hertz, Instant};
 
@@ -88,6 +89,8 @@ pub enum Outcome {
     Edge,
     /// The flash operation at which power was to be cut has come; the board is off.
     PowerCut,
+    /// The host's debugger holds the chip.
+    Held(Held),
     /// Firmware needs something that the emulator does not have.
     Halted(Halt),
 }
@@ -156,6 +159,11 @@ impl Board {
     /// The chip.
     pub fn chip(&self) -> &Esp32 {
         &self.chip
+    }
+
+    /// The chip, for a debugger.
+    pub fn chip_mut(&mut self) -> &mut Esp32 {
+        &mut self.chip
     }
 
     /// Device time; it passes while the board is off, too.
@@ -382,6 +390,7 @@ impl Board {
             self.collect();
             match stopped {
                 Stopped::Halted(halt) => return Outcome::Halted(halt),
+                Stopped::Held(held) => return self.news().unwrap_or(Outcome::Held(held)),
                 Stopped::PowerCut => {
                     self.power_off();
                     return Outcome::PowerCut;

@@ -8,6 +8,7 @@
 //! page cannot find stale ones; a small direct-mapped table per core finds them by address alone
 //! and is emptied whenever mapping or code change.
 
+use std::collections::BTreeSet;
 use std::collections::hash_map::Entry;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -85,11 +86,15 @@ pub(super) struct Block {
     pub len: u8,
     /// Length of the code in bytes.
     pub bytes: u8,
-    /// Register quads that the operations up to the first ENTRY use.
+    /// Register quads that the operations up to the first ENTRY use, and [`STOPS`].
     pub quads: u8,
     /// The block may be a polling loop: it has no stores and reads no counter.
     pub may_spin: bool,
 }
+
+/// Set in [`Block::quads`] when somebody wants to stop before the block. It makes them more than
+/// any window has free, so that code without such places pays nothing for the question.
+pub(super) const STOPS: u8 = 0x80;
 
 /// A block depends on the bytes from `physical` on: its code, or a literal that it has folded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +109,8 @@ const NOWHERE: u32 = u32::MAX;
 
 const EMPTY: Block = Block { pc: NOWHERE, first: 0, len: 0, bytes: 0, quads: 0, may_spin: false };
 
-/// The code cache of a machine. Cloning gives an empty one: it is derived state.
+/// The code cache of a machine. Cloning gives an empty one, with the same stops: it is derived
+/// state.
 #[derive(Debug)]
 pub struct CodeCache {
     ops: Vec<Op>,
@@ -115,11 +121,29 @@ pub struct CodeCache {
     loop_ends: FxHashSet<u32>,
     jumps: Vec<Box<[Block; JUMP_ENTRIES]>>,
     max_block: usize,
+    stops: Stops,
+}
+
+/// Addresses before which a block ends, so that a core can stop there.
+#[derive(Debug, Clone)]
+struct Stops {
+    /// Instruction breakpoints of each core's debug option.
+    of_cores: Vec<[Option<u32>; 2]>,
+    /// Breakpoints of the host's debugger.
+    of_debugger: BTreeSet<u32>,
+}
+
+impl Stops {
+    fn contains(&self, address: u32) -> bool {
+        self.of_debugger.contains(&address)
+            || self.of_cores.iter().flatten().any(|&stop| stop == Some(address))
+    }
 }
 
 impl Clone for CodeCache {
     fn clone(&self) -> Self {
-        Self::new(self.jumps.len(), self.max_block)
+        let fresh = Self::new(self.jumps.len(), self.max_block);
+        Self { stops: self.stops.clone(), ..fresh }
     }
 }
 
@@ -135,7 +159,36 @@ impl CodeCache {
             loop_ends: FxHashSet::default(),
             jumps: vec![Box::new([EMPTY; JUMP_ENTRIES]); cores],
             max_block: max_block.clamp(1, MAX_BLOCK),
+            stops: Stops { of_cores: vec![[None; 2]; cores], of_debugger: BTreeSet::new() },
         }
+    }
+
+    /// One instruction at `pc`, as a block that nobody keeps.
+    pub(super) fn single<B: Bus>(core: usize, pc: u32, bytes: &[u8], bus: &mut B) -> (Self, Block) {
+        let mut cache = Self::new(0, 1);
+        let block = cache.build(core, pc, bytes, bus, None);
+        (cache, block)
+    }
+
+    /// The instruction breakpoints of `core` are at these addresses.
+    pub(super) fn set_core_stops(&mut self, core: usize, stops: [Option<u32>; 2]) {
+        if self.stops.of_cores.get(core).is_some_and(|old| *old != stops) {
+            self.stops.of_cores[core] = stops;
+            self.clear();
+        }
+    }
+
+    /// The host's debugger has breakpoints at these addresses.
+    pub fn set_breakpoints(&mut self, breakpoints: &BTreeSet<u32>) {
+        if self.stops.of_debugger != *breakpoints {
+            self.stops.of_debugger.clone_from(breakpoints);
+            self.clear();
+        }
+    }
+
+    /// Whether the host's debugger has a breakpoint at `address`.
+    pub(super) fn has_breakpoint(&self, address: u32) -> bool {
+        self.stops.of_debugger.contains(&address)
     }
 
     /// The mapping of code has changed for `core`.
@@ -196,7 +249,7 @@ impl CodeCache {
         let block = match self.blocks.entry(key) {
             Entry::Occupied(entry) => *entry.get(),
             Entry::Vacant(_) => {
-                let block = self.build(core, pc, &buffer[..fetched.length], bus, key);
+                let block = self.build(core, pc, &buffer[..fetched.length], bus, Some(key));
                 if fetched.straddles {
                     return Ok(block);
                 }
@@ -214,7 +267,7 @@ impl CodeCache {
         pc: u32,
         bytes: &[u8],
         bus: &mut B,
-        key: (u32, u32),
+        key: Option<(u32, u32)>,
     ) -> Block {
         let first = self.ops.len();
         let mut block =
@@ -249,6 +302,7 @@ impl CodeCache {
                 || at >= bytes.len()
                 || at > usize::from(u8::MAX) - 3
                 || self.loop_ends.contains(&pc.wrapping_add(at as u32))
+                || self.stops.contains(pc.wrapping_add(at as u32))
             {
                 break;
             }
@@ -258,7 +312,12 @@ impl CodeCache {
         self.ops.push(Op { opcode: Opcode::Illegal, r: zero, s: zero, t: zero, imm: 0 });
         self.offsets.push(at as u8);
         block.bytes = at as u8;
-        self.track(key, key.1, at as u32, bus);
+        if self.stops.contains(pc) {
+            block.quads |= STOPS;
+        }
+        if let Some(key) = key {
+            self.track(key, key.1, at as u32, bus);
+        }
         block
     }
 
@@ -268,7 +327,7 @@ impl CodeCache {
         pc: u32,
         core: usize,
         bus: &mut B,
-        key: (u32, u32),
+        key: Option<(u32, u32)>,
     ) -> Op {
         let Instruction { opcode, r, s, t, imm, .. } = instruction;
         let [r, s, t] = [r, s, t].map(Field::new);
@@ -281,7 +340,9 @@ impl CodeCache {
                 let address = (pc.wrapping_add(3) & !3).wrapping_add(imm as u32);
                 op.imm = address;
                 op.r = Field::N0;
-                if let Some((value, physical)) = bus.literal(core, address) {
+                if let Some(key) = key
+                    && let Some((value, physical)) = bus.literal(core, address)
+                {
                     (op.imm, op.r) = (value, Field::N1);
                     self.track(key, physical, 4, bus);
                 }

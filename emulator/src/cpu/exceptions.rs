@@ -51,8 +51,8 @@ pub struct Fault {
 }
 
 /// Offsets from VECBASE.
-mod vector {
-    pub(super) const DEBUG: u32 = 0x280;
+pub(super) mod vector {
+    pub(in crate::cpu) const DEBUG: u32 = 0x280;
     pub(super) const KERNEL: u32 = 0x300;
     pub(super) const USER: u32 = 0x340;
     pub(super) const DOUBLE: u32 = 0x3c0;
@@ -71,6 +71,7 @@ pub mod debugcause {
     pub const DBREAK: u32 = 1 << 2;
     pub const BREAK: u32 = 1 << 3;
     pub const BREAKN: u32 = 1 << 4;
+    pub const INTERRUPT: u32 = 1 << 5;
     /// Number of the DBREAK register that matched.
     pub const DBNUM_SHIFT: u32 = 8;
 }
@@ -102,24 +103,12 @@ impl Cpu {
         self.raise(fault.cause, pc);
     }
 
-    /// Takes a debug exception at `pc`. The caller has checked that PS.INTLEVEL is below
-    /// [`DEBUG_LEVEL`].
-    pub(super) fn raise_debug(&mut self, cause: u32, pc: u32) {
-        self.debugcause = cause;
-        self.enter_level(DEBUG_LEVEL, vector::DEBUG, pc);
-    }
-
-    /// Takes the debug exception of data watchpoint `n` at `pc`.
-    pub(super) fn raise_watch(&mut self, n: u8, pc: u32) {
-        self.raise_debug(debugcause::DBREAK | u32::from(n) << debugcause::DBNUM_SHIFT, pc);
-    }
-
     /// Takes a high-priority interrupt (`level` 2 to 7) at the current PC.
     pub(super) fn enter_interrupt(&mut self, level: u32) {
         self.enter_level(level, vector::interrupt(level), self.pc);
     }
 
-    fn enter_level(&mut self, level: u32, vector: u32, pc: u32) {
+    pub(super) fn enter_level(&mut self, level: u32, vector: u32, pc: u32) {
         self.epc[level as usize] = pc;
         self.eps[level as usize] = self.ps;
         self.set_ps((self.ps & !ps::INTLEVEL) | ps::EXCM | level);

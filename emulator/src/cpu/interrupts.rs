@@ -66,6 +66,9 @@ impl Cpu {
 
     /// The highest level that is pending and not masked, if any.
     pub(super) fn pending_level(&self) -> Option<u32> {
+        if self.ocd.stopped {
+            return None;
+        }
         let masked_below = self.current_level();
         let pending = self.interrupt() & (self.intenable | NMI) & ABOVE[masked_below as usize];
         if pending == 0 {

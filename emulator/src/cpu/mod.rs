@@ -11,6 +11,7 @@
 pub mod assembler;
 mod bus;
 pub mod code;
+mod debug;
 pub mod decode;
 pub mod exceptions;
 mod execute;
@@ -24,6 +25,7 @@ mod special_registers;
 mod windows;
 
 pub use bus::{Bus, Fetched, Loaded, MAX_FETCH, RegionSide, Stored};
+pub use debug::NotExecuted;
 pub use execute::Stop;
 
 use registers::ps;
@@ -92,11 +94,17 @@ pub struct Cpu {
     waiting: bool,
     /// Interrupts, timers or debug state must be looked at before the next instruction.
     attention: bool,
-    /// IBREAK or ICOUNT are armed: instructions are looked at one by one.
-    single_step: bool,
+    /// On-chip debug.
+    ocd: debug::Ocd,
+    /// The code cache has not been told where instruction breakpoints are.
+    ibreaks_changed: bool,
     /// The bus has been told of no watchpoints, because the debug level masks them.
     watchpoints_asleep: bool,
     last_access: Option<u32>,
+    /// The host's debugger takes BREAK instructions.
+    host_takes_breaks: bool,
+    /// Cycle and address at which the host's debugger has seen its breakpoint already.
+    passed: Option<(u64, u32)>,
     /// Polling loops that only wait for somebody else pass without being executed. Changes nothing
     /// but speed.
     pub skip_polling_loops: bool,
@@ -168,9 +176,12 @@ impl Cpu {
             next_timer: u64::MAX,
             waiting: false,
             attention: true,
-            single_step: false,
+            ocd: debug::Ocd::default(),
+            ibreaks_changed: true,
             watchpoints_asleep: false,
             last_access: None,
+            host_takes_breaks: false,
+            passed: None,
             skip_polling_loops: true,
             events: 0,
             owed: 0,
@@ -182,12 +193,14 @@ impl Cpu {
         cpu
     }
 
-    /// Reset at the current cycle: everything but the cycle number, the external lines and what
-    /// the host has chosen or looks at.
+    /// Reset at the current cycle: everything but the cycle number, the external lines, what the
+    /// debug module asks for, and what the host has chosen or looks at.
     pub fn reset(&mut self) {
         let old = std::mem::replace(self, Self::new(self.index));
         self.cycle = old.cycle;
         self.external = old.external;
+        self.ocd = debug::Ocd { stopped: false, ..old.ocd };
+        self.host_takes_breaks = old.host_takes_breaks;
         self.skip_polling_loops = old.skip_polling_loops;
         self.events = old.events;
         self.idle = old.idle;
@@ -293,9 +306,10 @@ impl Cpu {
         self.waiting
     }
 
-    /// The core is in WAITI and no interrupt ends that at once.
+    /// The core is in WAITI, or stopped, and no interrupt ends that at once.
     pub fn is_idle(&self) -> bool {
-        self.waiting && self.pending_level().is_none()
+        self.ocd.stopped
+            || self.waiting && !self.debug_interrupt_is_due() && self.pending_level().is_none()
     }
 
     /// Lets `cycles` pass for the instruction at hand; what lies behind `end` passes later, before

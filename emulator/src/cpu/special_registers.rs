@@ -2,7 +2,7 @@
 //!
 //! Source: Xtensa ISA Reference Manual, chapter "Special Registers"; the configuration words are
 //! those of the ESP32 (Technical Reference Manual; read on silicon by many debuggers).
-//! Not modelled: MEMCTL, ATOMCTL, DDR and MMID keep what is written and nothing follows.
+//! Not modelled: MEMCTL, ATOMCTL and MMID keep what is written and nothing follows.
 
 use super::Cpu;
 use super::bus::Bus;
@@ -90,12 +90,15 @@ impl Cpu {
             }
             sr::IBREAKENABLE => {
                 self.ibreakenable = value & 3;
-                self.update_single_step();
+                self.move_ibreaks();
             }
             sr::MEMCTL => self.memctl = value,
             sr::ATOMCTL => self.atomctl = value,
             sr::DDR => self.ddr = value,
-            sr::IBREAKA0..=sr::IBREAKA1 => self.ibreaka[usize::from(n - sr::IBREAKA0)] = value,
+            sr::IBREAKA0..=sr::IBREAKA1 => {
+                self.ibreaka[usize::from(n - sr::IBREAKA0)] = value;
+                self.move_ibreaks();
+            }
             sr::DBREAKA0..=sr::DBREAKA1 => {
                 self.dbreaka[usize::from(n - sr::DBREAKA0)] = value;
                 self.announce_watchpoints(bus);
@@ -122,7 +125,6 @@ impl Cpu {
             sr::ICOUNT => self.icount = value,
             sr::ICOUNTLEVEL => {
                 self.icountlevel = value & 0xf;
-                self.update_single_step();
             }
             sr::EXCVADDR => self.excvaddr = value,
             sr::CCOMPARE0..=sr::CCOMPARE2 => {
@@ -166,14 +168,5 @@ impl Cpu {
             _ => return false,
         }
         true
-    }
-
-    pub(super) fn announce_watchpoints<B: Bus>(&self, bus: &mut B) {
-        let both = [0, 1].map(|n| (self.dbreaka[n], self.dbreakc[n]));
-        bus.set_watchpoints(self.index, both);
-    }
-
-    fn update_single_step(&mut self) {
-        self.single_step = self.ibreakenable != 0 || self.icountlevel != 0;
     }
 }

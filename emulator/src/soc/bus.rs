@@ -7,6 +7,7 @@
 //! Not modelled: cache misses and their time; the write-back of PSRAM lines is immediate.
 
 use super::clock::CycleClock;
+use super::debugger::{Watch, Watched};
 use super::devices::{Devices, Id, Touched};
 use super::memory::{Cell, Memory, ROM, ROM_LEN};
 use super::signals::{self, Edge, Signals};
@@ -79,6 +80,8 @@ pub(super) struct System {
     regions: [[[u8; 8]; 2]; 2],
     watchpoints: [[(u32, u32); 2]; 2],
     watching_loads: bool,
+    /// Watchpoints of the host's debugger.
+    pub(super) watch: Watch,
     /// Changed code, to be dropped from the code cache.
     pub(super) dirty: Vec<(u32, u32)>,
     /// The mapping of code changed, by core.
@@ -125,6 +128,7 @@ impl System {
             regions: [[[ALL_ACCESS; 8]; 2]; 2],
             watchpoints: [[(0, 0); 2]; 2],
             watching_loads: false,
+            watch: Watch::default(),
             dirty: Vec::new(),
             remapped: [true; 2],
             lines: [0; 2],
@@ -292,11 +296,17 @@ impl System {
         if let Some(n) = self.watchpoint(core, address, N, dbreakc::LOAD) {
             return Loaded::Watch(n);
         }
+        let watched =
+            self.watching_loads && self.watch.look(core, address, N as u32, Watched::Loads);
         if Devices::is_register(address) {
-            return self.load_register(core, address, N as u32, cycle);
+            return match self.load_register(core, address, N as u32, cycle) {
+                Loaded::Value(value) if watched => Loaded::Resync(value),
+                loaded => loaded,
+            };
         }
         let mut bytes = [0; N];
         match self.peek(core, address, &mut bytes) {
+            Ok(()) if watched => Loaded::Resync(word_from(bytes)),
             Ok(()) => Loaded::Value(word_from(bytes)),
             Err(cause) => Loaded::Fault(Fault { cause, vaddr: address }),
         }
@@ -345,11 +355,15 @@ impl System {
         if let Some(n) = self.watchpoint(core, address, bytes.len(), dbreakc::STORE) {
             return Stored::Watch(n);
         }
+        let watched = self.watch.look(core, address, bytes.len() as u32, Watched::Stores);
         if Devices::is_register(address) {
-            return self.store_register(core, address, bytes, cycle);
+            return match self.store_register(core, address, bytes, cycle) {
+                Stored::Done if watched => Stored::Resync,
+                stored => stored,
+            };
         }
         match self.poke(core, address, bytes) {
-            Ok(()) if self.dirty.is_empty() => Stored::Done,
+            Ok(()) if self.dirty.is_empty() && !watched => Stored::Done,
             Ok(()) => Stored::Resync,
             Err(cause) => Stored::Fault(Fault { cause, vaddr: address }),
         }
@@ -904,16 +918,7 @@ impl Bus for System {
 
     fn set_watchpoints(&mut self, core: usize, watchpoints: [(u32, u32); 2]) {
         self.watchpoints[core] = watchpoints;
-        let all = self.watchpoints.iter().flatten();
-        self.watching_loads = all.clone().any(|(_, control)| control & dbreakc::LOAD != 0);
-        let stores = all
-            .filter(|(_, control)| control & dbreakc::STORE != 0)
-            .map(|&(at, control)| {
-                let block = !control & dbreakc::MASK;
-                (at & !block, block + 1)
-            })
-            .collect::<Vec<_>>();
-        self.memory.guard_watchpoints(stores.into_iter());
+        self.arm_watchpoints();
     }
 }
 
@@ -950,6 +955,22 @@ impl System {
             *byte = self.peek_byte(core, vaddr).ok_or(refused)?;
         }
         Ok(length)
+    }
+
+    /// The core's watchpoints or the debugger's have changed: what the fast path must leave over.
+    pub(super) fn arm_watchpoints(&mut self) {
+        let all = self.watchpoints.iter().flatten();
+        self.watching_loads = all.clone().any(|(_, control)| control & dbreakc::LOAD != 0)
+            || self.watch.is_for(Watched::Loads);
+        let stores = all
+            .filter(|(_, control)| control & dbreakc::STORE != 0)
+            .map(|&(at, control)| {
+                let block = !control & dbreakc::MASK;
+                (at & !block, block + 1)
+            })
+            .chain(self.watch.stores())
+            .collect::<Vec<_>>();
+        self.memory.guard_watchpoints(stores.into_iter());
     }
 
     /// An access by a native function of `core`, which is no instruction that a watchpoint could

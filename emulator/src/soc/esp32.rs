@@ -16,6 +16,7 @@ use std::sync::Arc;
 use super::access_log::Access;
 use super::bus::System;
 use super::clock::clock_tree;
+use super::debugger::{Debugger, Held, Place};
 use super::devices::{DeviceConfig, Devices, Id};
 use super::guest_port::GuestPort;
 use super::signals::Edge;
@@ -107,16 +108,32 @@ pub enum Stopped {
     Output,
     /// The flash chip has reached the operation at which power was to be cut.
     PowerCut,
+    /// The host's debugger holds the chip; nothing happens until [`Esp32::go_on`].
+    Held(Held),
     /// The chip cannot go on.
     Halted(Halt),
+}
+
+/// A slice that has begun.
+#[derive(Debug, Clone, Copy)]
+struct Slice {
+    /// The cycle that both cores go to.
+    end: u64,
+    /// Cores that have clock and power.
+    running: [bool; 2],
+    /// Both execute, and take turns.
+    both: bool,
+    /// Whose turn it is, and was.
+    order: [usize; 2],
+    turn: usize,
 }
 
 /// The chip with its flash. A clone is a snapshot.
 #[derive(Debug, Clone)]
 pub struct Esp32 {
-    cpus: [Cpu; 2],
-    code: CodeCache,
-    system: System,
+    pub(super) cpus: [Cpu; 2],
+    pub(super) code: CodeCache,
+    pub(super) system: System,
     /// Our own ROM, unless a real one is used.
     rom: Option<Arc<RomImage>>,
     /// Where its boot stands, and how it begins.
@@ -132,6 +149,9 @@ pub struct Esp32 {
     /// Firmware has called the Bluetooth controller's software, of which our ROM has none.
     bluetooth_called: bool,
     hash: EventHash,
+    pub(super) debugger: Debugger,
+    /// The slice in which the debugger holds the chip.
+    interrupted: Option<Slice>,
     /// Of the symbols that each UART has sent: apart, for the host is free in which order it asks.
     output_hash: [EventHash; 3],
 }
@@ -175,6 +195,8 @@ impl Esp32 {
             halted: None,
             bluetooth_called: false,
             hash: EventHash::default(),
+            debugger: Debugger::default(),
+            interrupted: None,
             output_hash: [EventHash::default(); 3],
         }
     }
@@ -272,6 +294,7 @@ impl Esp32 {
 
     /// Takes the power away: everything volatile is lost.
     pub fn power_off(&mut self) {
+        self.abandon_slice();
         self.system.memory.power_off();
         self.system.flash.power_cycle(self.system.now());
         if let Some(psram) = &mut self.system.psram {
@@ -379,6 +402,13 @@ impl Esp32 {
             if let Some(halt) = &self.halted {
                 return Stopped::Halted(halt.clone());
             }
+            if let Some(held) = self.debugger.held() {
+                return Stopped::Held(held);
+            }
+            if let Some(slice) = self.interrupted.take() {
+                self.carry_on(slice);
+                continue;
+            }
             if self.system.flash.power_cut_reached() {
                 return Stopped::PowerCut;
             }
@@ -420,20 +450,35 @@ impl Esp32 {
             self.system.clock.cycle_at(horizon.min(deadline)).min(wakes(0)).min(wakes(1))
         };
         // Time passes even when a deadline rounds to the present cycle.
-        let mut end = end.max(self.cycle + 1);
+        let end = end.max(self.cycle + 1);
         self.system.slice_end = self.system.clock.instant(end);
         // A waiting core only lets time pass, so it must know how far the other one came.
         let order = if active[0] || !active[1] { [0, 1] } else { [1, 0] };
-        for (turn, core) in order.into_iter().enumerate() {
-            if running[core] {
+        let both = active == [true, true];
+        self.carry_on(Slice { end, running, both, order, turn: 0 });
+    }
+
+    /// Runs what is left of a slice.
+    fn carry_on(&mut self, mut slice: Slice) {
+        while let Some(&core) = slice.order.get(slice.turn) {
+            if slice.running[core] {
                 // Nobody can go back to before what the first core has done.
-                let shortest = if turn == 0 { self.cycle } else { end };
-                end = self.run_core(core, end, shortest, active == [true, true]);
+                let shortest = if slice.turn == 0 { self.cycle } else { slice.end };
+                slice.end = self.run_core(core, slice.end, shortest, slice.both);
             }
             if self.halted.is_some() {
                 return;
             }
+            if self.debugger.held().is_some() {
+                self.interrupted = Some(slice);
+                return;
+            }
+            slice.turn += 1;
         }
+        self.end_slice(slice.end);
+    }
+
+    fn end_slice(&mut self, end: u64) {
         for cpu in &mut self.cpus {
             cpu.idle_until(end);
         }
@@ -441,14 +486,25 @@ impl Esp32 {
         self.system.advance(self.system.clock.instant(self.cycle));
     }
 
+    /// The power goes while the debugger holds the chip: both cores meet where one has come to.
+    fn abandon_slice(&mut self) {
+        if self.interrupted.take().is_some() {
+            let end = self.cpus.iter().map(|cpu| cpu.cycle).max().unwrap_or(self.cycle);
+            self.end_slice(end);
+        }
+    }
+
     /// Runs one core up to `end`, or to where an access makes an earlier end necessary, but not
     /// before `shortest`. The end that was reached.
     fn run_core(&mut self, core: usize, mut end: u64, shortest: u64, both: bool) -> u64 {
         let id = if core == 0 { CoreId::Pro } else { CoreId::App };
         while self.cpus[core].cycle < end && self.halted.is_none() {
-            let stop = self.cpus[core].run(&mut self.system, &mut self.code, end);
+            let cpu = &mut self.cpus[core];
+            let step = self.debugger.steps(id).then(|| Place::of(cpu));
+            let until = if step.is_some() && !cpu.is_idle() { cpu.cycle + 1 } else { end };
+            let stop = cpu.run(&mut self.system, &mut self.code, until);
             match stop {
-                Stop::Budget | Stop::Resync => {}
+                Stop::Budget | Stop::Resync | Stop::Breakpoint | Stop::BreakInstruction => {}
                 Stop::HostCall => {
                     let piece = self.piece_end(core, if both { end } else { u64::MAX });
                     self.host_call(core, piece, end);
@@ -472,6 +528,10 @@ impl Esp32 {
                 if !self.runs(id) {
                     break;
                 }
+            }
+            let moved = step.is_some_and(|before| before != Place::of(&self.cpus[core]));
+            if self.hold_after(id, stop, moved) {
+                break;
             }
         }
         end

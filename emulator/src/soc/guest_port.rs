@@ -1,6 +1,7 @@
 //! A core and its memory system as a native ROM function sees them.
 
 use super::bus::System;
+use super::debugger::Watched;
 use crate::cpu::{Bus, Cpu, Loaded, Stored};
 use crate::rom::guest::{CoreId, Fault, Guest, Width};
 
@@ -93,11 +94,17 @@ impl Guest for GuestPort<'_> {
     }
 
     fn read_memory(&mut self, address: u32, out: &mut [u8]) -> usize {
-        self.system.read_memory(self.cpu.index, address, out)
+        let core = self.cpu.index;
+        let n = self.system.read_memory(core, address, out);
+        self.system.watch.look(core, address, n as u32, Watched::Loads);
+        n
     }
 
     fn write_memory(&mut self, address: u32, bytes: &[u8]) -> usize {
-        self.system.write_memory(self.cpu.index, address, bytes)
+        let core = self.cpu.index;
+        let n = self.system.write_memory(core, address, bytes);
+        self.system.watch.look(core, address, n as u32, Watched::Stores);
+        n
     }
 
     fn charge(&mut self, cycles: u64) {

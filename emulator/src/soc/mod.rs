@@ -6,6 +6,7 @@
 pub mod access_log;
 mod bus;
 mod clock;
+pub mod debugger;
 mod devices;
 mod esp32;
 mod guest_port;

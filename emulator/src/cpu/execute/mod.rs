@@ -11,7 +11,7 @@ mod mac16;
 
 use super::Cpu;
 use super::bus::{Bus, Loaded, RegionSide, Stored};
-use super::code::{Block, CodeCache, Field, Op, writes_control};
+use super::code::{Block, CodeCache, Field, Op, STOPS, writes_control};
 use super::exceptions::{Cause, DEBUG_LEVEL, debugcause};
 use super::instruction::{B4CONST, B4CONSTU, Opcode};
 use super::registers::ps;
@@ -28,10 +28,14 @@ pub enum Stop {
     HostCall,
     /// An illegal instruction at the current PC, not yet taken as an exception.
     Illegal,
+    /// A breakpoint of the host's debugger at the current PC.
+    Breakpoint,
+    /// BREAK or BREAK.N at the current PC, not yet executed, while the host's debugger has them.
+    BreakInstruction,
 }
 
 /// How a block was left.
-enum Leave {
+pub(super) enum Leave {
     /// To another address, by a transfer of control.
     To(u32),
     /// Behind the last operation that ran.
@@ -65,7 +69,10 @@ impl Cpu {
                 return Stop::Budget;
             }
             if self.attention {
-                self.wake_watchpoints(bus);
+                self.follow_debug_state(bus, code);
+                if self.take_debug_interrupt() {
+                    continue;
+                }
                 if let Some(level) = self.pending_level() {
                     self.take_interrupt(level);
                     continue;
@@ -73,17 +80,19 @@ impl Cpu {
                 self.attention = false;
             }
             let limit = end.min(self.next_timer);
-            if self.waiting {
+            if self.waiting || self.ocd.stopped {
                 self.idle_until(limit);
                 continue;
             }
-            if self.single_step {
+            // ICOUNT counts instructions one by one.
+            let counted = self.icountlevel != 0;
+            if counted {
                 self.attention = true;
-                if self.break_before_instruction() {
+                if self.count_instruction() {
                     continue;
                 }
             }
-            let limit = if self.single_step { self.cycle + 1 } else { limit };
+            let limit = if counted { self.cycle + 1 } else { limit };
             if let Some(stop) = self.run_blocks(bus, code, limit) {
                 return stop;
             }
@@ -120,11 +129,19 @@ impl Cpu {
                 }
             }
             if block.quads > self.free_quads {
+                let stops = block.quads & STOPS != 0;
+                if stops && self.take_ibreak() {
+                    return None;
+                }
                 n = self.ops_without_overflow(code, &block, n);
                 if n == 0 {
                     self.cycle += 1;
                     self.overflow(self.pc);
                     return None;
+                }
+                // Behind the overflow, or it would be met again after that.
+                if stops && self.meets_breakpoint(code) {
+                    return Some(Stop::Breakpoint);
                 }
             }
             let mut done = 0;
@@ -180,51 +197,8 @@ impl Cpu {
             .unwrap_or(n)
     }
 
-    /// IBREAK and ICOUNT: true when a debug exception was taken instead of the instruction.
-    fn break_before_instruction(&mut self) -> bool {
-        let level = self.current_level();
-        let hit = level < DEBUG_LEVEL
-            && (0..2).any(|n| self.ibreakenable >> n & 1 != 0 && self.ibreaka[n] == self.pc);
-        if hit {
-            self.cycle += 1;
-            self.raise_debug(debugcause::IBREAK, self.pc);
-            return true;
-        }
-        if level < self.icountlevel {
-            if self.icount != u32::MAX {
-                self.icount += 1;
-            } else if level < DEBUG_LEVEL {
-                self.cycle += 1;
-                self.raise_debug(debugcause::ICOUNT, self.pc);
-                return true;
-            }
-        }
-        false
-    }
-
-    /// A data watchpoint has matched: true when its debug exception was taken. At the debug level
-    /// there is none; then the bus does not look for matches until the level falls.
-    #[cold]
-    fn watchpoint<B: Bus>(&mut self, n: u8, pc: u32, bus: &mut B) -> bool {
-        if self.current_level() < DEBUG_LEVEL {
-            self.raise_watch(n, pc);
-            return true;
-        }
-        bus.set_watchpoints(self.index, [(0, 0); 2]);
-        self.watchpoints_asleep = true;
-        false
-    }
-
-    /// PS may have changed: watchpoints that the debug level had put to sleep are looked for again.
-    fn wake_watchpoints<B: Bus>(&mut self, bus: &mut B) {
-        if self.watchpoints_asleep && self.current_level() < DEBUG_LEVEL {
-            self.watchpoints_asleep = false;
-            self.announce_watchpoints(bus);
-        }
-    }
-
     #[inline(always)]
-    fn execute<B: Bus>(
+    pub(super) fn execute<B: Bus>(
         &mut self,
         ops: &[Op],
         block: &Block,
@@ -789,6 +763,10 @@ impl Cpu {
                 }
                 Opcode::Syscall => raise!(Cause::Syscall),
                 Opcode::Break | Opcode::BreakN => {
+                    if self.host_takes_breaks {
+                        *done = i - 1;
+                        return Leave::Refused(Stop::BreakInstruction);
+                    }
                     if self.current_level() < DEBUG_LEVEL {
                         let narrow = op.opcode == Opcode::BreakN;
                         let cause = if narrow { debugcause::BREAKN } else { debugcause::BREAK };
