@@ -41,6 +41,11 @@ impl Cpu {
         }
     }
 
+    /// Sets physical address register `n` (0 to 63).
+    pub fn set_physical_ar(&mut self, n: u32, value: u32) {
+        self.set_ar((n.wrapping_sub(self.windowbase * 4) & 63) as usize, value);
+    }
+
     /// Moves the window so that WINDOWBASE becomes `base` modulo 16.
     pub(super) fn set_windowbase(&mut self, base: u32) {
         let (from, to) = (self.windowbase, base % QUADS);

@@ -14,6 +14,7 @@ use crate::exit_code::ExitCode;
 #[cfg(unix)]
 use crate::serve::control::Control;
 use crate::serve::doors::{Door, Line, listen};
+use crate::serve::gdb::{Gdb, visits};
 use crate::serve::machine::{self, Keep, Served, Wiring};
 use crate::serve::pacer::{Pacer, WallClock};
 use crate::serve::ring::Ring;
@@ -30,6 +31,14 @@ pub(super) enum DoorSpec {
     Pty(Option<PathBuf>),
 }
 
+/// An address as a person writes it.
+///
+/// # Errors
+/// When it is none.
+pub(super) fn socket_address(text: &str) -> Result<SocketAddr, String> {
+    text.replace("localhost:", "127.0.0.1:").parse().map_err(|_| "write 127.0.0.1:PORT".to_owned())
+}
+
 impl FromStr for DoorSpec {
     type Err = String;
 
@@ -39,8 +48,8 @@ impl FromStr for DoorSpec {
             Some(("pty", link)) if !link.is_empty() => Ok(Self::Pty(Some(link.into()))),
             Some((kind @ ("tcp" | "rfc2217"), address)) => {
                 let address = address.strip_prefix("//").unwrap_or(address);
-                let address = address.replace("localhost:", "127.0.0.1:");
-                let address = address.parse().map_err(|_| format!("write {kind}:127.0.0.1:PORT"));
+                let address =
+                    socket_address(address).map_err(|_| format!("write {kind}:127.0.0.1:PORT"));
                 address.map(if kind == "tcp" { Self::Tcp } else { Self::Rfc2217 })
             }
             _ => Err("doors are tcp:HOST:PORT, rfc2217:HOST:PORT, pty and pty:LINK".to_owned()),
@@ -57,6 +66,8 @@ pub(super) struct Openings<'a> {
     pub(super) doors: &'a [DoorSpec],
     /// The name of its control socket.
     pub(super) name: Option<&'a str>,
+    /// Where gdb finds it.
+    pub(super) gdb: Option<SocketAddr>,
 }
 
 /// Opens doors to a board, tells each in a line on stdout and then `ready`, and lets the
@@ -100,8 +111,19 @@ pub(super) fn keep_open<T: Served + ?Sized>(
             Line { port: Port::Console, ring, input: input.clone(), remarks: remarks.clone() };
         doors.push((door, line));
     }
+    let (mut gdb, mut debugger) = (None, None);
+    if let Some(address) = openings.gdb {
+        let door = runtime
+            .block_on(Gdb::open(address))
+            .map_err(|error| bench(format!("cannot open the door for gdb: {error}")))?;
+        terminal.say(format_args!("gdb {}", door.address()));
+        let (visits, received) = visits();
+        gdb = Some(door.serve(visits, remarks.clone()));
+        debugger = Some(received);
+    }
     terminal.say("ready");
-    let wiring = Wiring { input: from_clients, orders: from_control, rings, stop: stop.clone() };
+    let wiring =
+        Wiring { input: from_clients, orders: from_control, debugger, rings, stop: stop.clone() };
     std::thread::scope(|scope| {
         let machine =
             std::thread::Builder::new().name("machine".to_owned()).spawn_scoped(scope, || {
@@ -125,6 +147,9 @@ pub(super) fn keep_open<T: Served + ?Sized>(
             let open = tokio::task::LocalSet::new();
             for (door, line) in doors {
                 open.spawn_local(door.serve(line));
+            }
+            if let Some(gdb) = gdb {
+                open.spawn_local(gdb);
             }
             #[cfg(unix)]
             if let Some(control) = control {

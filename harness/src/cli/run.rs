@@ -258,7 +258,7 @@ fn hold_open(terminal: &Terminal, held: Held, door: &DoorSpec, stop: &Arc<Atomic
         return ExitCode::Bench;
     };
     terminal.tell(format_args!("{}: its machine goes on until Ctrl-C", held.case));
-    let openings = Openings { doors: std::slice::from_ref(door), name: None };
+    let openings = Openings { doors: std::slice::from_ref(door), name: None, gdb: None };
     match keep_open(terminal, &mut *board, &openings, stop, &mut |_| Ok(()), &mut |_| Ok(())) {
         Ok(()) => ExitCode::Passed,
         Err(trouble) => {

@@ -1,8 +1,9 @@
 //! `benchrig serve`: keeps an emulated board running for outside tools.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::doors::{DoorSpec, Openings, bench, keep_open};
+use super::doors::{DoorSpec, Openings, bench, keep_open, socket_address};
 use super::files::project_of;
 use super::images::ProjectFirmware;
 use super::run::cancelled_by_ctrl_c;
@@ -42,6 +43,11 @@ pub(super) struct Serve {
     /// has modem lines and speeds too, or `pty`, `pty:LINK`
     #[arg(long, value_name = "DOOR", default_value = "tcp:127.0.0.1:0")]
     serial: Vec<DoorSpec>,
+
+    /// A door for gdb, which finds each core as a thread (`target remote HOST:PORT`; port 0: any that
+    /// is free)
+    #[arg(long, value_name = "HOST:PORT", value_parser = socket_address)]
+    gdb: Option<SocketAddr>,
 
     /// A name for `benchrig ctl NAME …`, which presses buttons and switches the power
     #[arg(long, value_name = "NAME")]
@@ -94,7 +100,7 @@ impl Serve {
             Some(flash) => flash.save(contents).map_err(|error| error.to_string()),
             None => Ok(()),
         };
-        let openings = Openings { doors: &self.serial, name: self.name.as_deref() };
+        let openings = Openings { doors: &self.serial, name: self.name.as_deref(), gdb: self.gdb };
         let outcome = keep_open(terminal, &mut board, &openings, &stop, &mut start, &mut keep);
         for access in &board.finish().unmodelled {
             terminal.tell(format_args!("not modelled, and touched by the firmware: {access}"));

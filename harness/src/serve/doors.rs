@@ -60,7 +60,8 @@ impl Line {
 }
 
 /// The machine has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the board has stopped")]
 pub(super) struct MachineGone;
 
 /// A door that is open.

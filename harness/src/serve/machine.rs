@@ -8,11 +8,13 @@ use tokio::sync::mpsc::Receiver;
 
 #[cfg(unix)]
 use super::control::Ordered;
+use super::gdb;
 #[cfg(unix)]
 use super::hand::Hand;
 use super::inbox::Inbox;
 use super::pacer::{Clock, Pacer};
 use super::ring::Ring;
+use crate::targets::debugged::Debugged;
 pub use crate::targets::emulated::ModemLines;
 use crate::targets::{Port, Target, TargetError, TargetEvent};
 use crate::time::Span;
@@ -60,6 +62,10 @@ pub trait Served: Target {
     fn flash(&self) -> Vec<u8>;
     /// Remarks for the person about the board so far; one that has been made stays.
     fn notes(&self) -> Vec<String>;
+    /// The board for a debugger, if it can be looked into.
+    fn debugged(&mut self) -> Option<&mut dyn Debugged> {
+        None
+    }
 }
 
 /// A remark for the person.
@@ -76,6 +82,8 @@ pub struct Wiring {
     /// What a hand at the board does.
     #[cfg(unix)]
     pub orders: Receiver<Ordered>,
+    /// A debugger's visits.
+    pub debugger: Option<gdb::Receiver>,
     /// One ring for each door, with the port it shows.
     pub rings: Vec<(Port, Arc<Ring>)>,
     /// Set when the board shall stop.
@@ -106,11 +114,19 @@ pub fn run<T: Served + ?Sized, C: Clock>(
         if wiring.stop.load(Ordering::Relaxed) {
             break Ok(());
         }
+        #[cfg(unix)]
+        hand.act(target, &mut wiring.orders);
+        if let Some(visits) = &mut wiring.debugger
+            && let Some(board) = target.debugged()
+            && visits.receive(board)
+        {
+            // Wall time passes without device time, and nobody has lost anything by that.
+            pacer.start_anew(target.now());
+            continue;
+        }
         if let Err(error) = inbox.feed(target) {
             break Err(error);
         }
-        #[cfg(unix)]
-        hand.act(target, &mut wiring.orders);
         if let Err(error) = slice(target, &wiring.rings) {
             break Err(error);
         }
@@ -256,7 +272,13 @@ mod tests {
 
         fn serve(&mut self, ring: Arc<Ring>, input: Receiver<Input>) -> Outcome {
             let rings = vec![(Port::Console, ring)];
-            let wiring = Wiring { input, orders: channel(1).1, rings, stop: self.stop.clone() };
+            let wiring = Wiring {
+                input,
+                orders: channel(1).1,
+                debugger: None,
+                rings,
+                stop: self.stop.clone(),
+            };
             let clock = self.clock.clone();
             let pacer = Pacer::new(clock.clone(), self.now());
             let (mut kept, mut remarks) = (Vec::new(), Vec::new());
@@ -484,7 +506,8 @@ mod tests {
         let clock = WallClock::default();
         let before = clock.now();
         let (input, orders) = (channel(1).1, channel(1).1);
-        let wiring = Wiring { input, orders, rings: Vec::new(), stop: bench.stop.clone() };
+        let wiring =
+            Wiring { input, orders, debugger: None, rings: Vec::new(), stop: bench.stop.clone() };
         let pacer = Pacer::new(clock, bench.now());
         run(&mut bench, wiring, pacer, &mut |_| Ok(()), &mut |_| {}).expect("nothing breaks");
         assert!(clock.now() - before >= ms(30));

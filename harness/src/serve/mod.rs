@@ -8,11 +8,13 @@
 //! The machine lets device time pass in slices of at most a millisecond and never gets ahead of wall
 //! time ([`pacer`]). What clients send takes effect at the start of a slice, and only as fast as the
 //! board's own serial line takes it; what the board says goes into a bounded [`ring`] per door. The
-//! [`control`] socket is the hand that presses buttons and switches the power.
+//! [`control`] socket is the hand that presses buttons and switches the power; [`gdb`] holds the board
+//! and looks into it.
 
 #[cfg(unix)]
 pub mod control;
 pub mod doors;
+pub mod gdb;
 #[cfg(unix)]
 mod hand;
 mod inbox;

@@ -51,6 +51,11 @@ impl<C: Clock> Pacer<C> {
         Self { clock, wall, device, lost: Duration::ZERO }
     }
 
+    /// From here on as if it had just begun: device time has stood still on purpose.
+    pub fn start_anew(&mut self, device: DeviceTime) {
+        (self.wall, self.device) = (self.clock.now(), device);
+    }
+
     /// Waits until wall time has caught up with device time `now`; gives how much the board fell
     /// behind, if it is so much that it was given up.
     pub fn wait(&mut self, now: DeviceTime) -> Option<Duration> {

@@ -4,6 +4,8 @@
 //! of the tools that speak it. The rule of real boards holds all the same, that the chip must have
 //! been reset into download mode before.
 
+mod debugged;
+
 pub use esp32_emulator::board::parts::auto_reset::ModemLines;
 use esp32_emulator::board::parts::nor_flash::{self, PowerCut, Share};
 use esp32_emulator::board::{Board, BootMode as Jumper, Edge, Options, Outcome, Profile};
@@ -15,6 +17,7 @@ use esp32_emulator::soc::{Doing, Halt, RomChoice};
 use esp32_emulator::time::{Duration, Instant};
 
 use super::adapter::Adapter;
+use super::debugged::Debugged;
 use super::{
     BootMode, Button, Capabilities, Capability, Core, Disturbance, FlashOperation, Level,
     MachineReport, Port, Power, Progress, Target, TargetError, TargetEvent, TargetRequest,
@@ -184,6 +187,10 @@ impl Served for Emulated {
     fn notes(&self) -> Vec<String> {
         let bluetooth = self.board.bluetooth_called().then(|| NO_BLUETOOTH.to_owned());
         bluetooth.into_iter().collect()
+    }
+
+    fn debugged(&mut self) -> Option<&mut dyn Debugged> {
+        Some(self)
     }
 }
 

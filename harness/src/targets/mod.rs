@@ -5,6 +5,7 @@
 
 mod adapter;
 pub mod board;
+pub mod debugged;
 pub mod emulated;
 pub mod fake;
 mod standing;
