@@ -3,7 +3,7 @@
 mod common;
 
 use common::application;
-use esp32_emulator::board::parts::auto_reset::{EN_RISE, ModemLines};
+use esp32_emulator::board::parts::auto_reset::{CutWires, EN_RISE, ModemLines};
 use esp32_emulator::board::{Board, BootMode, Options, Outcome, Profile};
 use esp32_emulator::peripherals::CoreId;
 use esp32_emulator::time::{Duration, Instant};
@@ -200,7 +200,12 @@ fn only_the_camera_board_has_psram() {
 /// Asserts DTR and RTS at these milliseconds, as tools do to get to the boot loader; what the board
 /// says afterwards.
 fn after_lines(name: &str, sequence: &[(u64, bool, bool)]) -> Vec<String> {
+    after_lines_over(CutWires::default(), name, sequence)
+}
+
+fn after_lines_over(cut: CutWires, name: &str, sequence: &[(u64, bool, bool)]) -> Vec<String> {
     let mut board = board_with(name, &image());
+    board.cut_wires(cut);
     board.power_on();
     let _ = text(&mut board, Duration::from_millis(100));
     let start = board.now();
@@ -228,6 +233,52 @@ fn modem_lines_reset_a_board_into_its_boot_loader_if_it_is_wired_for_that() {
     assert!(waits(&lines), "{lines:?}");
     let lines = after_lines("esp32-cam", &TIGHT);
     assert!(!lines.iter().any(|line| line.contains("POWERON_RESET")), "{lines:?}");
+}
+
+#[test]
+fn a_cut_wire_keeps_tools_from_resetting_a_board_or_from_its_boot_loader() {
+    let whole = CutWires::default();
+    // Whether EN has been pulled down, and whether GPIO0 was low at some reset after that or by the
+    // watchdog, which resets this application, too.
+    let reached = |name, cut| {
+        let lines = after_lines_over(cut, name, &TIGHT);
+        (lines.iter().any(|line| line.contains("POWERON_RESET")), waits(&lines))
+    };
+    let (dtr, rts) = (CutWires { dtr: true, ..whole }, CutWires { rts: true, ..whole });
+    assert_eq!(reached("esp32-devkit", whole), (true, true));
+    assert_eq!(reached("esp32-devkit", CutWires { gpio0: true, ..whole }), (true, false));
+    assert_eq!(reached("esp32-devkit", CutWires { en: true, ..whole }), (false, true));
+    assert_eq!(reached("esp32-devkit", dtr), (false, false));
+    assert_eq!(reached("esp32-devkit", rts), (false, false));
+    // Where each line has a pin of its own, the other one still works.
+    assert_eq!(reached("esp32-cam-mb", dtr), (true, false));
+    assert_eq!(reached("esp32-cam-mb", rts), (false, true));
+}
+
+#[test]
+fn button_and_jumper_are_behind_the_cuts() {
+    let mut board = board_with("esp32-devkit", &image());
+    board.cut_wires(CutWires { dtr: true, rts: true, en: true, gpio0: true });
+    board.power_on();
+    board.set_modem_lines(ModemLines { dtr: false, rts: true });
+    assert!(!board.is_reset_held());
+    board.set_boot_mode(BootMode::Download);
+    board.press_reset();
+    assert!(board.is_reset_held());
+    board.release_reset();
+    board.finish_reset();
+    assert_eq!(board.booted(), Some(BootMode::Download));
+}
+
+#[test]
+fn a_wire_that_is_mended_pulls_at_once() {
+    let mut board = board_with("esp32-devkit", &image());
+    board.cut_wires(CutWires { en: true, ..CutWires::default() });
+    board.power_on();
+    board.set_modem_lines(ModemLines { dtr: false, rts: true });
+    assert!(!board.is_reset_held());
+    board.cut_wires(CutWires::default());
+    assert!(board.is_reset_held());
 }
 
 #[test]

@@ -284,6 +284,7 @@ fn what_cannot_be_used_has_an_error_of_its_kind_and_leaves_nothing_behind() {
         (&["serve", "--board", "esp32-devkid"], 2, "esp32-devkid"),
         (&["serve", "--rom", "absent.rom"], 2, "absent.rom"),
         (&["serve", "--serial", "udp:1"], 2, "doors are"),
+        (&["serve", "--fault", "tx"], 2, "wiring faults are tx-cut, "),
         // What is broken around it.
         (&["serve", "--flash", "short.bin"], 3, "short.bin has 100 bytes"),
         (&["serve", "--flash", "absent/board.bin"], 3, "absent/board.bin.lock"),

@@ -25,7 +25,7 @@ mod profile;
 
 use std::collections::VecDeque;
 
-use parts::auto_reset::{EN_RISE, ModemLines, Pulls};
+use parts::auto_reset::{CutWires, EN_RISE, ModemLines, Pulls};
 use parts::nor_flash::NorFlash;
 use parts::psram::Psram;
 pub use profile::{Button, Led, Lit, Profile, Strap};
@@ -103,6 +103,10 @@ pub struct Board {
     powered: bool,
     /// The reset button is down.
     reset_held: bool,
+    /// What the program at the other end of the serial adapter asserts.
+    modem_lines: ModemLines,
+    /// What of the way to EN and GPIO0 is missing.
+    cut_wires: CutWires,
     /// What the serial adapter does to EN and GPIO0.
     pulls: Pulls,
     /// When EN will be high again, after nobody pulls it down any more.
@@ -140,6 +144,8 @@ impl Board {
             chip: Esp32::new(&config, flash, profile.psram.map(Psram::new)),
             powered: false,
             reset_held: false,
+            modem_lines: ModemLines::default(),
+            cut_wires: CutWires::default(),
             pulls: Pulls::default(),
             en_rises: None,
             booted: None,
@@ -197,8 +203,19 @@ impl Board {
     /// What the program at the other end of the serial adapter asserts: the board's wiring says what
     /// that does.
     pub fn set_modem_lines(&mut self, lines: ModemLines) {
+        self.modem_lines = lines;
+        self.pull();
+    }
+
+    /// Cuts wires between the serial adapter and EN and GPIO0, and mends all others.
+    pub fn cut_wires(&mut self, cut: CutWires) {
+        self.cut_wires = cut;
+        self.pull();
+    }
+
+    fn pull(&mut self) {
         let before = self.is_en_low();
-        self.pulls = self.profile.modem_wiring.pulls(lines);
+        self.pulls = self.profile.modem_wiring.pulls(self.modem_lines, self.cut_wires);
         self.connect(0);
         self.en_changed(before);
     }

@@ -14,6 +14,7 @@ use crate::flash_file::FlashFile;
 use crate::runner::firmware::{FetchNews, FirmwareSource};
 use crate::scenario::parser::DEFAULT_BOARD;
 use crate::targets::emulated::Emulated;
+use crate::targets::wiring_fault::WiringFault;
 use crate::targets::{BootMode, Power, Target, TargetRequest};
 
 /// Keep an emulated board running for outside tools
@@ -57,6 +58,11 @@ pub(super) struct Serve {
     #[arg(long, value_name = "MODE", default_value = "run", value_parser = boot_mode)]
     boot_mode: BootMode,
 
+    /// A fault of the wires between adapter and board: `tx-cut`, `rx-cut`, `tx-rx-swapped`,
+    /// `gpio0-cut`, `en-cut`, `dtr-cut` or `rts-cut`
+    #[arg(long, value_name = "FAULT")]
+    fault: Vec<WiringFault>,
+
     /// Seed of everything random
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -92,6 +98,7 @@ impl Serve {
             Some(path) => Some(FlashFile::lock(path).map_err(bench)?),
         };
         let mut board = self.board(terminal, flash.as_ref())?;
+        board.set_wiring_faults(&self.fault);
         let stop = cancelled_by_ctrl_c(|| {});
         let mut start = |board: &mut Emulated| {
             board.boot_mode(self.boot_mode).and_then(|()| board.power(Power::On))

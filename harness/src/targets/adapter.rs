@@ -15,6 +15,10 @@ pub(super) struct Adapter {
     pub(super) baud: Option<u32>,
     /// Bytes of a million that get a wrong bit, in either direction.
     pub(super) noise_per_million: u32,
+    /// What the computer sends is lost on the way.
+    pub(super) board_is_deaf: bool,
+    /// What the board sends is lost on the way.
+    pub(super) computer_is_deaf: bool,
     random: ChaCha8Rng,
 }
 
@@ -28,11 +32,20 @@ impl Adapter {
     /// An adapter at 115200 baud without noise.
     pub(super) fn new(seed: u64) -> Self {
         let random = ChaCha8Rng::seed_from_u64(seed);
-        Self { baud: Some(115_200), noise_per_million: 0, random }
+        Self {
+            baud: Some(115_200),
+            noise_per_million: 0,
+            board_is_deaf: false,
+            computer_is_deaf: false,
+            random,
+        }
     }
 
     /// What the computer reads of a byte that the board sends at `baud`.
     pub(super) fn hear(&mut self, byte: u8, baud: u32) -> Vec<u8> {
+        if self.computer_is_deaf {
+            return Vec::new();
+        }
         let mut bytes = sampled(byte, baud, self.baud.unwrap_or(baud));
         bytes.iter_mut().for_each(|byte| *byte = self.noisy(*byte));
         bytes
@@ -40,6 +53,9 @@ impl Adapter {
 
     /// What the board, which samples at `baud`, reads of a byte that the computer sends.
     pub(super) fn say(&mut self, byte: u8, baud: u32) -> Vec<u8> {
+        if self.board_is_deaf {
+            return Vec::new();
+        }
         let byte = self.noisy(byte);
         sampled(byte, self.baud.unwrap_or(baud), baud)
     }

@@ -6,6 +6,7 @@
 
 mod debugged;
 
+use esp32_emulator::board::parts::auto_reset::CutWires;
 pub use esp32_emulator::board::parts::auto_reset::ModemLines;
 use esp32_emulator::board::parts::nor_flash::{self, PowerCut, Share};
 use esp32_emulator::board::{Board, BootMode as Jumper, Edge, Options, Outcome, Profile};
@@ -18,6 +19,7 @@ use esp32_emulator::time::{Duration, Instant};
 
 use super::adapter::Adapter;
 use super::debugged::Debugged;
+use super::wiring_fault::WiringFault;
 use super::{
     BootMode, Button, Capabilities, Capability, Core, Disturbance, FlashOperation, Level,
     MachineReport, Port, Power, Progress, Target, TargetError, TargetEvent, TargetRequest,
@@ -123,6 +125,20 @@ impl Emulated {
     /// When they do not fit.
     pub fn preload(&mut self, offset: u32, bytes: &[u8]) -> Result<(), TargetError> {
         self.load(offset, bytes)
+    }
+
+    /// Puts the wires between the adapter at the console and the board into a state: these faults,
+    /// and no others.
+    pub fn set_wiring_faults(&mut self, faults: &[WiringFault]) {
+        let adapter = &mut self.adapters[usize::from(uart(Port::Console))];
+        adapter.computer_is_deaf = faults.iter().any(|fault| fault.deafens_computer());
+        adapter.board_is_deaf = faults.iter().any(|fault| fault.deafens_board());
+        self.board.cut_wires(CutWires {
+            dtr: faults.contains(&WiringFault::DtrCut),
+            rts: faults.contains(&WiringFault::RtsCut),
+            en: faults.contains(&WiringFault::EnCut),
+            gpio0: faults.contains(&WiringFault::Gpio0Cut),
+        });
     }
 
     fn load(&mut self, offset: u32, bytes: &[u8]) -> Result<(), TargetError> {
@@ -312,7 +328,10 @@ impl Target for Emulated {
     }
 
     fn send_break(&mut self, port: Port) -> Result<(), TargetError> {
-        self.board.send_break(uart(port));
+        let uart = uart(port);
+        if !self.adapters[usize::from(uart)].board_is_deaf {
+            self.board.send_break(uart);
+        }
         Ok(())
     }
 
@@ -532,6 +551,80 @@ mod tests {
         target.press(Button::Reset).unwrap();
         target.release(Button::Reset).unwrap();
         assert_eq!(target.erase_flash(&mut |_| {}), refused);
+    }
+
+    /// What a board in download mode says at its console, and what it answers to SYNC.
+    fn conversation(faults: &[WiringFault]) -> (Vec<u8>, Vec<u8>) {
+        let mut target = board();
+        target.set_wiring_faults(faults);
+        target.boot_mode(BootMode::Download).unwrap();
+        target.power(Power::On).unwrap();
+        let hear = |target: &mut Emulated, span| {
+            let (end, mut heard) = (target.now() + span, Vec::new());
+            while target.now() < end {
+                for event in target.run_until(end).unwrap() {
+                    if let TargetEvent::Serial { bytes, .. } = event {
+                        heard.extend(bytes);
+                    }
+                }
+            }
+            heard
+        };
+        let banner = hear(&mut target, Span::from_millis(100));
+        let mut sync = vec![0xc0, 0x00, 0x08, 36, 0, 0, 0, 0, 0, 0x07, 0x07, 0x12, 0x20];
+        sync.extend([0x55; 32]);
+        sync.push(0xc0);
+        // The ROM measures the speed on the first ones.
+        let mut attempts = (0..8).map(|_| {
+            target.send(Port::Console, &sync).unwrap();
+            hear(&mut target, Span::from_millis(50))
+        });
+        (banner, attempts.find(|heard| !heard.is_empty()).unwrap_or_default())
+    }
+
+    #[test]
+    fn a_cut_wire_is_silent_in_its_direction_and_swapped_wires_are_in_both() {
+        let says = |bytes: &[u8]| !bytes.is_empty();
+        for (faults, expected) in [
+            (&[][..], (true, true)),
+            (&[WiringFault::RxCut], (true, false)),
+            (&[WiringFault::TxCut], (false, false)),
+            (&[WiringFault::TxRxSwapped], (false, false)),
+            (&[WiringFault::EnCut, WiringFault::DtrCut], (true, true)),
+        ] {
+            let (banner, answer) = conversation(faults);
+            assert_eq!((says(&banner), says(&answer)), expected, "{faults:?}");
+        }
+    }
+
+    #[test]
+    fn over_a_cut_tx_wire_the_board_still_hears() {
+        let mut target = board();
+        target.set_wiring_faults(&[WiringFault::TxCut]);
+        target.power(Power::On).unwrap();
+        target.send(Port::Console, b"abc").unwrap();
+        assert_eq!(target.under_way(Port::Console), 3);
+        target.set_wiring_faults(&[WiringFault::RxCut]);
+        target.send(Port::Console, b"abc").unwrap();
+        assert_eq!(target.under_way(Port::Console), 3, "lost at once");
+    }
+
+    #[test]
+    fn modem_lines_reach_the_board_over_whole_wires_only() {
+        let asserted = ModemLines { dtr: false, rts: true };
+        for (fault, is_reset) in [
+            (WiringFault::EnCut, false),
+            (WiringFault::DtrCut, false),
+            (WiringFault::RtsCut, false),
+            (WiringFault::Gpio0Cut, true),
+            (WiringFault::TxRxSwapped, true),
+        ] {
+            let mut target = board();
+            target.set_wiring_faults(&[fault]);
+            target.power(Power::On).unwrap();
+            target.modem_lines(asserted);
+            assert_eq!(target.board.is_reset_held(), is_reset, "{fault}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod debugged;
 pub mod emulated;
 pub mod fake;
 mod standing;
+pub mod wiring_fault;
 
 use std::collections::BTreeSet;
 use std::fmt;
