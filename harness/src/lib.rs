@@ -13,6 +13,7 @@
 //! | [`runner`] | cases to verdicts, as a stream of events; never prints |
 //! | [`snapshots`] | reviewed files that observations are compared with |
 //! | [`reports`] | consumers of the events; never decide |
+//! | [`bench`] | boards that are wired to this computer: who has one, what switches its power |
 //! | [`serve`], [`flash_file`] | a board that keeps running for outside tools |
 //! | [`recording`] | a session at a console becomes a scenario |
 //! | [`hil`] | scenarios as ordinary tests |

@@ -15,9 +15,11 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use benchrig::bench::power::PowerDriver;
 use benchrig::scenario::manual::manual;
 use benchrig::scenario::node;
 use benchrig::scenario::schema::schema;
+use benchrig::targets::wiring_fault::WiringFault;
 use rstest::rstest;
 use tempfile::TempDir;
 
@@ -94,6 +96,38 @@ fn the_tables_of_the_command_line_are_those_of_its_help() {
     let environment = table(&page, "Environment");
     for entry in section(&help, "Environment") {
         assert!(environment.contains(&entry), "{entry:?} is not in {environment:?}");
+    }
+}
+
+#[test]
+fn every_power_driver_is_in_the_manual_with_a_line_that_is_right() {
+    #[derive(serde::Deserialize)]
+    struct Board {
+        power: PowerDriver,
+    }
+    let page = read("docs/hardware.md");
+    let lines = blocks(&page).into_iter().filter(|block| block.language == "toml");
+    let mut shown: Vec<&str> = lines
+        .map(|block| match toml::from_str::<Board>(&block.text) {
+            Ok(board) => board.power.name(),
+            Err(error) => panic!("docs/hardware.md:{}: {error}", block.line),
+        })
+        .collect();
+    shown.dedup();
+    assert_eq!(shown, PowerDriver::NAMES);
+    for name in PowerDriver::NAMES {
+        assert!(page.contains(&format!("\n| `{name}` |")), "{name} is not in the table");
+    }
+}
+
+#[test]
+fn every_wiring_fault_is_in_the_manual_and_in_the_help() {
+    let page = read("docs/serve.md");
+    let (_, table) = page.split_once("## Wires that are cut").expect("the section");
+    let help = String::from_utf8(benchrig(&root(), &["serve", "--help"]).stdout).expect("text");
+    for (name, _) in WiringFault::NAMES {
+        assert!(table.contains(&format!("`{name}`")), "{name} is not in docs/serve.md");
+        assert!(help.contains(&format!("`{name}`")), "{name} is not in the help");
     }
 }
 

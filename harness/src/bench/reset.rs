@@ -98,13 +98,13 @@ impl ResetWiring {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use esp32_emulator::board::parts::auto_reset::{ModemWiring, Pulls};
+    use esp32_emulator::board::parts::auto_reset::{CutWires, ModemWiring, Pulls};
 
     /// What the pins see of a sequence, over the modelled circuit.
     fn pulls(wiring: &ResetWiring, circuit: ModemWiring, mode: BootMode) -> Vec<Pulls> {
         let sequence = wiring.sequence(mode).expect("it has one");
         let released = sequence.release.iter().map(|(lines, _)| *lines);
-        std::iter::once(sequence.press).chain(released).map(|lines| circuit.pulls(lines)).collect()
+        std::iter::once(sequence.press).chain(released).map(|lines| circuit.pulls(lines, CutWires::default())).collect()
     }
 
     #[test]
