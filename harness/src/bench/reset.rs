@@ -104,7 +104,10 @@ mod tests {
     fn pulls(wiring: &ResetWiring, circuit: ModemWiring, mode: BootMode) -> Vec<Pulls> {
         let sequence = wiring.sequence(mode).expect("it has one");
         let released = sequence.release.iter().map(|(lines, _)| *lines);
-        std::iter::once(sequence.press).chain(released).map(|lines| circuit.pulls(lines, CutWires::default())).collect()
+        std::iter::once(sequence.press)
+            .chain(released)
+            .map(|lines| circuit.pulls(lines, CutWires::default()))
+            .collect()
     }
 
     #[test]
