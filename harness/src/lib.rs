@@ -11,6 +11,7 @@
 //! | [`firmware`] | from a name or a path to checked bytes at flash offsets |
 //! | [`symbols`] | from addresses to places in the source, by an ELF file |
 //! | [`runner`] | cases to verdicts, as a stream of events; never prints |
+//! | [`comparison`] | the same cases on two targets, and where they part |
 //! | [`snapshots`] | reviewed files that observations are compared with |
 //! | [`reports`] | consumers of the events; never decide |
 //! | [`bench`] | boards that are wired to this computer: who has one, what switches its power |
@@ -21,6 +22,7 @@
 
 pub mod bench;
 pub mod cli;
+pub mod comparison;
 pub mod exit_code;
 mod files;
 pub mod firmware;

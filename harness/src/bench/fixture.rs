@@ -23,6 +23,8 @@ use crate::targets::{BootMode, Capabilities, Capability, Power, Progress};
 const PRESSED: Duration = Duration::from_millis(100);
 /// How long the supply stays off where nobody says how long: long enough for capacitors.
 const OFF: Duration = Duration::from_secs(1);
+/// When a line has certainly changed.
+const SETTLED: Duration = Duration::from_millis(50);
 /// How long the ROM may take to greet, with a slow computer and a slow network between.
 const GREETING: Duration = Duration::from_secs(3);
 /// How long an adapter may be away.
@@ -590,7 +592,9 @@ impl Fixture {
         match (self.wiring.sequence(self.mode), self.mode) {
             (Some(_), BootMode::Download) if self.adapter.is_some() => {
                 let lines = if pull { STRAP } else { Default::default() };
-                Ok(self.adapter()?.set_lines(lines)?)
+                self.adapter()?.set_lines(lines)?;
+                // Nobody says when a line at the other end of a network has changed.
+                self.hold(SETTLED)
             }
             _ => Ok(()),
         }

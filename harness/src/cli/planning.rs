@@ -28,15 +28,17 @@ pub(super) struct Planning {
 }
 
 impl Planning {
-    /// Reads and checks every scenario and decides about the cases, on targets of the source.
+    /// Reads and checks every scenario and decides about the cases, on the target of this name or
+    /// else that of the command line.
     ///
     /// # Errors
     /// When there is no such target, or a scenario is invalid; it has been told.
     pub(super) fn plan(
         &self,
         terminal: &Terminal,
+        target: Option<&str>,
     ) -> Result<(Plan, Box<dyn TargetSource>), ExitCode> {
-        let targets = self.machine.source().map_err(|trouble| {
+        let targets = self.machine.source_of(target).map_err(|trouble| {
             terminal.error(trouble.message);
             trouble.code
         })?;

@@ -7,12 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use console::Term;
+
 use super::doors::{DoorSpec, Openings, keep_open};
 use super::images::ProjectFirmware;
 use super::modes::Modes;
 use super::operator::TerminalOperator;
 use super::planning::Planning;
 use super::terminal::Terminal;
+use crate::comparison::{Compared, Courses, compare};
 use crate::exit_code::ExitCode;
 use crate::reports::Report;
 use crate::reports::bars::Bars;
@@ -22,6 +25,7 @@ use crate::reports::github::Annotations;
 use crate::reports::in_order::InOrder;
 use crate::reports::json::JsonLines;
 use crate::reports::vcd;
+use crate::runner::events::Event;
 use crate::runner::execute::{Surroundings, default_jobs, execute};
 use crate::runner::hold::{Held, Hold};
 use crate::runner::operator::Operator;
@@ -85,6 +89,15 @@ pub(super) struct Run {
     )]
     hold: Option<DoorSpec>,
 
+    /// Run on both targets, such as `emulator,board:cam`, and show where they part
+    #[arg(
+        long,
+        value_name = "A,B",
+        value_delimiter = ',',
+        conflicts_with_all = ["target", "json", "junit", "html", "vcd", "hold"]
+    )]
+    compare: Vec<String>,
+
     /// Accept new and changed snapshots at once (never under CI)
     #[arg(long)]
     update: bool,
@@ -125,7 +138,61 @@ impl Run {
                 return ExitCode::Usage;
             }
         };
-        let (plan, targets) = match self.planning.plan(terminal) {
+        let modes = terminal.is_live().then(Modes::without_shown_controls);
+        let mut at_exit = modes.clone();
+        let cancelled = cancelled_by_ctrl_c(move || drop(at_exit.take()));
+        let playing = Playing { terminal, snapshots, cancelled };
+        let code = match &self.compare[..] {
+            [] => self.play(&playing, None, &mut |_| {}),
+            [one, other] => self.compare(&playing, [one, other]),
+            _ => {
+                terminal.error("`--compare` takes two targets, such as emulator,board:cam");
+                ExitCode::Usage
+            }
+        };
+        drop(modes);
+        code
+    }
+
+    /// Runs on both targets and tells where they part.
+    fn compare(&self, playing: &Playing<'_>, names: [&String; 2]) -> ExitCode {
+        let mut runs = [Courses::default(), Courses::default()];
+        let mut code = ExitCode::Passed;
+        for (name, courses) in names.into_iter().zip(&mut runs) {
+            playing.terminal.tell(format_args!("on {name}:"));
+            code = code.worse(self.play(playing, Some(name), &mut |event| courses.event(event)));
+            if matches!(code, ExitCode::Usage | ExitCode::Interrupted) {
+                return code;
+            }
+        }
+        let [one, other] = &runs;
+        let compared = compare([one, other]);
+        if compared.iter().any(|(_, compared)| matches!(compared, Compared::Parted(_))) {
+            code = code.worse(ExitCode::Failed);
+        }
+        for (case, compared) in &compared {
+            let on = match compared {
+                Compared::NotCompared { target, .. } => format!(" ({})", names[*target]),
+                _ => String::new(),
+            };
+            playing.terminal.say(format_args!("{case}: {compared}{on}"));
+            if let Compared::Parted(divergence) = compared {
+                let shown = divergence.side_by_side(names.map(String::as_str), column());
+                playing.terminal.say(shown.trim_end());
+            }
+        }
+        code
+    }
+
+    /// Runs on one target, that of the command line if none is named.
+    fn play(
+        &self,
+        playing: &Playing<'_>,
+        target: Option<&str>,
+        observe: &mut dyn FnMut(&Event),
+    ) -> ExitCode {
+        let Playing { terminal, snapshots, cancelled } = playing;
+        let (plan, targets) = match self.planning.plan(terminal, target) {
             Ok(planned) => planned,
             Err(code) => return code,
         };
@@ -133,9 +200,6 @@ impl Run {
             terminal.error(trouble);
             return ExitCode::Usage;
         }
-        let modes = terminal.is_live().then(Modes::without_shown_controls);
-        let mut at_exit = modes.clone();
-        let cancelled = cancelled_by_ctrl_c(move || drop(at_exit.take()));
         let (mut reports, bars) = self.reports(terminal);
         let mut files = Files::new(self.wanted(terminal));
         let skips = if self.no_skip { Skips::Fail } else { Skips::Allow };
@@ -145,7 +209,7 @@ impl Run {
             targets: &*targets,
             firmware: &ProjectFirmware,
             environment: terminal.environment().clone(),
-            snapshots,
+            snapshots: snapshots.clone(),
             seed: self.seed,
             elf: self.elf.clone(),
             jobs: self.jobs.unwrap_or_else(|| default_jobs(&*targets)),
@@ -155,23 +219,23 @@ impl Run {
             wall_limit: (!self.wall_limit.is_zero()).then_some(self.wall_limit),
             hold: self.hold.as_ref().map(|_| &hold),
             operator: operator.as_ref().map(|operator| operator as &dyn Operator),
-            cancelled: &cancelled,
+            cancelled,
         };
         let tally = execute(&plan, &around, &mut |event| {
+            observe(&event);
             reports.iter_mut().for_each(|report| report.event(&event));
             if let Some(files) = &mut files {
                 files.event(&event);
             }
         });
         drop(reports);
-        drop(modes);
         let mut code = tally.exit_code(skips);
         if let Some(Err(errors)) = files.map(|files| files.write()) {
             errors.iter().for_each(|error| terminal.error(error));
             code = code.worse(ExitCode::Bench);
         }
         match (&self.hold, hold.take()) {
-            (Some(door), Some(held)) => code.worse(hold_open(terminal, held, door, &cancelled)),
+            (Some(door), Some(held)) => code.worse(hold_open(terminal, held, door, cancelled)),
             _ => code,
         }
     }
@@ -238,6 +302,19 @@ impl Run {
         }
         (reports, bars)
     }
+}
+
+/// What is the same for both runs of a comparison.
+struct Playing<'a> {
+    terminal: &'a Terminal,
+    snapshots: SnapshotPolicy,
+    cancelled: Arc<AtomicBool>,
+}
+
+/// The width of one of two columns.
+fn column() -> usize {
+    let columns = Term::stdout().size_checked().map_or(120, |(_, columns)| usize::from(columns));
+    columns.saturating_sub(7).max(40) / 2
 }
 
 /// Lines come in order; the live picture shows everything at once.

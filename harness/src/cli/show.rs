@@ -18,7 +18,7 @@ pub(super) struct Show {
 
 impl Show {
     pub(super) fn run(&self, terminal: &Terminal) -> ExitCode {
-        let (plan, targets) = match self.planning.plan(terminal) {
+        let (plan, targets) = match self.planning.plan(terminal, None) {
             Ok(planned) => planned,
             Err(code) => return code,
         };

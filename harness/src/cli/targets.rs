@@ -97,7 +97,15 @@ impl Machine {
 
     /// Where targets come from.
     pub(crate) fn source(&self) -> Result<Box<dyn TargetSource>, NoTarget> {
-        match self.target.as_str() {
+        self.source_of(None)
+    }
+
+    /// The same of another target, if one is named.
+    pub(crate) fn source_of(
+        &self,
+        target: Option<&str>,
+    ) -> Result<Box<dyn TargetSource>, NoTarget> {
+        match target.unwrap_or(&self.target) {
             "emulator" => Ok(Box::new(EmulatorSource { rom: rom(&self.rom)? })),
             other => match other.strip_prefix("board:") {
                 Some(name) => Ok(Box::new(self.bench.board(name)?)),

@@ -27,6 +27,8 @@ use slip::{Unframer, frame};
 pub const SECTOR: u32 = 0x1000;
 /// Bytes of a block that is written; the ROM takes up to 0x1800.
 const BLOCK: usize = 0x1000;
+/// Bytes that the ROM inflates before it writes them.
+const WINDOW: usize = 0x8000;
 /// Most bytes that one command reads.
 const READ: u32 = 64;
 /// Erased with one command, for the sake of progress.
@@ -45,6 +47,7 @@ const HASH_SECTOR: Duration = Duration::from_millis(40);
 
 mod command {
     pub(super) const FLASH_BEGIN: u8 = 0x02;
+    pub(super) const FLASH_DATA: u8 = 0x03;
     pub(super) const SYNC: u8 = 0x08;
     pub(super) const WRITE_REG: u8 = 0x09;
     pub(super) const READ_REG: u8 = 0x0a;
@@ -293,7 +296,7 @@ impl<'a> Loader<'a> {
         let mut done = 0;
         while done < length {
             let piece = (length - done).min(ERASED_AT_ONCE);
-            let patience = ANSWER + ERASE_SECTOR * piece.div_ceil(SECTOR);
+            let patience = erase_patience(piece as usize);
             // A write of no blocks erases and waits for none.
             let request = words(&[piece, 0, BLOCK as u32, offset + done]);
             self.request(command::FLASH_BEGIN, "FLASH_BEGIN", 0, &request, patience)?;
@@ -305,6 +308,10 @@ impl<'a> Loader<'a> {
 
     /// Erases the sectors that `bytes` cover, writes them, and checks that the flash holds them.
     ///
+    /// At the end of a compressed transfer the ROM writes its whole window of 32 KiB, also what is old
+    /// in it, over whatever follows. So only the beginning is sent compressed; the rest, which is at
+    /// least a window, is erased after that and sent as it is.
+    ///
     /// # Errors
     /// As for every command; [`LoaderError::NotWritten`].
     pub fn write(
@@ -313,29 +320,74 @@ impl<'a> Loader<'a> {
         bytes: &[u8],
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), LoaderError> {
-        let packed = deflate(bytes);
-        let length = (bytes.len() as u32).next_multiple_of(SECTOR);
-        let blocks = packed.len().div_ceil(BLOCK) as u32;
-        let patience = ANSWER + ERASE_SECTOR * (length / SECTOR);
-        let request = words(&[length, blocks, BLOCK as u32, offset]);
-        let name = "FLASH_DEFL_BEGIN";
-        self.request(command::FLASH_DEFL_BEGIN, name, 0, &request, patience)?;
-        for (sequence, block) in (0..).zip(packed.chunks(BLOCK)) {
-            let mut body = words(&[block.len() as u32, sequence, 0, 0]);
-            body.extend(block);
-            let checksum = block.iter().fold(CHECKSUM_SEED, |sum, byte| sum ^ byte);
-            // One block may inflate to very many bytes.
-            let patience = ANSWER + ERASE_SECTOR * (length / SECTOR);
-            let name = "FLASH_DEFL_DATA";
-            self.request(command::FLASH_DEFL_DATA, name, checksum, &body, patience)?;
-            let share = (sequence as usize + 1) * BLOCK;
-            let done = bytes.len() as u64 * share.min(packed.len()) as u64 / packed.len() as u64;
-            progress(Progress { done, total: bytes.len() as u64 });
+        let (packed, plain) = bytes.split_at((bytes.len() / WINDOW).saturating_sub(1) * WINDOW);
+        let total = bytes.len() as u64;
+        let mut done = |done: usize| progress(Progress { done: done as u64, total });
+        if !packed.is_empty() {
+            self.write_packed(offset, packed, &mut done)?;
         }
+        let mut plainly = |bytes: usize| done(packed.len() + bytes);
+        self.write_plain(offset + packed.len() as u32, plain, &mut plainly)?;
         match self.holds(offset, bytes)? {
             true => Ok(()),
             false => Err(LoaderError::NotWritten { offset, length: bytes.len() }),
         }
+    }
+
+    fn write_packed(
+        &mut self,
+        offset: u32,
+        bytes: &[u8],
+        done: &mut dyn FnMut(usize),
+    ) -> Result<(), LoaderError> {
+        let packed = deflate(bytes);
+        let blocks = packed.len().div_ceil(BLOCK) as u32;
+        let patience = erase_patience(bytes.len());
+        let request = words(&[bytes.len() as u32, blocks, BLOCK as u32, offset]);
+        let name = "FLASH_DEFL_BEGIN";
+        self.request(command::FLASH_DEFL_BEGIN, name, 0, &request, patience)?;
+        for (sequence, block) in (0..).zip(packed.chunks(BLOCK)) {
+            // One block may inflate to very many bytes.
+            self.block(command::FLASH_DEFL_DATA, "FLASH_DEFL_DATA", sequence, block, patience)?;
+            let sent = packed.len().min((sequence as usize + 1) * BLOCK);
+            done((bytes.len() as u64 * sent as u64 / packed.len() as u64) as usize);
+        }
+        Ok(())
+    }
+
+    fn write_plain(
+        &mut self,
+        offset: u32,
+        bytes: &[u8],
+        done: &mut dyn FnMut(usize),
+    ) -> Result<(), LoaderError> {
+        // The ROM takes whole words.
+        let mut whole = bytes.to_vec();
+        whole.resize(bytes.len().next_multiple_of(4), 0xff);
+        let blocks = whole.len().div_ceil(BLOCK) as u32;
+        let length = whole.len().next_multiple_of(SECTOR as usize) as u32;
+        let request = words(&[length, blocks, BLOCK as u32, offset]);
+        let patience = erase_patience(whole.len());
+        self.request(command::FLASH_BEGIN, "FLASH_BEGIN", 0, &request, patience)?;
+        for (sequence, block) in (0..).zip(whole.chunks(BLOCK)) {
+            self.block(command::FLASH_DATA, "FLASH_DATA", sequence, block, ANSWER)?;
+            done(bytes.len().min((sequence as usize + 1) * BLOCK));
+        }
+        Ok(())
+    }
+
+    fn block(
+        &mut self,
+        command: u8,
+        name: &'static str,
+        sequence: u32,
+        block: &[u8],
+        patience: Duration,
+    ) -> Result<(), LoaderError> {
+        let mut body = words(&[block.len() as u32, sequence, 0, 0]);
+        body.extend(block);
+        let checksum = block.iter().fold(CHECKSUM_SEED, |sum, byte| sum ^ byte);
+        self.request(command, name, checksum, &body, patience).map(drop)
     }
 
     /// Whether the flash holds these bytes, by their MD5.
@@ -445,6 +497,11 @@ fn read_answer(name: &'static str, packet: &[u8]) -> Result<Answer, LoaderError>
         [0, ..] => Ok(Answer { value: u32::from_le_bytes([v0, v1, v2, v3]), data: data.to_vec() }),
         [_, error, ..] => Err(LoaderError::Refused { command: name, error }),
     }
+}
+
+/// How long erasing so many bytes may take.
+fn erase_patience(bytes: usize) -> Duration {
+    ANSWER + ERASE_SECTOR * (bytes as u32).div_ceil(SECTOR)
 }
 
 fn words(words: &[u32]) -> Vec<u8> {
