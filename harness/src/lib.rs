@@ -6,7 +6,7 @@
 //! | [`scenario`] | the language: text to checked cases; no I/O |
 //! | [`steps`] | what a scenario can do; sees a session, never a concrete target |
 //! | [`targets`] | what a case runs against |
-//! | [`bench`] | real boards, and everything that reaches them |
+//! | [`mod@bench`] | real boards, and everything that reaches them |
 //! | [`transcript`] | what a serial port said, and searching it |
 //! | [`firmware`] | from a name or a path to checked bytes at flash offsets |
 //! | [`symbols`] | from addresses to places in the source, by an ELF file |
@@ -14,7 +14,6 @@
 //! | [`comparison`] | the same cases on two targets, and where they part |
 //! | [`snapshots`] | reviewed files that observations are compared with |
 //! | [`reports`] | consumers of the events; never decide |
-//! | [`bench`] | boards that are wired to this computer: who has one, what switches its power |
 //! | [`serve`], [`flash_file`] | a board that keeps running for outside tools |
 //! | [`recording`] | a session at a console becomes a scenario |
 //! | [`hil`] | scenarios as ordinary tests |

@@ -5,7 +5,7 @@
 //!                         ◀─holds──
 //! ```
 //!
-//! The crate `gdbstub` speaks the protocol ([`stub`] is what it asks for). It runs where the doors
+//! The crate `gdbstub` speaks the protocol (`stub` is what it asks for). It runs where the doors
 //! are; what it wants of the board is a visit: a closure that the machine's thread, which owns the
 //! board, calls between two slices. While the board is held, its thread waits for visits, no device
 //! time passes, and the other doors keep what clients send. When the client leaves or vanishes, all
