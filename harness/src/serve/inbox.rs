@@ -68,14 +68,18 @@ impl Inbox {
         let Input { port, what } = input;
         match what {
             Sent::Bytes(bytes) => target.send(port, &bytes)?,
-            Sent::Speed(Some(baud)) => target.set_baud(port, baud)?,
-            Sent::Speed(None) => target.follow_speed(port),
+            Sent::Speed(baud) => target.set_baud(port, baud)?,
             Sent::Break => target.send_break(port)?,
             // Both or none asserted is where sequences pass through.
             Sent::Lines(lines) if lines.dtr == lines.rts && self.lines.dtr != self.lines.rts => {
                 self.resting = Some((lines, target.now() + REST));
             }
             Sent::Lines(lines) => self.set_lines(target, lines),
+            // No sequence goes on, so nothing is waited for.
+            Sent::Gone => {
+                self.set_lines(target, ModemLines::default());
+                target.follow_speed(port);
+            }
         }
         Ok(())
     }

@@ -40,12 +40,14 @@ pub struct Input {
 pub enum Sent {
     /// Bytes.
     Bytes(Vec<u8>),
-    /// The speed of its adapter, in baud; `None`: it has none of its own.
-    Speed(Option<u32>),
+    /// The speed of its adapter, in baud.
+    Speed(u32),
     /// Which modem lines it asserts.
     Lines(ModemLines),
     /// A break.
     Break,
+    /// Nothing more: it has left, and its adapter holds no line and has no speed.
+    Gone,
 }
 
 /// What a served board is, beyond being a target.
@@ -444,14 +446,17 @@ mod tests {
         assert_eq!(sent.len(), 40, "1600 bytes have room in 100 ms");
     }
 
-    /// The modem lines as the board sees them, when a client changes them at these milliseconds.
-    fn lines_seen(changes: &[(u64, bool, bool)]) -> Vec<(u64, bool, bool)> {
+    /// The modem lines as the board sees them, when a client changes them at these milliseconds and
+    /// leaves at another.
+    fn lines_seen(changes: &[(u64, bool, bool)], leaves: u64) -> Vec<(u64, bool, bool)> {
         let mut bench = Bench::until(1_000);
         let (client, input) = channel(64);
         let mut inbox = Inbox::new(input);
         for at in 0..1_000 {
-            for (_, dtr, rts) in changes.iter().filter(|(when, ..)| *when == at) {
-                let what = Sent::Lines(ModemLines { dtr: *dtr, rts: *rts });
+            let changed = changes.iter().filter(|(when, ..)| *when == at);
+            let changed = changed.map(|(_, dtr, rts)| ModemLines { dtr: *dtr, rts: *rts });
+            let gone = (at == leaves).then_some(Sent::Gone);
+            for what in changed.map(Sent::Lines).chain(gone) {
                 client.try_send(Input { port: Port::Console, what }).expect("there is room");
             }
             inbox.feed(&mut bench).expect("nothing breaks");
@@ -466,10 +471,18 @@ mod tests {
         // Into the boot loader, each change 60 ms after the one before.
         let slow = [(0, false, true), (160, true, true), (220, true, false), (330, false, false)];
         let seen = [(0, false, true), (220, true, false), (580, false, false)];
-        assert_eq!(lines_seen(&slow), seen);
+        assert_eq!(lines_seen(&slow, 900)[..3], seen);
         // A program that opens the port asserts both, and lets go of both when it ends.
         let opened = [(0, true, false), (50, true, true), (500, false, false)];
-        assert_eq!(lines_seen(&opened), [(0, true, false), (300, true, true), (500, false, false)]);
+        let seen = [(0, true, false), (300, true, true), (500, false, false)];
+        assert_eq!(lines_seen(&opened, 900)[..3], seen);
+    }
+
+    #[test]
+    fn a_client_that_leaves_lets_go_of_the_lines_at_once() {
+        // As mpremote closes the port; whoever presses reset then wants no boot loader.
+        let closed = [(0, true, false), (60, false, false)];
+        assert_eq!(lines_seen(&closed, 61), [(0, true, false), (61, false, false)]);
     }
 
     #[test]

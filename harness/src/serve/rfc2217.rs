@@ -22,7 +22,7 @@ pub(super) async fn serve(listener: &TcpListener, line: &Line) {
             served = client(first, line) => served,
             () = turn_away(listener, line) => return,
         };
-        let left = leave(line).await;
+        let left = line.send(Sent::Gone).await;
         if served.and(left).is_err() {
             return;
         }
@@ -37,12 +37,6 @@ async fn turn_away(listener: &TcpListener, line: &Line) {
             let _ = line.remarks.send(format!("{port}: {address} was turned away, it is in use"));
         }
     }
-}
-
-/// What an adapter does when the program that used it has gone.
-async fn leave(line: &Line) -> Result<(), MachineGone> {
-    line.send(Sent::Lines(ModemLines::default())).await?;
-    line.send(Sent::Speed(None)).await
 }
 
 /// Serves one client until it leaves.
@@ -92,10 +86,10 @@ async fn heard(
         while let Some(event) = server.poll_event() {
             match event {
                 ServerEvent::ComPortActive => {
-                    line.send(Sent::Speed(Some(server.settings().baud_rate))).await?;
+                    line.send(Sent::Speed(server.settings().baud_rate)).await?;
                 }
                 ServerEvent::SettingsChanged(settings) => {
-                    line.send(Sent::Speed(Some(settings.baud_rate))).await?;
+                    line.send(Sent::Speed(settings.baud_rate)).await?;
                 }
                 ServerEvent::Dtr(dtr) => {
                     lines.dtr = dtr;
