@@ -495,6 +495,50 @@ impl Fixture {
         Err(FixtureError::WrongMode { board: self.name.clone(), is, shall })
     }
 
+    /// A reset into a boot mode, and what the chip does then. Nothing is tried against silence.
+    pub(super) fn try_reset(&mut self, mode: BootMode) -> Result<Greeting, FixtureError> {
+        self.boot_mode(mode)?;
+        let before = self.heard.len();
+        self.reset_blindly()?;
+        self.greeting(before)
+    }
+
+    /// The same by switching the power off and on, if somebody can.
+    pub(super) fn try_power_cycle(
+        &mut self,
+        mode: BootMode,
+    ) -> Result<Option<Greeting>, FixtureError> {
+        if self.switch.is_none() {
+            return Ok(None);
+        }
+        self.boot_mode(mode)?;
+        self.switch(Power::Off)?;
+        self.hold(OFF)?;
+        let before = self.heard.len();
+        self.strap_for_power_on(true)?;
+        self.switch(Power::On)?;
+        let greeting = self.greeting(before)?;
+        self.strap_for_power_on(false)?;
+        Ok(Some(greeting))
+    }
+
+    /// Whether the firmware says anything when Enter is pressed.
+    pub(super) fn answers(&mut self, patience: Duration) -> Result<bool, FixtureError> {
+        while self.listen(SETTLED)? {}
+        self.send(b"\r")?;
+        self.listen(patience)
+    }
+
+    /// Whether DTR and RTS exist.
+    pub(super) fn has_modem_lines(&self) -> bool {
+        self.adapter.as_ref().is_some_and(|adapter| adapter.has_modem_lines())
+    }
+
+    /// How it is reset.
+    pub(super) fn wiring(&self) -> &ResetWiring {
+        &self.wiring
+    }
+
     /// A reset whose outcome somebody else looks at.
     fn reset_blindly(&mut self) -> Result<(), FixtureError> {
         self.press_reset()?;
@@ -643,15 +687,15 @@ impl Fixture {
         Ok(Loader::resume(self.adapter()?))
     }
 
-    /// Only the board that bench.toml means may be changed.
-    fn check_mac(&mut self) -> Result<(), FixtureError> {
+    /// The chip's address. Only the board that bench.toml means may be changed.
+    pub(super) fn check_mac(&mut self) -> Result<Mac, FixtureError> {
         self.lock.as_ref().map_or(Ok(()), BoardLock::check)?;
         let found = self.chip()?.mac;
         match self.entry.mac {
             Some(expected) if expected != found => {
                 Err(FixtureError::WrongMac { board: self.name.clone(), expected, found })
             }
-            _ => Ok(()),
+            _ => Ok(found),
         }
     }
 
@@ -721,9 +765,12 @@ impl Fixture {
 
 /// What a chip does after a reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Greeting {
+pub(super) enum Greeting {
+    /// It boots from its flash.
     Boots,
+    /// It waits for a download.
     Waits,
+    /// It says nothing.
     Silence,
 }
 

@@ -14,6 +14,7 @@ pub mod adapters;
 pub mod clock;
 pub mod description;
 pub mod discover;
+pub mod doctor;
 pub mod fixture;
 pub mod loader;
 pub mod lock;

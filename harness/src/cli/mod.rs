@@ -5,6 +5,7 @@ mod boards;
 mod check;
 #[cfg(unix)]
 mod ctl;
+mod doctor;
 mod doors;
 mod erase;
 mod files;
@@ -94,6 +95,7 @@ enum Verb {
     #[cfg(unix)]
     Ctl(ctl::Ctl),
     Boards(boards::Boards),
+    Doctor(doctor::Doctor),
     Flash(flash::Flash),
     Monitor(monitor::Monitor),
     Reset(reset::Reset),
@@ -130,6 +132,7 @@ pub fn main(
         #[cfg(unix)]
         Verb::Ctl(verb) => verb.run(&terminal),
         Verb::Boards(verb) => verb.run(&terminal),
+        Verb::Doctor(verb) => verb.run(&terminal),
         Verb::Flash(verb) => verb.run(&terminal),
         Verb::Monitor(verb) => verb.run(&terminal),
         Verb::Reset(verb) => verb.run(&terminal),
