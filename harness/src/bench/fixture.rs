@@ -675,7 +675,16 @@ impl Fixture {
         let console = self.baud;
         let has_speed = self.adapter()?.set_baud(console).is_ok();
         let baud = if has_speed { self.entry.flash_baud } else { ROM_BAUD };
-        let (_, chip) = Loader::connect(self.adapter()?, baud)?;
+        let chip = match Loader::connect(self.adapter()?, baud) {
+            Ok((_, chip)) => chip,
+            Err(error) => {
+                // It may have failed at the new speed.
+                if has_speed {
+                    self.adapter()?.set_baud(console)?;
+                }
+                return Err(error.into());
+            }
+        };
         self.chip = Some(chip);
         // From the reset on the line was the loader's, and nobody has asked what it said.
         self.heard.retain(|(_, heard)| matches!(heard, Heard::Remark(_)));

@@ -47,7 +47,12 @@ steps:
 
 const BENCH: &str = "\
 # Marks the root of a benchrig project: paths in scenarios start here and stay inside.
-# The emulator needs no entry here.
+# The emulator needs no entry here. A board on an adapter has one (`benchrig boards` lists what is
+# plugged in), and is the target `board:desk`:
+#
+# [boards.desk]
+# profile = \"esp32-devkit\"
+# port = \"/dev/ttyUSB0\"
 ";
 
 impl Init {
