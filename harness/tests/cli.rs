@@ -673,11 +673,44 @@ fn a_pseudo_terminal_is_a_door_too_and_its_link_goes_with_it() {
 }
 
 #[test]
-fn a_door_to_the_network_is_refused() {
+fn a_door_to_the_network_is_refused_unless_it_is_asked_for() {
     let project = Project::new(&[]);
     let done = project.run(&["serve", "--serial", "tcp:0.0.0.0:0"]);
     assert_eq!(done.code, Some(3), "{done:?}");
-    assert!(done.err.contains("loopback"), "{done:?}");
+    assert!(done.err.contains("loopback") && done.err.contains("--remote"), "{done:?}");
+    let done = project.run(&["serve", "--serial", "pty", "--control", "0.0.0.0:0"]);
+    assert_eq!(done.code, Some(3), "{done:?}");
+    assert!(done.err.contains("set BENCHRIG_TOKEN"), "{done:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn the_control_socket_of_another_computer_wants_its_token() {
+    let project = Project::new(&[]);
+    let serve = &["serve", "--serial", "pty", "--control", "127.0.0.1:0"];
+    let mut command = project.command(serve);
+    command.env("BENCHRIG_TOKEN", "open sesame").stdout(Stdio::piped());
+    let mut child = command.spawn().expect("the program starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let control = lines.next().expect("a line").expect("text");
+    let address = control.strip_prefix("control ").expect("where it is").to_owned();
+    assert!(lines.any(|line| line.is_ok_and(|line| line == "ready")));
+
+    let ctl = |token: &str| {
+        let mut command = project.command(&["ctl", &address, "pin", "2"]);
+        command.env("BENCHRIG_TOKEN", token).output().expect("the program runs")
+    };
+    let right = ctl("open sesame");
+    assert_eq!(String::from_utf8_lossy(&right.stdout), "low\n");
+    for wrong in
+        [ctl("open barley"), project.command(&["ctl", &address, "status"]).output().unwrap()]
+    {
+        assert_eq!(wrong.status.code(), Some(3));
+        let said = String::from_utf8_lossy(&wrong.stderr);
+        assert!(said.contains("the token is not the one"), "{said}");
+    }
+    interrupt(&child);
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
 }
 
 #[cfg(unix)]

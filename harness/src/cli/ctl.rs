@@ -24,7 +24,7 @@ use crate::time::DeviceTime;
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Ctl {
-    /// The name that the board is served by
+    /// The name that the board is served by, or the HOST:PORT of its control socket
     #[arg(value_name = "NAME")]
     name: String,
 
@@ -107,7 +107,7 @@ impl Act {
 
 impl Ctl {
     pub(super) fn run(&self, terminal: &Terminal) -> ExitCode {
-        if let Err(error) = path_of(&self.name) {
+        if let (false, Err(error)) = (self.name.contains(':'), path_of(&self.name)) {
             terminal.error(&error);
             return match error.kind() {
                 io::ErrorKind::InvalidInput => ExitCode::Usage,

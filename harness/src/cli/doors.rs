@@ -12,8 +12,8 @@ use super::targets::NoTarget;
 use super::terminal::Terminal;
 use crate::exit_code::ExitCode;
 #[cfg(unix)]
-use crate::serve::control::Control;
-use crate::serve::doors::{Door, Line, listen};
+use crate::serve::control::{Control, Token};
+use crate::serve::doors::{Door, Line, Reach, listen};
 use crate::serve::gdb::{Gdb, visits};
 use crate::serve::machine::{self, Keep, Served, Wiring};
 use crate::serve::pacer::{Pacer, WallClock};
@@ -66,6 +66,10 @@ pub(super) struct Openings<'a> {
     pub(super) doors: &'a [DoorSpec],
     /// The name of its control socket.
     pub(super) name: Option<&'a str>,
+    /// Where its control socket is over TCP too, and what clients of that have to know.
+    pub(super) control: Option<(SocketAddr, Option<String>)>,
+    /// Who may come to its doors.
+    pub(super) reach: Reach,
     /// Where gdb finds it.
     pub(super) gdb: Option<SocketAddr>,
 }
@@ -89,20 +93,26 @@ pub(super) fn keep_open<T: Served + ?Sized>(
     let (remarks, mut said) = mpsc::unbounded_channel();
     let (orders, from_control) = mpsc::channel(QUEUE);
     #[cfg(unix)]
-    let control = match openings.name {
-        None => None,
-        Some(name) => {
-            let _inside = runtime.enter();
-            let control = Control::open(name).map_err(bench)?;
-            terminal.say(format_args!("control {name}"));
-            Some(control)
+    let controls = {
+        let _inside = runtime.enter();
+        let mut controls = Vec::new();
+        if let Some(name) = openings.name {
+            controls.push(Control::open(name).map_err(bench)?);
         }
+        if let Some((address, token)) = &openings.control {
+            let token = token.as_deref().and_then(Token::new);
+            controls.push(runtime.block_on(Control::listen(*address, token)).map_err(bench)?);
+        }
+        for control in &controls {
+            terminal.say(format_args!("control {}", control.address()));
+        }
+        controls
     };
     let mut rings = Vec::new();
     let mut doors = Vec::new();
     for spec in openings.doors {
         let door = runtime
-            .block_on(open(spec))
+            .block_on(open(spec, openings.reach))
             .map_err(|error| bench(format!("cannot open a door: {error}")))?;
         terminal.say(format_args!("serial {}", door.address()));
         let ring = Arc::new(Ring::default());
@@ -152,8 +162,8 @@ pub(super) fn keep_open<T: Served + ?Sized>(
                 open.spawn_local(gdb);
             }
             #[cfg(unix)]
-            if let Some(control) = control {
-                open.spawn_local(control.serve(orders));
+            for control in controls {
+                open.spawn_local(control.serve(orders.clone()));
             }
             open.run_until(async {
                 while let Some(remark) = said.recv().await {
@@ -169,10 +179,10 @@ pub(super) fn keep_open<T: Served + ?Sized>(
     })
 }
 
-async fn open(spec: &DoorSpec) -> std::io::Result<Door> {
+async fn open(spec: &DoorSpec, reach: Reach) -> std::io::Result<Door> {
     match spec {
-        DoorSpec::Tcp(address) => listen(*address).await.map(Door::Tcp),
-        DoorSpec::Rfc2217(address) => listen(*address).await.map(Door::Rfc2217),
+        DoorSpec::Tcp(address) => listen(*address, reach).await.map(Door::Tcp),
+        DoorSpec::Rfc2217(address) => listen(*address, reach).await.map(Door::Rfc2217),
         #[cfg(unix)]
         DoorSpec::Pty(link) => crate::serve::pty::Pty::open(link.as_deref()).map(Door::Pty),
         #[cfg(not(unix))]

@@ -31,6 +31,7 @@ use crate::runner::hold::{Held, Hold};
 use crate::runner::operator::Operator;
 use crate::runner::verdict::Skips;
 use crate::scenario::units;
+use crate::serve::doors::Reach;
 use crate::snapshots::SnapshotPolicy;
 
 /// Run scenarios
@@ -335,7 +336,13 @@ fn hold_open(terminal: &Terminal, held: Held, door: &DoorSpec, stop: &Arc<Atomic
         return ExitCode::Bench;
     };
     terminal.tell(format_args!("{}: its machine goes on until Ctrl-C", held.case));
-    let openings = Openings { doors: std::slice::from_ref(door), name: None, gdb: None };
+    let openings = Openings {
+        doors: std::slice::from_ref(door),
+        name: None,
+        control: None,
+        reach: Reach::Loopback,
+        gdb: None,
+    };
     match keep_open(terminal, &mut *board, &openings, stop, &mut |_| Ok(()), &mut |_| Ok(())) {
         Ok(()) => ExitCode::Passed,
         Err(trouble) => {

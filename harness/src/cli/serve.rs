@@ -13,6 +13,8 @@ use crate::exit_code::ExitCode;
 use crate::flash_file::FlashFile;
 use crate::runner::firmware::{FetchNews, FirmwareSource};
 use crate::scenario::parser::DEFAULT_BOARD;
+use crate::serve::doors::Reach;
+use crate::serve::remote::TOKEN;
 use crate::targets::emulated::Emulated;
 use crate::targets::wiring_fault::WiringFault;
 use crate::targets::{BootMode, Power, Target, TargetRequest};
@@ -53,6 +55,16 @@ pub(super) struct Serve {
     /// A name for `benchrig ctl NAME …`, which presses buttons and switches the power
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
+
+    /// The control socket at a TCP port too, for `benchrig ctl HOST:PORT …`. Clients have to know what
+    /// BENCHRIG_TOKEN says here; without it only loopback addresses can be opened
+    #[arg(long, value_name = "HOST:PORT", value_parser = socket_address)]
+    control: Option<SocketAddr>,
+
+    /// Let doors be opened for other computers. Serial ports know no password, so only in a network
+    /// that you trust
+    #[arg(long)]
+    remote: bool,
 
     /// What the boot strap says when the board is switched on
     #[arg(long, value_name = "MODE", default_value = "run", value_parser = boot_mode)]
@@ -107,7 +119,14 @@ impl Serve {
             Some(flash) => flash.save(contents).map_err(|error| error.to_string()),
             None => Ok(()),
         };
-        let openings = Openings { doors: &self.serial, name: self.name.as_deref(), gdb: self.gdb };
+        let token = terminal.environment().get(TOKEN).cloned();
+        let openings = Openings {
+            doors: &self.serial,
+            name: self.name.as_deref(),
+            control: self.control.map(|address| (address, token)),
+            reach: if self.remote { Reach::Network } else { Reach::Loopback },
+            gdb: self.gdb,
+        };
         let outcome = keep_open(terminal, &mut board, &openings, &stop, &mut start, &mut keep);
         for access in &board.finish().unmodelled {
             terminal.tell(format_args!("not modelled, and touched by the firmware: {access}"));

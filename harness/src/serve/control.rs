@@ -1,22 +1,28 @@
 //! The control socket of a served board: what a hand at the board would do.
 //!
-//! A Unix socket with the board's name in the user's runtime folder. Each request is a line of JSON
-//! ([`Order`]) and gets a line of JSON back ([`Answer`]), with the device time at which it was done.
+//! A Unix socket with the board's name in the user's runtime folder, and a TCP port if asked for. Each
+//! request is a line of JSON ([`Order`]) and gets a line of JSON back ([`Answer`]), with the device time
+//! at which it was done. Where a token is asked for, it is the first line ([`Greeting`]).
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::PathBuf;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixListener;
+use sha2::{Digest, Sha256};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
 
-use super::orders::{Answer, Order};
-use super::remote::Remote;
+use super::orders::{Answer, Greeting, Order};
+use super::remote::{Remote, TOKEN};
 
 /// A longer request is a mistake.
 const MAX_REQUEST: u64 = 32 << 20;
+/// Likewise of the line with the token.
+const MAX_TOKEN: u64 = 4 << 10;
+const WRONG_TOKEN: &str = "the token is not the one that the board was served with";
 
 /// An order on its way to the machine, and where its answer goes.
 pub type Ordered = (Order, oneshot::Sender<Answer>);
@@ -47,14 +53,39 @@ pub fn path_of(name: &str) -> io::Result<PathBuf> {
     Ok(folder.join(format!("{name}.sock")))
 }
 
-/// A control socket that is open; it is removed with it.
+/// What a client from another computer has to know.
+#[derive(Debug, Clone)]
+pub struct Token(String);
+
+impl Token {
+    /// That token, unless it is empty.
+    pub fn new(token: &str) -> Option<Self> {
+        (!token.is_empty()).then(|| Self(token.to_owned()))
+    }
+
+    /// Compares digests, so that how long it takes says nothing about the token.
+    fn is(&self, token: &str) -> bool {
+        Sha256::digest(&self.0) == Sha256::digest(token)
+    }
+}
+
+/// A control socket that is open.
 #[derive(Debug)]
-pub struct Control {
+pub enum Control {
+    /// In the runtime folder of the user, who needs no token.
+    Local(LocalControl),
+    /// At a TCP port.
+    Tcp(TcpListener, Option<Token>),
+}
+
+/// A Unix socket; it is removed with it.
+#[derive(Debug)]
+pub struct LocalControl {
     listener: UnixListener,
     path: PathBuf,
 }
 
-impl Drop for Control {
+impl Drop for LocalControl {
     fn drop(&mut self) {
         // It may have been removed by somebody else; nothing depends on it.
         let _ = std::fs::remove_file(&self.path);
@@ -77,29 +108,82 @@ impl Control {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        Ok(Self { listener: UnixListener::bind(&path)?, path })
+        Ok(Self::Local(LocalControl { listener: UnixListener::bind(&path)?, path }))
+    }
+
+    /// Listens at a TCP port too: without a token on loopback addresses only.
+    ///
+    /// # Errors
+    /// When a token is missing, or the address cannot be bound.
+    pub async fn listen(address: SocketAddr, token: Option<Token>) -> io::Result<Self> {
+        if token.is_none() && !address.ip().is_loopback() {
+            let message = format!(
+                "{address} is no loopback address: set {TOKEN} to what clients have to know"
+            );
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+        }
+        Ok(Self::Tcp(TcpListener::bind(address).await?, token))
+    }
+
+    /// How `benchrig ctl` is told where it is.
+    pub fn address(&self) -> String {
+        match self {
+            Self::Local(local) => {
+                local.path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+            }
+            Self::Tcp(listener, _) => match listener.local_addr() {
+                Ok(address) => address.to_string(),
+                Err(_) => "tcp".to_owned(),
+            },
+        }
     }
 
     /// Serves it for ever.
     pub async fn serve(self, orders: Sender<Ordered>) {
         loop {
+            let orders = orders.clone();
             // A connection that failed before it was accepted concerns nobody.
-            if let Ok((client, _)) = self.listener.accept().await {
-                tokio::task::spawn_local(answer(client, orders.clone()));
+            match &self {
+                Self::Local(local) => {
+                    if let Ok((client, _)) = local.listener.accept().await {
+                        tokio::task::spawn_local(answer(client, None, orders));
+                    }
+                }
+                Self::Tcp(listener, token) => {
+                    if let Ok((client, _)) = listener.accept().await {
+                        tokio::task::spawn_local(answer(client, token.clone(), orders));
+                    }
+                }
             }
         }
     }
 }
 
 /// Answers one client until it leaves or talks nonsense.
-async fn answer(client: tokio::net::UnixStream, orders: Sender<Ordered>) -> Option<()> {
-    let (from, mut to) = client.into_split();
+async fn answer(
+    client: impl AsyncRead + AsyncWrite,
+    token: Option<Token>,
+    orders: Sender<Ordered>,
+) -> Option<()> {
+    let (from, mut to) = tokio::io::split(client);
     let mut from = tokio::io::BufReader::new(from);
+    let mut is_known = token.is_none();
     loop {
         let mut line = Vec::new();
-        let read = (&mut from).take(MAX_REQUEST).read_until(b'\n', &mut line).await.ok()?;
+        // Who has not said the token yet has nothing long to say.
+        let most = if is_known { MAX_REQUEST } else { MAX_TOKEN };
+        let read = (&mut from).take(most).read_until(b'\n', &mut line).await.ok()?;
         if read == 0 {
             return None;
+        }
+        if let (false, Some(token)) = (is_known, &token) {
+            let said: Option<Greeting> = serde_json::from_slice(&line).ok();
+            is_known = said.is_some_and(|said| token.is(&said.token));
+            if !is_known {
+                let refusal = Answer { error: Some(WRONG_TOKEN.to_owned()), ..Answer::default() };
+                return send(&mut to, &refusal).await;
+            }
+            continue;
         }
         let (order, mistake) = match serde_json::from_slice(&line) {
             Ok(order) => (order, None),
@@ -108,11 +192,14 @@ async fn answer(client: tokio::net::UnixStream, orders: Sender<Ordered>) -> Opti
         let (answer, answered) = oneshot::channel();
         orders.send((order, answer)).await.ok()?;
         let answer = answered.await.ok()?;
-        let answer = Answer { error: mistake.or(answer.error), ..answer };
-        let mut text = serde_json::to_vec(&answer).ok()?;
-        text.push(b'\n');
-        to.write_all(&text).await.ok()?;
+        send(&mut to, &Answer { error: mistake.or(answer.error), ..answer }).await?;
     }
+}
+
+async fn send(to: &mut (impl AsyncWrite + Unpin), answer: &Answer) -> Option<()> {
+    let mut text = serde_json::to_vec(answer).ok()?;
+    text.push(b'\n');
+    to.write_all(&text).await.ok()
 }
 
 /// The process that serves the board of this name, if one does.

@@ -76,14 +76,25 @@ pub enum Door {
     Pty(Pty),
 }
 
-/// Listens for a door. Only loopback addresses: these protocols have no place for a token.
+/// Who may come to a door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Programs of this computer.
+    Loopback,
+    /// Whoever reaches it over a network.
+    Network,
+}
+
+/// Listens for a door. These protocols have no place for a token.
 ///
 /// # Errors
 /// When the address is not one of loopback or cannot be bound.
-pub async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    if !address.ip().is_loopback() {
-        let message =
-            format!("{address} is no loopback address, and the door cannot ask for a token");
+pub async fn listen(address: SocketAddr, reach: Reach) -> io::Result<TcpListener> {
+    if reach == Reach::Loopback && !address.ip().is_loopback() {
+        let message = format!(
+            "{address} is no loopback address, and the door cannot ask for a token: in a network \
+             that you trust, say `--remote`"
+        );
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
     }
     TcpListener::bind(address).await

@@ -55,6 +55,14 @@ pub enum Order {
     Status,
 }
 
+/// The first line of a client where a token is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Greeting {
+    /// The token.
+    pub token: String,
+}
+
 /// What a served board says to an order.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Answer {

@@ -22,15 +22,23 @@ pub enum RemoteError {
     Refused(String),
 }
 
+/// The environment variable with the token for boards of other computers.
+pub const TOKEN: &str = "BENCHRIG_TOKEN";
+
 /// A served board, at the other end of its control socket.
-#[derive(Debug)]
 pub struct Remote {
     name: String,
     line: line::Line,
 }
 
+impl std::fmt::Debug for Remote {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Remote").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
 impl Remote {
-    /// The board of this name.
+    /// The board of this name, or at this `HOST:PORT`.
     ///
     /// # Errors
     /// When no such board is served.
@@ -70,37 +78,62 @@ impl Remote {
 
 #[cfg(unix)]
 mod line {
-    use std::io::{self, BufRead, BufReader, Write};
+    use std::io::{self, BufRead, BufReader, Read, Write};
+    use std::net::TcpStream;
     use std::os::unix::net::UnixStream;
     use std::path::Path;
     use std::time::Duration;
 
-    use super::{Answer, Order};
+    use super::{Answer, Order, TOKEN};
     use crate::serve::control::path_of;
+    use crate::serve::orders::Greeting;
 
     /// Wall time that an answer may take: longer than any button is held.
     const PATIENCE: Duration = Duration::from_secs(60);
 
-    #[derive(Debug)]
-    pub(super) struct Line(BufReader<UnixStream>);
+    pub(super) struct Line {
+        from: BufReader<Box<dyn Read + Send>>,
+        to: Box<dyn Write + Send>,
+    }
 
     impl Line {
+        /// A name, or the host and port of another computer.
         pub(super) fn of(name: &str) -> io::Result<Self> {
-            Self::at(&path_of(name)?)
+            match name.contains(':') {
+                true => Self::there(name),
+                false => Self::at(&path_of(name)?),
+            }
         }
 
         pub(super) fn at(path: &Path) -> io::Result<Self> {
             let stream = UnixStream::connect(path)?;
             stream.set_read_timeout(Some(PATIENCE))?;
-            Ok(Self(BufReader::new(stream)))
+            let to = Box::new(stream.try_clone()?);
+            Ok(Self { from: BufReader::new(Box::new(stream)), to })
+        }
+
+        fn there(address: &str) -> io::Result<Self> {
+            let stream = TcpStream::connect(address)?;
+            stream.set_nodelay(true)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            let to = Box::new(stream.try_clone()?);
+            let mut line = Self { from: BufReader::new(Box::new(stream)), to };
+            if let Ok(token) = std::env::var(TOKEN) {
+                line.say(&Greeting { token })?;
+            }
+            Ok(line)
+        }
+
+        fn say(&mut self, what: &impl serde::Serialize) -> io::Result<()> {
+            let mut text = serde_json::to_vec(what)?;
+            text.push(b'\n');
+            self.to.write_all(&text)
         }
 
         pub(super) fn exchange(&mut self, order: &Order) -> io::Result<Answer> {
-            let mut text = serde_json::to_vec(order)?;
-            text.push(b'\n');
-            self.0.get_mut().write_all(&text)?;
+            self.say(order)?;
             let mut line = String::new();
-            if self.0.read_line(&mut line)? == 0 {
+            if self.from.read_line(&mut line)? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             Ok(serde_json::from_str(&line)?)
@@ -114,8 +147,7 @@ mod line {
 
     use super::{Answer, Order};
 
-    /// Control sockets are Unix sockets.
-    #[derive(Debug)]
+    /// Boards are served on Unix only.
     pub(super) struct Line;
 
     impl Line {

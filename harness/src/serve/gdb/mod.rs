@@ -29,7 +29,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use self::stub::{Stub, stop_reason};
 pub use self::visits::{Receiver, Sender, visits};
-use super::doors::{MachineGone, PIECE, listen};
+use super::doors::{MachineGone, PIECE, Reach, listen};
 
 /// Bytes of a packet: enough for the registers, and for memory at a good speed.
 const PACKET: usize = 16 << 10;
@@ -46,7 +46,7 @@ impl Gdb {
     /// # Errors
     /// When the address is not one of loopback or cannot be bound.
     pub async fn open(address: SocketAddr) -> io::Result<Self> {
-        Ok(Self { listener: listen(address).await? })
+        Ok(Self { listener: listen(address, Reach::Loopback).await? })
     }
 
     /// Where it listens.
