@@ -68,6 +68,16 @@ impl Cpu {
         self.ocd.stopped
     }
 
+    /// DDR, through which a debug module and its core exchange words.
+    pub fn ddr(&self) -> u32 {
+        self.ddr
+    }
+
+    /// Writes DDR.
+    pub fn set_ddr(&mut self, word: u32) {
+        self.ddr = word;
+    }
+
     /// Executes one instruction, the low 24 bits of `word`, on a stopped core. Time does not pass.
     ///
     /// # Errors

@@ -9,6 +9,7 @@
 use super::clock::CycleClock;
 use super::debugger::{Watch, Watched};
 use super::devices::{Devices, Id, Touched};
+use super::jtag::DebugModule;
 use super::memory::{Cell, Memory, ROM, ROM_LEN};
 use super::signals::{self, Edge, Signals};
 use crate::board::parts::nor_flash::NorFlash;
@@ -82,6 +83,7 @@ pub(super) struct System {
     watching_loads: bool,
     /// Watchpoints of the host's debugger.
     pub(super) watch: Watch,
+    pub(super) debug_modules: [DebugModule; 2],
     /// Changed code, to be dropped from the code cache.
     pub(super) dirty: Vec<(u32, u32)>,
     /// The mapping of code changed, by core.
@@ -129,6 +131,7 @@ impl System {
             watchpoints: [[(0, 0); 2]; 2],
             watching_loads: false,
             watch: Watch::default(),
+            debug_modules: Default::default(),
             dirty: Vec::new(),
             remapped: [true; 2],
             lines: [0; 2],
@@ -899,8 +902,8 @@ impl Bus for System {
         self.register_reads
     }
 
-    fn read_external(&mut self, _core: usize, _register: u32) -> u32 {
-        0 // no debugger is attached: DSR and its neighbours read as zero
+    fn read_external(&mut self, core: usize, register: u32) -> u32 {
+        self.debug_modules[core].read_external(register)
     }
 
     fn write_external(&mut self, _core: usize, _register: u32, _value: u32) {}

@@ -19,6 +19,7 @@ use super::clock::clock_tree;
 use super::debugger::{Debugger, Held, Place};
 use super::devices::{DeviceConfig, Devices, Id};
 use super::guest_port::GuestPort;
+use super::jtag::Jtag;
 use super::signals::Edge;
 use crate::board::parts::nor_flash::NorFlash;
 use crate::board::parts::psram::Psram;
@@ -150,6 +151,7 @@ pub struct Esp32 {
     bluetooth_called: bool,
     hash: EventHash,
     pub(super) debugger: Debugger,
+    pub(super) jtag: Jtag,
     /// The slice in which the debugger holds the chip.
     interrupted: Option<Slice>,
     /// Of the symbols that each UART has sent: apart, for the host is free in which order it asks.
@@ -196,6 +198,7 @@ impl Esp32 {
             bluetooth_called: false,
             hash: EventHash::default(),
             debugger: Debugger::default(),
+            jtag: Jtag::default(),
             interrupted: None,
             output_hash: [EventHash::default(); 3],
         }
@@ -295,6 +298,10 @@ impl Esp32 {
     /// Takes the power away: everything volatile is lost.
     pub fn power_off(&mut self) {
         self.abandon_slice();
+        self.jtag = Jtag::default();
+        for (module, cpu) in self.system.debug_modules.iter_mut().zip(&mut self.cpus) {
+            module.power_off(cpu);
+        }
         self.system.memory.power_off();
         self.system.flash.power_cycle(self.system.now());
         if let Some(psram) = &mut self.system.psram {
@@ -550,7 +557,9 @@ impl Esp32 {
     pub(super) fn runs(&self, core: CoreId) -> bool {
         let devices = &self.system.devices;
         let released = core == CoreId::Pro || devices.dport.app_cpu_runs();
-        released && !devices.rtc_cntl.stalled(core)
+        released
+            && !devices.rtc_cntl.stalled(core)
+            && !self.system.debug_modules[core.index()].holds_core()
     }
 
     /// Until when a native function may go on in one piece. No deadline of the host counts: where a
@@ -623,7 +632,7 @@ impl Esp32 {
     }
 
     /// Acts on what devices have asked for.
-    fn attend(&mut self) {
+    pub(super) fn attend(&mut self) {
         let system = &mut self.system;
         let last_access = self.cpus.each_mut().map(Cpu::take_last_access);
         if system.devices.log.wants_pc() {
@@ -773,6 +782,16 @@ impl Esp32 {
 
     fn reset_core(&mut self, core: CoreId, cause: ResetCause) {
         self.system.devices.rtc_cntl.set_reset_cause(core, cause);
+        if cause.kind() != ResetKind::Cpu {
+            let cpu = &mut self.cpus[core.index()];
+            self.system.debug_modules[core.index()].reset(cpu);
+        }
+        self.restart_core(core);
+    }
+
+    /// A core begins at its reset vector.
+    pub(super) fn restart_core(&mut self, core: CoreId) {
+        self.system.debug_modules[core.index()].note_core_reset();
         self.system.reset_core(core);
         let cycle = self.cycle.max(self.cpus[core.index()].cycle);
         let cpu = &mut self.cpus[core.index()];

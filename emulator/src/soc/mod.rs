@@ -10,6 +10,7 @@ pub mod debugger;
 mod devices;
 mod esp32;
 mod guest_port;
+mod jtag;
 mod memory;
 mod signals;
 mod standing;
