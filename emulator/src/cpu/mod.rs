@@ -120,6 +120,8 @@ pub struct Cpu {
 impl Cpu {
     /// The reset vector (static vector select 1).
     pub const RESET_VECTOR: u32 = 0x4000_0400;
+    /// The reset vector of static vector select 0.
+    pub const OTHER_RESET_VECTOR: u32 = 0x5000_0000;
     /// VECBASE after reset.
     pub const RESET_VECBASE: u32 = 0x4000_0000;
 

@@ -392,7 +392,8 @@ impl RtcCntl {
         (c1 << 2 | c0) == STALL_KEY
     }
 
-    /// True when the core starts at the ROM's reset vector; false: in RTC FAST memory.
+    /// True when the core starts at the ROM's reset vector; false: at the start of RTC slow memory
+    /// (ESP-IDF, `xtensa/config/core-isa.h` of the ESP32: XCHAL_RESET_VECTOR0_VADDR).
     pub fn starts_in_rom(&self, core: CoreId) -> bool {
         let bit = match core {
             CoreId::Pro => 1 << 13,

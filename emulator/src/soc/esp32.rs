@@ -797,6 +797,9 @@ impl Esp32 {
         let cpu = &mut self.cpus[core.index()];
         cpu.idle_until(cycle);
         cpu.reset();
+        if !self.system.devices.rtc_cntl.starts_in_rom(core) {
+            cpu.set_pc(Cpu::OTHER_RESET_VECTOR);
+        }
         if core == CoreId::Pro {
             self.boot = self.fresh_boot.clone();
         }

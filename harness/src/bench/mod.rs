@@ -16,6 +16,8 @@ pub mod description;
 pub mod discover;
 pub mod doctor;
 pub mod fixture;
+#[cfg(feature = "jtag")]
+pub mod jtag;
 pub mod loader;
 pub mod lock;
 pub mod power;
