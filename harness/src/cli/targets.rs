@@ -31,7 +31,7 @@ pub(crate) struct Machine {
 }
 
 /// Which bench, and how long to wait for its boards.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Debug, clap::Args)]
 pub(crate) struct BenchChoice {
     /// The file that describes the bench [default: the nearest bench.toml here or above]
     #[arg(long, value_name = "FILE", env = "BENCHRIG_BENCH")]
@@ -78,11 +78,12 @@ pub(crate) struct NoTarget {
 }
 
 impl Machine {
-    /// The target of that name.
+    /// The target of that name, for tests, of which several may want the same board at a time.
     pub(crate) fn named(name: &str) -> Self {
+        const PATIENCE: Duration = Duration::from_secs(30 * 60);
         let bench = BenchChoice {
             bench: std::env::var_os("BENCHRIG_BENCH").map(PathBuf::from),
-            ..BenchChoice::default()
+            lock_timeout: PATIENCE,
         };
         Self { target: name.to_owned(), bench, rom: Vec::new() }
     }

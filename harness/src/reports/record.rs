@@ -303,6 +303,21 @@ mod tests {
     }
 
     #[test]
+    fn what_happens_to_the_bench_stands_between_the_lines() {
+        let mut record = Record::default();
+        let (on, time) = (Some("keeper".to_owned()), DeviceTime::ZERO);
+        let remark = Event::Remark { case: 0, on, time, text: "reset again".to_owned() };
+        for event in [started(0, "a", 1), said(0, "one"), remark, said(0, "two")] {
+            record.event(&event);
+        }
+        assert_eq!(
+            record.cases[&0][0].transcript(),
+            "0.000000s console | one\n0.000000s bench | keeper: reset again\n\
+             0.000000s console | two\n"
+        );
+    }
+
+    #[test]
     fn events_of_cases_that_run_at_the_same_time_are_kept_apart_and_so_are_tries() {
         let mut record = Record::default();
         for event in [

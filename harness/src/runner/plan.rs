@@ -136,6 +136,47 @@ mod tests {
     use crate::scenario::parser::{FilePlace, parse};
     use crate::targets::fake::{FakeSource, FakeTarget};
 
+    /// A bench with a camera board and nothing else.
+    struct OnlyCamera(FakeSource);
+
+    impl TargetSource for OnlyCamera {
+        fn name(&self) -> &str {
+            "board:cam"
+        }
+        fn capabilities(&self) -> crate::targets::Capabilities {
+            self.0.capabilities()
+        }
+        fn boards(&self) -> Vec<String> {
+            self.0.boards()
+        }
+        fn parts(&self, board: &str) -> Vec<String> {
+            self.0.parts(board)
+        }
+        fn refuses(&self, profile: &str) -> Option<String> {
+            (profile != "esp32-cam").then(|| "cam is an esp32-cam".to_owned())
+        }
+        fn open(
+            &self,
+            request: &crate::targets::TargetRequest,
+        ) -> Result<Box<dyn crate::targets::Target>, crate::targets::TargetError> {
+            self.0.open(request)
+        }
+    }
+
+    #[test]
+    fn a_case_for_another_kind_of_board_is_skipped_and_says_so() {
+        let source = OnlyCamera(FakeSource::new(FakeTarget::new([])));
+        let place = FilePlace { path: Path::new("x.yaml"), project: Path::new(".") };
+        let lacks = |board: &str| {
+            let text = format!("name: x\nversion: 1\nboard: {board}\nsteps: [log: hello]\n");
+            let cases = parse(&text, place, &no_files).unwrap().cases;
+            Plan::new(cases, &source).cases[0].lacks()
+        };
+        assert_eq!(lacks("esp32-cam"), None);
+        let is = "cam is an esp32-cam".to_owned();
+        assert_eq!(lacks("esp32-devkit"), Some(Reason::OtherBoard { is }));
+    }
+
     #[test]
     fn the_shards_of_a_plan_are_the_plan() {
         let numbers: Vec<_> = (0..11).map(|n| n.to_string()).collect();
