@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Program, after, run_for, run_to, word};
+use common::{Program, Random, after, run_for, run_to, word};
 use esp32_emulator::cpu::assembler::Assembler;
 use esp32_emulator::peripherals::CoreId;
 use esp32_emulator::soc::Esp32;
@@ -293,6 +293,45 @@ fn breakpoints_watchpoints_and_counted_steps_stop_the_core() {
     probe.write(DIR0EXEC, encoded("rfdo 0"));
     run_for(&mut probe.chip, 1_000);
     stopped_by(&mut probe, 1 << 2 | 1 << 8, store);
+    // The debugger itself is not watched, not even by a watchpoint that it has just set.
+    set(&mut probe, "dbreakc1", 3 << 30 | 0x3f);
+    assert_eq!(probe.execute("lddr32.p a3") & 0xf, 1, "done");
+    assert_eq!(probe.read(DDR), word(&probe.chip, DATA));
+    probe.write(DDR, DATA);
+    probe.execute("rsr a3, ddr");
+    probe.write(DIR0EXEC, encoded("rfdo 0"));
+    run_for(&mut probe.chip, 1_000);
+    stopped_by(&mut probe, 1 << 2 | 1 << 8, store);
+}
+
+#[test]
+fn no_bits_do_harm() {
+    for seed in 1..4 {
+        let (mut probe, _) = probe();
+        probe.halt();
+        let mut random = Random::new(seed);
+        for _ in 0..400 {
+            // Scans of any register with any data, and now and then no scan at all.
+            probe.core = random.below(2) as usize;
+            probe.instruction(
+                [NARSEL, NARSEL, NARSEL, PWRSTAT, random.next() & 0x1f][random.below(5) as usize],
+            );
+            probe.data(8, (0x40 + random.below(12)) << 1 | random.next() & 1);
+            probe.data(32, random.next());
+            for _ in 0..random.below(8) {
+                let bits = random.next();
+                probe.clock(bits & 1 != 0, bits & 2 != 0);
+            }
+            for tms in [true, true, true, true, true, false] {
+                probe.clock(tms, true);
+            }
+        }
+        assert_eq!(probe.scan(false, 64, 0), 0x1200_34e5_1200_34e5);
+        probe.chip.power_off();
+        probe.chip.power_on();
+        run_for(&mut probe.chip, 2_000);
+        assert!(word(&probe.chip, DATA) > 10, "{}", common::where_it_is(&probe.chip));
+    }
 }
 
 #[test]

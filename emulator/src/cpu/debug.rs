@@ -86,6 +86,10 @@ impl Cpu {
         if !self.ocd.stopped {
             return Err(NotExecuted::Running);
         }
+        if !self.watchpoints_asleep {
+            self.watchpoints_asleep = true;
+            bus.set_watchpoints(self.index, [(0, 0); 2]);
+        }
         let bytes = word.to_le_bytes();
         let (cache, block) = CodeCache::single(self.index, self.pc, &bytes[..3], bus);
         let ops = cache.ops(&block, 1);
@@ -93,6 +97,7 @@ impl Cpu {
         match ops.first().map(|op| op.opcode) {
             Some(Opcode::Rfdo) => {
                 self.ocd.stopped = false;
+                self.waiting = false;
                 self.return_from_interrupt(DEBUG_LEVEL);
                 return Ok(());
             }
@@ -119,18 +124,13 @@ impl Cpu {
             _ => {}
         }
         let before = self.clone();
-        loop {
-            let mut done = 0;
-            match self.execute(ops, &block, &cache, bus, &mut done) {
-                // A stopped core goes nowhere: its program counter is EPC6.
-                Leave::To(_) | Leave::Sequential | Leave::Look | Leave::Resync => return Ok(()),
-                // A watchpoint, which the debug level masks: it sleeps from now on.
-                Leave::Again => {}
-                Leave::Redirected | Leave::Refused(_) => {
-                    let (exccause, excvaddr) = (self.exccause, self.excvaddr);
-                    *self = Self { exccause, excvaddr, ..before };
-                    return Err(NotExecuted::Exception);
-                }
+        match self.execute(ops, &block, &cache, bus, &mut 0) {
+            // A stopped core goes nowhere: its program counter is EPC6.
+            Leave::To(_) | Leave::Sequential | Leave::Look | Leave::Resync => Ok(()),
+            Leave::Redirected | Leave::Refused(_) | Leave::Again => {
+                let (exccause, excvaddr) = (self.exccause, self.excvaddr);
+                *self = Self { exccause, excvaddr, ..before };
+                Err(NotExecuted::Exception)
             }
         }
     }
@@ -242,7 +242,14 @@ impl Cpu {
         }
     }
 
-    pub(super) fn announce_watchpoints<B: Bus>(&self, bus: &mut B) {
+    /// The watchpoints have changed: the bus hears of it at once, or when they wake.
+    pub(super) fn move_watchpoints<B: Bus>(&self, bus: &mut B) {
+        if !self.watchpoints_asleep {
+            self.announce_watchpoints(bus);
+        }
+    }
+
+    fn announce_watchpoints<B: Bus>(&self, bus: &mut B) {
         let both = [0, 1].map(|n| (self.dbreaka[n], self.dbreakc[n]));
         bus.set_watchpoints(self.index, both);
     }

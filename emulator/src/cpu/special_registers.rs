@@ -101,11 +101,11 @@ impl Cpu {
             }
             sr::DBREAKA0..=sr::DBREAKA1 => {
                 self.dbreaka[usize::from(n - sr::DBREAKA0)] = value;
-                self.announce_watchpoints(bus);
+                self.move_watchpoints(bus);
             }
             sr::DBREAKC0..=sr::DBREAKC1 => {
                 self.dbreakc[usize::from(n - sr::DBREAKC0)] = value;
-                self.announce_watchpoints(bus);
+                self.move_watchpoints(bus);
             }
             sr::EPC1..=sr::EPC7 => self.epc[usize::from(n - sr::EPC1) + 1] = value,
             sr::DEPC => self.depc = value,
