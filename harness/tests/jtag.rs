@@ -12,6 +12,7 @@ use benchrig::bench::jtag::{Jtag, JtagError, probes};
 use esp32_emulator::board::{Board, Options, Profile};
 use esp32_emulator::cpu::assembler::{Assembler, Assembly};
 use esp32_emulator::time;
+use probe_rs::Permissions;
 use probe_rs::architecture::xtensa::communication_interface::{
     XtensaCommunicationInterface, XtensaDebugInterfaceState, XtensaError,
 };
@@ -302,6 +303,18 @@ fn probes_are_listed_and_opened_by_their_serial_numbers() {
     assert!(matches!(refused("feed:0032:other"), Some(JtagError::Probe { .. })));
     assert!(matches!(refused("serial"), Some(JtagError::Selector(_))));
     assert!(Jtag::attach(&selector).is_ok());
+}
+
+#[test]
+fn probe_rs_recognises_the_chip_by_itself() {
+    let selector = plug_in("auto");
+    assert!(!probes().is_empty(), "Espressif's chips are known now");
+    let selector: DebugProbeSelector = selector.parse().expect("a selector");
+    let probe = probe_rs::probe::list::Lister::new().open(selector).expect("it is plugged in");
+    let session = probe.attach(probe_rs::config::TargetSelector::Auto, Permissions::new());
+    let session = session.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(session.target().name, "esp32");
+    assert_eq!(session.list_cores().len(), 2);
 }
 
 #[test]
