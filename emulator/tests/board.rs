@@ -152,6 +152,19 @@ fn a_board_that_waits_for_a_download_is_not_reset() {
 }
 
 #[test]
+fn bytes_pass_by_a_uart_that_no_firmware_attends_to() {
+    let mut board = board("esp32-devkit");
+    board.set_boot_mode(BootMode::Download);
+    board.power_on();
+    text(&mut board, Duration::from_millis(100));
+    assert!(!board.is_transferring(), "it waits for a download");
+    (0..100).for_each(|byte| board.send(1, byte));
+    assert_eq!((board.sending(1), board.is_transferring()), (100, true));
+    text(&mut board, Duration::from_millis(100));
+    assert_eq!((board.sending(1), board.is_transferring()), (0, false));
+}
+
+#[test]
 fn only_the_camera_board_has_psram() {
     // Maps PSRAM's first page for PRO_CPU, turns the cache on and writes; a fault ends in the ROM.
     let source = "

@@ -385,6 +385,11 @@ impl Board {
         self.chip.pending_input(usize::from(port))
     }
 
+    /// Whether a byte or a break is on a serial line, in either direction, or the flash is busy.
+    pub fn is_transferring(&mut self) -> bool {
+        self.powered && self.chip.is_transferring()
+    }
+
     /// The oldest byte that the board sent and nobody has taken.
     pub fn take_serial(&mut self) -> Option<SerialByte> {
         self.serial.pop_front()

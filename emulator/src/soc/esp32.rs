@@ -400,7 +400,24 @@ impl Esp32 {
 
     /// Symbols given to [`Esp32::receive`] that have not arrived yet.
     pub fn pending_input(&mut self, port: usize) -> usize {
-        self.uart_mut(port).map_or(0, |(uart, _)| uart.pending())
+        self.at_present(port).map_or(0, |uart| uart.pending())
+    }
+
+    /// Whether a frame is on some serial line, in either direction, or the flash chip works.
+    pub fn is_transferring(&mut self) -> bool {
+        let on_a_line = |uart: &mut Uart| uart.pending() > 0 || uart.transmitting();
+        (0..3).any(|port| self.at_present(port).is_some_and(on_a_line))
+            || self.system.flash.is_busy(self.system.now())
+    }
+
+    /// A UART brought up to the present: one that no firmware attends to is not polled otherwise.
+    fn at_present(&mut self, port: usize) -> Option<&mut Uart> {
+        let cx = self.system.context();
+        let (_, id) = self.uart_mut(port)?;
+        self.system.devices.poll(id, &cx);
+        self.system.devices.refresh(id);
+        self.system.update_lines();
+        Some(self.uart_mut(port)?.0)
     }
 
     /// Lets device time pass up to `deadline`; comes back earlier when there is something to see.

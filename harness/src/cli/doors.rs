@@ -16,7 +16,7 @@ use crate::serve::control::{Control, Token};
 use crate::serve::doors::{Door, Line, Reach, listen};
 use crate::serve::gdb::{Gdb, visits};
 use crate::serve::machine::{self, Keep, Served, Wiring};
-use crate::serve::pacer::{Pacer, WallClock};
+use crate::serve::pacer::{Pace, Pacer, WallClock};
 use crate::serve::ring::Ring;
 use crate::targets::{Port, TargetError};
 
@@ -72,6 +72,8 @@ pub(super) struct Openings<'a> {
     pub(super) reach: Reach,
     /// Where gdb finds it.
     pub(super) gdb: Option<SocketAddr>,
+    /// Which device time takes as long as on a real board.
+    pub(super) pace: Pace,
 }
 
 /// Opens doors to a board, tells each in a line on stdout and then `ready`, and lets the
@@ -132,8 +134,14 @@ pub(super) fn keep_open<T: Served + ?Sized>(
         debugger = Some(received);
     }
     terminal.say("ready");
-    let wiring =
-        Wiring { input: from_clients, orders: from_control, debugger, rings, stop: stop.clone() };
+    let wiring = Wiring {
+        input: from_clients,
+        orders: from_control,
+        debugger,
+        rings,
+        stop: stop.clone(),
+        pace: openings.pace,
+    };
     std::thread::scope(|scope| {
         let machine =
             std::thread::Builder::new().name("machine".to_owned()).spawn_scoped(scope, || {

@@ -32,6 +32,7 @@ use crate::runner::operator::Operator;
 use crate::runner::verdict::Skips;
 use crate::scenario::units;
 use crate::serve::doors::Reach;
+use crate::serve::pacer::Pace;
 use crate::snapshots::SnapshotPolicy;
 
 /// Run scenarios
@@ -342,6 +343,7 @@ fn hold_open(terminal: &Terminal, held: Held, door: &DoorSpec, stop: &Arc<Atomic
         control: None,
         reach: Reach::Loopback,
         gdb: None,
+        pace: Pace::Wall,
     };
     match keep_open(terminal, &mut *board, &openings, stop, &mut |_| Ok(()), &mut |_| Ok(())) {
         Ok(()) => ExitCode::Passed,

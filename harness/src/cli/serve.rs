@@ -14,6 +14,7 @@ use crate::flash_file::FlashFile;
 use crate::runner::firmware::{FetchNews, FirmwareSource};
 use crate::scenario::parser::DEFAULT_BOARD;
 use crate::serve::doors::Reach;
+use crate::serve::pacer::Pace;
 use crate::serve::remote::TOKEN;
 use crate::targets::emulated::Emulated;
 use crate::targets::wiring_fault::WiringFault;
@@ -75,6 +76,10 @@ pub(super) struct Serve {
     #[arg(long, value_name = "FAULT")]
     fault: Vec<WiringFault>,
 
+    /// Which device time takes as long as on a real board
+    #[arg(long, value_name = "PACE", value_enum, default_value_t)]
+    pace: Pace,
+
     /// Seed of everything random
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -126,6 +131,7 @@ impl Serve {
             control: self.control.map(|address| (address, token)),
             reach: if self.remote { Reach::Network } else { Reach::Loopback },
             gdb: self.gdb,
+            pace: self.pace,
         };
         let outcome = keep_open(terminal, &mut board, &openings, &stop, &mut start, &mut keep);
         for access in &board.finish().unmodelled {

@@ -12,7 +12,7 @@ use super::gdb;
 #[cfg(unix)]
 use super::hand::Hand;
 use super::inbox::Inbox;
-use super::pacer::{Clock, Pacer};
+use super::pacer::{Clock, Pace, Pacer};
 use super::ring::Ring;
 use crate::targets::debugged::Debugged;
 pub use crate::targets::emulated::ModemLines;
@@ -21,6 +21,9 @@ use crate::time::Span;
 
 /// Device time between two looks at the clients.
 const SLICE: Span = Span::from_millis(1);
+/// The same while transfers are not waited for: less than the shortest packet takes, so that little
+/// of what is skipped was spent otherwise.
+const FINE_SLICE: Span = Span::from_micros(100);
 /// Wall time between two savings of a changed flash.
 const SAVE_EVERY: Duration = Duration::from_secs(2);
 /// Wall time between two remarks that the host is too slow.
@@ -58,6 +61,8 @@ pub trait Served: Target {
     fn modem_lines(&mut self, lines: ModemLines);
     /// Bytes on their way to a port.
     fn under_way(&mut self, port: Port) -> usize;
+    /// Whether bytes are on a serial line, in either direction, or the flash is busy.
+    fn is_transferring(&mut self) -> bool;
     /// The whole flash, if it changed since the last call.
     fn changed_flash(&mut self) -> Option<Vec<u8>>;
     /// The whole flash.
@@ -90,6 +95,8 @@ pub struct Wiring {
     pub rings: Vec<(Port, Arc<Ring>)>,
     /// Set when the board shall stop.
     pub stop: Arc<AtomicBool>,
+    /// What is waited for.
+    pub pace: Pace,
 }
 
 /// Runs the board until it is told to stop or cannot go on.
@@ -129,13 +136,20 @@ pub fn run<T: Served + ?Sized, C: Clock>(
         if let Err(error) = inbox.feed(target) {
             break Err(error);
         }
-        if let Err(error) = slice(target, &wiring.rings) {
+        let skips = wiring.pace == Pace::Fast && target.is_transferring();
+        let length = if skips { FINE_SLICE } else { SLICE };
+        if let Err(error) = slice(target, length, &wiring.rings) {
             break Err(error);
         }
         let notes = target.notes();
         notes.iter().skip(notes_made).for_each(|note| remark(note.clone()));
         notes_made = notes.len();
-        let behind = pacer.wait(target.now());
+        let behind = if skips && target.is_transferring() {
+            pacer.start_anew(target.now());
+            None
+        } else {
+            pacer.wait(target.now())
+        };
         let wall = pacer.clock_now();
         if behind.is_some() && remarked_at.is_none_or(|at| wall - at >= REMARK_EVERY) {
             remarked_at = Some(wall);
@@ -155,9 +169,10 @@ pub fn run<T: Served + ?Sized, C: Clock>(
 
 fn slice<T: Served + ?Sized>(
     target: &mut T,
+    length: Span,
     rings: &[(Port, Arc<Ring>)],
 ) -> Result<(), TargetError> {
-    let end = target.now() + SLICE;
+    let end = target.now() + length;
     let mut said: Vec<(Port, Vec<u8>)> = Vec::new();
     let outcome = loop {
         match target.run_until(end) {
@@ -236,6 +251,9 @@ mod tests {
         flash: Option<Vec<u8>>,
         /// Modem lines with their times.
         lines: Vec<(DeviceTime, ModemLines)>,
+        pace: Pace,
+        /// When bytes are on a line or the flash is busy.
+        transferring: fn(DeviceTime) -> bool,
         broken: bool,
     }
 
@@ -268,6 +286,8 @@ mod tests {
                 under_way: 0,
                 flash: None,
                 lines: Vec::new(),
+                pace: Pace::Wall,
+                transferring: |_| false,
                 broken: false,
             }
         }
@@ -280,6 +300,7 @@ mod tests {
                 debugger: None,
                 rings,
                 stop: self.stop.clone(),
+                pace: self.pace,
             };
             let clock = self.clock.clone();
             let pacer = Pacer::new(clock.clone(), self.now());
@@ -370,6 +391,9 @@ mod tests {
         fn under_way(&mut self, _port: Port) -> usize {
             self.under_way
         }
+        fn is_transferring(&mut self) -> bool {
+            (self.transferring)(self.now())
+        }
         fn changed_flash(&mut self) -> Option<Vec<u8>> {
             self.flash.clone()
         }
@@ -405,6 +429,30 @@ mod tests {
         let remark = |lost| format!("the host is too slow: {lost} ms of wall time lost so far");
         assert_eq!(told, [remark(100), remark(10_100)]);
         assert_eq!(bench.clock.now(), ms(200 * 101), "no attempt to catch up");
+    }
+
+    #[test]
+    fn at_a_fast_pace_transfers_are_not_waited_for_and_everything_else_is() {
+        for (pace, wall) in [(Pace::Wall, 100_000), (Pace::Fast, 60_100)] {
+            let mut bench = Bench::until(100);
+            bench.pace = pace;
+            bench.transferring = |now| (device(20)..device(60)).contains(&now);
+            let outcome = bench.serve_alone();
+            assert_eq!(outcome.result, Ok(()));
+            // The piece in which the last transfer ends is waited for.
+            assert_eq!(bench.clock.now(), Duration::from_micros(wall));
+        }
+    }
+
+    #[test]
+    fn nothing_is_lost_while_nobody_waits() {
+        let mut bench = Bench::until(100);
+        bench.pace = Pace::Fast;
+        bench.transferring = |_| true;
+        bench.cost = |_| ms(2);
+        let outcome = bench.serve_alone();
+        assert!(outcome.remarks.is_empty(), "{:?}", outcome.remarks);
+        assert_eq!(bench.clock.now(), ms(2 * 1_000), "in pieces of 100 us");
     }
 
     #[test]
@@ -519,8 +567,8 @@ mod tests {
         let clock = WallClock::default();
         let before = clock.now();
         let (input, orders) = (channel(1).1, channel(1).1);
-        let wiring =
-            Wiring { input, orders, debugger: None, rings: Vec::new(), stop: bench.stop.clone() };
+        let (rings, stop, pace) = (Vec::new(), bench.stop.clone(), Pace::Wall);
+        let wiring = Wiring { input, orders, debugger: None, rings, stop, pace };
         let pacer = Pacer::new(clock, bench.now());
         run(&mut bench, wiring, pacer, &mut |_| Ok(()), &mut |_| {}).expect("nothing breaks");
         assert!(clock.now() - before >= ms(30));

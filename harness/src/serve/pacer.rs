@@ -7,6 +7,16 @@ use crate::time::{DeviceTime, Span};
 /// More than this behind wall time, the board cannot catch up and starts counting anew.
 const TOO_LATE: Duration = Duration::from_millis(50);
 
+/// Which device time takes as long as on a real board.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Pace {
+    /// All of it
+    #[default]
+    Wall,
+    /// Not that in which bytes are on a serial line or the flash is busy
+    Fast,
+}
+
 /// The wall clock, or a stand-in for tests.
 pub trait Clock {
     /// Time since some fixed moment; never decreases.
@@ -51,7 +61,7 @@ impl<C: Clock> Pacer<C> {
         Self { clock, wall, device, lost: Duration::ZERO }
     }
 
-    /// From here on as if it had just begun: device time has stood still on purpose.
+    /// From here on as if it had just begun: one of the two has stood still on purpose.
     pub fn start_anew(&mut self, device: DeviceTime) {
         (self.wall, self.device) = (self.clock.now(), device);
     }

@@ -191,6 +191,10 @@ impl Served for Emulated {
         self.board.sending(uart(port))
     }
 
+    fn is_transferring(&mut self) -> bool {
+        self.board.is_transferring()
+    }
+
     fn changed_flash(&mut self) -> Option<Vec<u8>> {
         let state = (self.loads, self.board.flash().operations());
         (std::mem::replace(&mut self.kept, state) != state).then(|| self.flash_contents())

@@ -366,6 +366,11 @@ impl NorFlash {
         response
     }
 
+    /// Whether it erases, programs or writes its status.
+    pub fn is_busy(&self, now: Instant) -> bool {
+        self.volatile.busy_until.is_some_and(|until| until > now)
+    }
+
     /// Ends a busy period that is over.
     fn settle(&mut self, now: Instant) {
         if self.volatile.busy_until.is_some_and(|until| until <= now) {
