@@ -9,8 +9,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc::{Sender, UnboundedSender};
 
 use super::machine::{Input, Sent};
@@ -123,10 +123,12 @@ impl Door {
         match self {
             Self::Tcp(listener) => loop {
                 // A connection that failed before it was accepted concerns nobody.
-                if let Ok((client, _)) = listener.accept().await
-                    && tcp_client(client, &line).await.is_err()
-                {
-                    return;
+                if let Ok((client, _)) = listener.accept().await {
+                    let _ = client.set_nodelay(true);
+                    let (from, to) = client.into_split();
+                    if tcp_client(from, to, &line).await.is_err() {
+                        return;
+                    }
                 }
             },
             Self::Rfc2217(listener) => rfc2217::serve(&listener, &line).await,
@@ -137,21 +139,66 @@ impl Door {
 }
 
 /// Serves one client until it leaves.
-async fn tcp_client(client: TcpStream, line: &Line) -> Result<(), MachineGone> {
-    let _ = client.set_nodelay(true);
-    let (mut from, mut to) = client.into_split();
+async fn tcp_client(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    line: &Line,
+) -> Result<(), MachineGone> {
     let mut piece = [0; PIECE];
+    let mut out = Vec::new();
     loop {
         tokio::select! {
             read = from.read(&mut piece) => match read {
                 Ok(0) | Err(_) => return Ok(()),
                 Ok(count) => line.give(&piece[..count]).await?,
             },
-            bytes = line.take() => {
-                if to.write_all(&bytes).await.is_err() {
-                    return Ok(());
-                }
+            // Whoever does not read gets no more and can still write.
+            bytes = line.take(), if out.is_empty() => out = bytes,
+            wrote = to.write(&out), if !out.is_empty() => match wrote {
+                Ok(0) | Err(_) => return Ok(()),
+                Ok(count) => drop(out.drain(..count)),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use tokio::io::duplex;
+    use tokio::sync::mpsc::{Receiver, channel, unbounded_channel};
+
+    use super::*;
+
+    /// A line, and what comes out of it at the board's end.
+    pub(in super::super) fn line() -> (Line, Receiver<Input>) {
+        let (input, received) = channel(1 << 16);
+        let (ring, remarks) = (Arc::default(), unbounded_channel().0);
+        (Line { port: Port::Console, ring, input, remarks }, received)
+    }
+
+    #[tokio::test]
+    async fn a_client_that_does_not_read_can_write() {
+        let (line, mut board) = line();
+        let (client, door) = duplex(64);
+        let (from, to) = tokio::io::split(door);
+        line.ring.push(&[7; 1_000]);
+        let (_unread, mut sends) = tokio::io::split(client);
+        let pasted = async {
+            sends.write_all(&[b'x'; 1_000]).await.expect("the door is open");
+            drop(sends);
+        };
+        let received = async {
+            let mut count = 0;
+            while count < 1_000 {
+                let Some(Input { what: Sent::Bytes(bytes), .. }) = board.recv().await else {
+                    panic!("nothing else is sent")
+                };
+                count += bytes.len();
             }
+        };
+        tokio::select! {
+            _ = tcp_client(from, to, &line) => panic!("it ends"),
+            ((), ()) = async { tokio::join!(pasted, received) } => {}
         }
     }
 }

@@ -4,22 +4,26 @@
 //! joins it with the board.
 
 use ::rfc2217::{ModemState, PortSettings, Purge, Server, ServerEvent};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use super::doors::{Line, MachineGone, PIECE};
 use super::machine::{ModemLines, Sent};
 
 /// What the door calls itself.
 const SIGNATURE: &str = concat!("benchrig ", env!("CARGO_PKG_VERSION"));
+/// Bytes that a client may leave unread before it is not heard any more.
+const ANSWERS: usize = 64 << 10;
 
 /// Serves the door for ever; ends only when the machine has gone.
 pub(super) async fn serve(listener: &TcpListener, line: &Line) {
     loop {
         // A connection that failed before it was accepted concerns nobody.
         let Ok((first, _)) = listener.accept().await else { continue };
+        let _ = first.set_nodelay(true);
+        let (from, to) = first.into_split();
         let served = tokio::select! {
-            served = client(first, line) => served,
+            served = client(from, to, line) => served,
             () = turn_away(listener, line) => return,
         };
         let left = line.send(Sent::Gone).await;
@@ -40,9 +44,11 @@ async fn turn_away(listener: &TcpListener, line: &Line) {
 }
 
 /// Serves one client until it leaves.
-async fn client(stream: TcpStream, line: &Line) -> Result<(), MachineGone> {
-    let _ = stream.set_nodelay(true);
-    let (mut from, mut to) = stream.into_split();
+async fn client(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    line: &Line,
+) -> Result<(), MachineGone> {
     let mut server = Server::new(PortSettings::default()).with_signature(SIGNATURE);
     // The board has no such lines; programs that look at them shall find a partner.
     server.set_modem_state(ModemState::CTS | ModemState::DSR | ModemState::CD);
@@ -51,7 +57,8 @@ async fn client(stream: TcpStream, line: &Line) -> Result<(), MachineGone> {
     let mut out = server.take_output();
     loop {
         tokio::select! {
-            read = from.read(&mut piece) => {
+            // Nor is a client heard that asks and asks and never reads the answers.
+            read = from.read(&mut piece), if out.len() < ANSWERS => {
                 let count = match read {
                     Ok(0) | Err(_) => return Ok(()),
                     Ok(count) => count,
@@ -106,4 +113,109 @@ async fn heard(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use tokio::io::duplex;
+    use tokio::sync::mpsc::Receiver;
+
+    use super::*;
+    use crate::serve::doors::tests::line;
+    use crate::serve::machine::Input;
+
+    const IAC: u8 = 255;
+    const SB: u8 = 250;
+    const SE: u8 = 240;
+    const WILL: u8 = 251;
+    const COM_PORT: u8 = 44;
+
+    /// What a client may send: commands whole, cut off and too long, and anything else.
+    fn pieces() -> impl Strategy<Value = Vec<Vec<u8>>> {
+        let command = (SE..=254, any::<u8>()).prop_map(|(verb, option)| vec![IAC, verb, option]);
+        let body = prop_oneof![
+            9 => prop::collection::vec(any::<u8>(), 0..12),
+            1 => prop::collection::vec(any::<u8>(), 1_000..1_100),
+        ];
+        let asked = (0..=14_u8, body, any::<bool>()).prop_map(|(command, body, ends)| {
+            let mut bytes = vec![IAC, SB, COM_PORT, command];
+            bytes.extend(body);
+            bytes.extend(if ends { &[IAC, SE][..] } else { &[] });
+            bytes
+        });
+        let noise = prop::collection::vec(prop_oneof![Just(IAC), any::<u8>()], 0..300);
+        prop::collection::vec(prop_oneof![command, asked, noise], 0..40)
+    }
+
+    /// The bytes that have come to the board.
+    fn bytes(board: &mut Receiver<Input>) -> Vec<u8> {
+        let mut all = Vec::new();
+        while let Ok(input) = board.try_recv() {
+            if let Sent::Bytes(bytes) = input.what {
+                all.extend(bytes);
+            }
+        }
+        all
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Two ends of a subnegotiation end one whatever state they find.
+        #[test]
+        fn whatever_a_client_sends_what_it_sends_next_reaches_the_board(pieces in pieces()) {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+            let (line, mut board) = line();
+            let mut server = Server::new(PortSettings::default());
+            let mut lines = ModemLines::default();
+            let wholesome = [IAC, SE, IAC, SE, b'a', b'l', b'i', b'v', b'e'];
+            for piece in pieces.iter().map(Vec::as_slice).chain([&wholesome[..]]) {
+                let heard = heard(&mut server, piece, &mut lines, &line);
+                prop_assert_eq!(runtime.block_on(heard), Ok(()));
+                let _ = server.take_output();
+            }
+            prop_assert!(bytes(&mut board).ends_with(b"alive"));
+        }
+
+        #[test]
+        fn bytes_pass_both_ways_whatever_they_are(
+            sent in prop::collection::vec(prop_oneof![Just(IAC), any::<u8>()], 0..2_000),
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+            let (line, mut board) = line();
+            let mut server = Server::new(PortSettings::default());
+            let escape = |byte: &u8| if *byte == IAC { vec![IAC, IAC] } else { vec![*byte] };
+            let escaped: Vec<u8> = sent.iter().flat_map(escape).collect();
+            let mut lines = ModemLines::default();
+            for piece in escaped.chunks(PIECE) {
+                let heard = heard(&mut server, piece, &mut lines, &line);
+                prop_assert_eq!(runtime.block_on(heard), Ok(()));
+            }
+            prop_assert_eq!(bytes(&mut board), sent.clone());
+            let _ = server.take_output();
+            server.write_data(&sent);
+            prop_assert_eq!(server.take_output(), escaped);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_that_asks_and_never_reads_is_not_heard_for_ever() {
+        let (line, _board) = line();
+        let (client_end, door) = duplex(64);
+        let (from, to) = tokio::io::split(door);
+        let (_unread, mut sends) = tokio::io::split(client_end);
+        let storm: Vec<u8> = (0..=255).flat_map(|option| [IAC, WILL, option]).collect();
+        let mut client = std::pin::pin!(client(from, to, &line));
+        let (mut sent, mut turns) = (0, 0);
+        while turns < 1_000 {
+            tokio::select! {
+                biased;
+                _ = &mut client => panic!("it ends"),
+                count = sends.write(&storm) => (sent, turns) = (sent + count.expect("open"), 0),
+                () = tokio::task::yield_now() => turns += 1,
+            }
+        }
+        assert!((ANSWERS..2 * ANSWERS).contains(&sent), "{sent} bytes of questions");
+    }
 }
