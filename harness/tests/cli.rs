@@ -785,6 +785,7 @@ fn a_hand_at_a_served_board_presses_its_buttons_and_reads_its_flash() {
             line.clear();
             assert_ne!(board.read_line(&mut line).expect("readable"), 0, "{wanted} must come");
         }
+        line
     };
     until("boot:0x13");
     for (arguments, answer) in [
@@ -797,6 +798,18 @@ fn a_hand_at_a_served_board_presses_its_buttons_and_reads_its_flash() {
         assert_eq!((done.code, done.out.as_str()), (Some(0), answer), "{arguments:?}: {done:?}");
     }
     until("waiting for download");
+    // Deaf for a while; what was said meanwhile never comes.
+    assert_eq!(ctl(&["boot-mode", "run"]).code, Some(0));
+    let longer = ["press", "boot", "--for", "500ms"];
+    for arguments in [&["wires", "tx-cut"][..], &["press", "reset"], &longer, &["wires"]] {
+        assert_eq!(ctl(arguments).code, Some(0), "{arguments:?}");
+    }
+    assert_eq!(ctl(&["boot-mode", "download"]).code, Some(0));
+    assert_eq!(ctl(&["press", "reset"]).code, Some(0));
+    let next = until("boot:0x");
+    assert!(next.contains("DOWNLOAD_BOOT"), "{next}");
+    let odd = ctl(&["wires", "tx"]);
+    assert!(odd.code == Some(2) && odd.err.contains("tx-rx-swapped"), "{odd:?}");
     assert!(ctl(&["power", "off"]).code == Some(0) && ctl(&["status"]).out.contains("power off"));
     let name = project.run(&["ctl", "../desk", "status"]);
     assert_eq!(name.code, Some(2), "{name:?}");

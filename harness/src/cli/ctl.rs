@@ -13,6 +13,7 @@ use crate::scenario::units;
 use crate::serve::control::path_of;
 use crate::serve::orders::Order;
 use crate::serve::remote::Remote;
+use crate::targets::wiring_fault::WiringFault;
 use crate::time::DeviceTime;
 
 /// Act on a board that `benchrig serve` keeps running
@@ -52,6 +53,12 @@ enum Act {
         gpio: u8,
         /// What is put on it; `release` lets go of it
         level: Option<PinLevel>,
+    },
+    /// Cut wires between adapter and board, or swap two: these, and no others; without a fault all
+    /// are whole
+    Wires {
+        #[arg(value_name = "FAULT")]
+        faults: Vec<WiringFault>,
     },
     /// Write the flash to a file
     Save { file: PathBuf },
@@ -99,6 +106,7 @@ impl Act {
                     PinLevel::Release => None,
                 },
             },
+            Self::Wires { faults } => Order::Wires { faults: faults.clone() },
             Self::Save { .. } => Order::Flash,
             Self::Status => Order::Status,
         }

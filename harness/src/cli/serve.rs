@@ -16,6 +16,7 @@ use crate::scenario::parser::DEFAULT_BOARD;
 use crate::serve::doors::Reach;
 use crate::serve::pacer::Pace;
 use crate::serve::remote::TOKEN;
+use crate::serve::machine::Served;
 use crate::targets::emulated::Emulated;
 use crate::targets::wiring_fault::WiringFault;
 use crate::targets::{BootMode, Power, Target, TargetRequest};

@@ -65,6 +65,7 @@ fn obey<T: Served + ?Sized>(target: &mut T, order: Order) -> Result<Answer, Targ
             target.corrupt_flash(offset, bytes.len() as u32, &mut change)?;
         }
         Order::Disturb { what } => target.disturb(what)?,
+        Order::Wires { faults } => target.set_wiring_faults(&faults),
         Order::Flash => answer.flash = Some(STANDARD.encode(target.flash())),
     }
     Ok(answer)

@@ -3,7 +3,7 @@
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::mpsc::error::TryRecvError;
 
-use super::machine::{Input, ModemLines, Sent, Served};
+use super::machine::{Input, ModemLines, ModemWiring, Sent, Served};
 use crate::targets::TargetError;
 use crate::time::{DeviceTime, Span};
 
@@ -14,7 +14,8 @@ const UNDER_WAY: usize = 512;
 /// A program next to a USB adapter changes two lines within a millisecond, and the capacitor at EN
 /// hides the state between. Over RFC 2217 pyserial waits at least 50 ms for the answer to each
 /// change, so the state between would last longer than any capacitor; which is why esptool has a
-/// bridge of its own that plays whole sequences by itself. Here the state between is left out.
+/// bridge of its own that plays whole sequences by itself. Here the state between is left out. Straight
+/// wires have no such states: there each line does its own work.
 const REST: Span = Span::from_millis(250);
 
 /// What clients have sent, on its way to the board.
@@ -71,7 +72,11 @@ impl Inbox {
             Sent::Speed(baud) => target.set_baud(port, baud)?,
             Sent::Break => target.send_break(port)?,
             // Both or none asserted is where sequences pass through.
-            Sent::Lines(lines) if lines.dtr == lines.rts && self.lines.dtr != self.lines.rts => {
+            Sent::Lines(lines)
+                if target.modem_wiring() == ModemWiring::TwoTransistors
+                    && lines.dtr == lines.rts
+                    && self.lines.dtr != self.lines.rts =>
+            {
                 self.resting = Some((lines, target.now() + REST));
             }
             Sent::Lines(lines) => self.set_lines(target, lines),

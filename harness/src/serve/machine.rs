@@ -15,7 +15,8 @@ use super::inbox::Inbox;
 use super::pacer::{Clock, Pace, Pacer};
 use super::ring::Ring;
 use crate::targets::debugged::Debugged;
-pub use crate::targets::emulated::ModemLines;
+pub use crate::targets::emulated::{ModemLines, ModemWiring};
+use crate::targets::wiring_fault::WiringFault;
 use crate::targets::{Port, Target, TargetError, TargetEvent};
 use crate::time::Span;
 
@@ -57,8 +58,12 @@ pub enum Sent {
 pub trait Served: Target {
     /// From now on a port carries every speed, for a client that reaches it without an adapter.
     fn follow_speed(&mut self, port: Port);
+    /// How the modem lines of the adapter at the console reach EN and GPIO0.
+    fn modem_wiring(&self) -> ModemWiring;
     /// The modem lines of the adapter at the console change.
     fn modem_lines(&mut self, lines: ModemLines);
+    /// The wires between the adapter at the console and the board get these faults, and no others.
+    fn set_wiring_faults(&mut self, faults: &[WiringFault]);
     /// Bytes on their way to a port.
     fn under_way(&mut self, port: Port) -> usize;
     /// Whether bytes are on a serial line, in either direction, or the flash is busy.
@@ -249,6 +254,7 @@ mod tests {
         starts: Vec<(DeviceTime, Duration)>,
         under_way: usize,
         flash: Option<Vec<u8>>,
+        wiring: ModemWiring,
         /// Modem lines with their times.
         lines: Vec<(DeviceTime, ModemLines)>,
         pace: Pace,
@@ -285,6 +291,7 @@ mod tests {
                 starts: Vec::new(),
                 under_way: 0,
                 flash: None,
+                wiring: ModemWiring::TwoTransistors,
                 lines: Vec::new(),
                 pace: Pace::Wall,
                 transferring: |_| false,
@@ -380,9 +387,15 @@ mod tests {
     impl Served for Bench {
         fn follow_speed(&mut self, _port: Port) {}
 
+        fn modem_wiring(&self) -> ModemWiring {
+            self.wiring
+        }
+
         fn modem_lines(&mut self, lines: ModemLines) {
             self.lines.push((self.now(), lines));
         }
+
+        fn set_wiring_faults(&mut self, _faults: &[WiringFault]) {}
 
         fn notes(&self) -> Vec<String> {
             Vec::new()
@@ -497,7 +510,15 @@ mod tests {
     /// The modem lines as the board sees them, when a client changes them at these milliseconds and
     /// leaves at another.
     fn lines_seen(changes: &[(u64, bool, bool)], leaves: u64) -> Vec<(u64, bool, bool)> {
-        let mut bench = Bench::until(1_000);
+        lines_seen_by(ModemWiring::TwoTransistors, changes, leaves)
+    }
+
+    fn lines_seen_by(
+        wiring: ModemWiring,
+        changes: &[(u64, bool, bool)],
+        leaves: u64,
+    ) -> Vec<(u64, bool, bool)> {
+        let mut bench = Bench { wiring, ..Bench::until(1_000) };
         let (client, input) = channel(64);
         let mut inbox = Inbox::new(input);
         for at in 0..1_000 {
@@ -524,6 +545,8 @@ mod tests {
         let opened = [(0, true, false), (50, true, true), (500, false, false)];
         let seen = [(0, true, false), (300, true, true), (500, false, false)];
         assert_eq!(lines_seen(&opened, 900)[..3], seen);
+        // On straight wires both asserted means something: reset with the strap low.
+        assert_eq!(lines_seen_by(ModemWiring::Straight, &slow, 900)[..4], slow);
     }
 
     #[test]

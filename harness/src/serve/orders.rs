@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::targets::Disturbance;
+use crate::targets::wiring_fault::WiringFault;
 
 /// What can be asked of a served board.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +51,11 @@ pub enum Order {
     Disturb {
         /// What.
         what: Disturbance,
+    },
+    /// Put the wires between adapter and board into a state.
+    Wires {
+        /// What is wrong with them; nothing: all are whole.
+        faults: Vec<WiringFault>,
     },
     /// Only answer.
     Status,

@@ -7,7 +7,7 @@
 mod debugged;
 
 use esp32_emulator::board::parts::auto_reset::CutWires;
-pub use esp32_emulator::board::parts::auto_reset::ModemLines;
+pub use esp32_emulator::board::parts::auto_reset::{ModemLines, ModemWiring};
 use esp32_emulator::board::parts::nor_flash::{self, PowerCut, Share};
 use esp32_emulator::board::{Board, BootMode as Jumper, Edge, Options, Outcome, Profile};
 use esp32_emulator::peripherals::CoreId;
@@ -127,20 +127,6 @@ impl Emulated {
         self.load(offset, bytes)
     }
 
-    /// Puts the wires between the adapter at the console and the board into a state: these faults,
-    /// and no others.
-    pub fn set_wiring_faults(&mut self, faults: &[WiringFault]) {
-        let adapter = &mut self.adapters[usize::from(uart(Port::Console))];
-        adapter.computer_is_deaf = faults.iter().any(|fault| fault.deafens_computer());
-        adapter.board_is_deaf = faults.iter().any(|fault| fault.deafens_board());
-        self.board.cut_wires(CutWires {
-            dtr: faults.contains(&WiringFault::DtrCut),
-            rts: faults.contains(&WiringFault::RtsCut),
-            en: faults.contains(&WiringFault::EnCut),
-            gpio0: faults.contains(&WiringFault::Gpio0Cut),
-        });
-    }
-
     fn load(&mut self, offset: u32, bytes: &[u8]) -> Result<(), TargetError> {
         let does_not_fit = TargetError::DoesNotFit {
             offset: offset.into(),
@@ -183,8 +169,24 @@ impl Served for Emulated {
         self.adapters[usize::from(uart(port))].baud = None;
     }
 
+    fn modem_wiring(&self) -> ModemWiring {
+        self.board.profile().modem_wiring
+    }
+
     fn modem_lines(&mut self, lines: ModemLines) {
         self.board.set_modem_lines(lines);
+    }
+
+    fn set_wiring_faults(&mut self, faults: &[WiringFault]) {
+        let adapter = &mut self.adapters[usize::from(uart(Port::Console))];
+        adapter.computer_is_deaf = faults.iter().any(|fault| fault.deafens_computer());
+        adapter.board_is_deaf = faults.iter().any(|fault| fault.deafens_board());
+        self.board.cut_wires(CutWires {
+            dtr: faults.contains(&WiringFault::DtrCut),
+            rts: faults.contains(&WiringFault::RtsCut),
+            en: faults.contains(&WiringFault::EnCut),
+            gpio0: faults.contains(&WiringFault::Gpio0Cut),
+        });
     }
 
     fn under_way(&mut self, port: Port) -> usize {

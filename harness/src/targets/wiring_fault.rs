@@ -12,8 +12,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// One fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum WiringFault {
     /// The computer hears nothing.
     TxCut,
@@ -76,6 +79,20 @@ impl FromStr for WiringFault {
         found.map(|(_, fault)| fault).ok_or_else(|| {
             format!("wiring faults are {}", Self::NAMES.map(|(name, _)| name).join(", "))
         })
+    }
+}
+
+impl TryFrom<String> for WiringFault {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        name.parse()
+    }
+}
+
+impl From<WiringFault> for String {
+    fn from(fault: WiringFault) -> Self {
+        fault.to_string()
     }
 }
 
