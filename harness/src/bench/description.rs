@@ -288,6 +288,8 @@ impl BoardEntry {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read(entry: &str) -> Result<Bench, String> {
@@ -347,5 +349,46 @@ mod tests {
         assert!(Bench::near(&inner).is_ok_and(|bench| bench.boards.contains_key("far")));
         std::fs::write(inner.join(FILE), "boards = 3").unwrap();
         assert!(matches!(Bench::near(&inner), Err(BenchError::Syntax { .. })));
+    }
+
+    const RIGHT: &str = "[boards.cam]\nprofile = 'esp32-cam'\nusb-serial = 'A50285BI'\n\
+        reset = 'two-transistors'\npower = { driver = 'uhubctl', location = '1-1', port = 2 }\n\
+        mac = '24:0a:c4:00:01:10'\nflash-baud = 921600\ntags = ['a']\n\n[boards.far]\n\
+        profile = 'esp32-devkit'\nport = 'rfc2217://desk:4000'\npower = 'ctl:desk'\nbanner = false\n";
+
+    proptest! {
+        #[test]
+        fn whatever_a_description_becomes_by_mistakes_it_is_read_or_explained(
+            mistakes in prop::collection::vec(
+                (
+                    any::<prop::sample::Index>(),
+                    0..12_usize,
+                    prop::collection::vec(any::<char>(), 0..8),
+                ),
+                0..6,
+            ),
+        ) {
+            let mut text: Vec<char> = RIGHT.chars().collect();
+            let count = mistakes.len();
+            for (at, taken, put) in mistakes {
+                let at = at.index(text.len());
+                let end = text.len().min(at + taken);
+                text.splice(at..end, put);
+                if text.is_empty() {
+                    break;
+                }
+            }
+            let text: String = text.into_iter().collect();
+            match Bench::parse(&text, Path::new("bench.toml")) {
+                Ok(bench) => bench.boards.values().for_each(|entry| {
+                    entry.wiring(true);
+                    entry.power.as_ref().map(PowerDriver::name);
+                }),
+                Err(error) => {
+                    prop_assert!(count > 0, "{}", error);
+                    prop_assert!(error.to_string().starts_with("bench.toml: "), "{}", error);
+                }
+            }
+        }
     }
 }

@@ -96,3 +96,36 @@ impl Adapter for Recording {
         Ok(())
     }
 }
+
+/// A line on which the same comes again and again, for ever.
+#[cfg(test)]
+pub(in crate::bench) struct Noise(pub(in crate::bench) &'static [u8]);
+
+#[cfg(test)]
+impl Adapter for Noise {
+    fn read(&mut self, into: &mut [u8], _patience: Duration) -> Result<usize, AdapterError> {
+        let count = self.0.len().min(into.len());
+        into[..count].copy_from_slice(&self.0[..count]);
+        Ok(count)
+    }
+
+    fn write(&mut self, _bytes: &[u8]) -> Result<(), AdapterError> {
+        Ok(())
+    }
+
+    fn set_baud(&mut self, _baud: u32) -> Result<(), AdapterError> {
+        Ok(())
+    }
+
+    fn has_modem_lines(&self) -> bool {
+        true
+    }
+
+    fn set_lines(&mut self, _lines: ModemLines) -> Result<(), AdapterError> {
+        Ok(())
+    }
+
+    fn send_break(&mut self) -> Result<(), AdapterError> {
+        Ok(())
+    }
+}

@@ -28,30 +28,27 @@ pub(super) struct Rfc2217 {
 
 impl Rfc2217 {
     pub(super) fn open(address: &str) -> Result<Self, AdapterError> {
+        Self::open_within(address, PATIENCE)
+    }
+
+    fn open_within(address: &str, patience: Duration) -> Result<Self, AdapterError> {
         let port = PortName::Rfc2217(address.to_owned());
         let stream = connect(&port, address)?;
         let settings = PortSettings { baud_rate: ROM_BAUD, ..PortSettings::default() };
         let client = Client::new(settings);
         let lines = ModemLines::default();
         let mut adapter = Self { port, stream, client, heard: VecDeque::new(), lines };
-        let failed = |reason, remedy: Option<&str>| AdapterError::Open {
-            port: format!("rfc2217://{address}"),
-            reason,
-            remedy: remedy.map(str::to_owned),
-        };
-        match adapter.settle() {
-            Ok(()) => {}
-            Err(AdapterError::Gone { .. }) => {
-                let reason = "the other end has closed the connection".to_owned();
-                return Err(failed(reason, Some("a serial port has one user at a time")));
-            }
-            Err(error) => return Err(failed(error.to_string(), None)),
-        }
         // What a program before has left asserted.
         adapter.client.set_dtr(false);
         adapter.client.set_rts(false);
-        adapter.flush()?;
-        Ok(adapter)
+        match adapter.settle(patience) {
+            Ok(()) => Ok(adapter),
+            Err(AdapterError::Gone { port, reason }) => {
+                let remedy = "is it an RFC 2217 port, and does nobody else use it?".to_owned();
+                Err(AdapterError::Open { port, reason, remedy: Some(remedy) })
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn gone(&self, reason: impl ToString) -> AdapterError {
@@ -59,8 +56,8 @@ impl Rfc2217 {
     }
 
     /// Waits until the other end has confirmed all settings.
-    fn settle(&mut self) -> Result<(), AdapterError> {
-        let end = Instant::now() + PATIENCE;
+    fn settle(&mut self, patience: Duration) -> Result<(), AdapterError> {
+        let end = Instant::now() + patience;
         loop {
             self.flush()?;
             let late = Instant::now() >= end;
@@ -101,7 +98,7 @@ impl Adapter for Rfc2217 {
             let count = read_some(&self.port, &mut self.stream, &mut piece, left)?;
             self.hear(&piece[..count]);
             self.flush()?;
-            if count == 0 {
+            if count == 0 || left.is_zero() {
                 break;
             }
         }
@@ -119,7 +116,7 @@ impl Adapter for Rfc2217 {
 
     fn set_baud(&mut self, baud: u32) -> Result<(), AdapterError> {
         self.client.set_port_settings(PortSettings { baud_rate: baud, ..PortSettings::default() });
-        self.settle()
+        self.settle(PATIENCE)
     }
 
     fn has_modem_lines(&self) -> bool {
@@ -143,5 +140,102 @@ impl Adapter for Rfc2217 {
         std::thread::sleep(BREAK);
         self.client.set_break(false);
         self.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// A port at which each client in turn is served by this, in a thread of its own.
+    fn served(mut serve: impl FnMut(TcpStream) + Send + 'static) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("its number").to_string();
+        std::thread::spawn(move || listener.incoming().flatten().for_each(&mut serve));
+        address
+    }
+
+    /// All that a client and a right server say to each other until the settings are made: the
+    /// server's part.
+    fn right_answers() -> Vec<u8> {
+        let settings = PortSettings { baud_rate: ROM_BAUD, ..PortSettings::default() };
+        let (mut client, mut server) =
+            (Client::new(settings), ::rfc2217::Server::new(PortSettings::default()));
+        let mut said = Vec::new();
+        for _ in 0..100 {
+            let mut data = Vec::new();
+            let mut sent = &client.take_output()[..];
+            while !sent.is_empty() {
+                sent = &sent[server.receive_until_event(sent, &mut data)..];
+                while server.poll_event().is_some() {}
+            }
+            let answer = server.take_output();
+            let _ = client.receive(&answer);
+            said.extend(answer);
+        }
+        assert!(client.readiness().is_ok(), "they understand each other");
+        said
+    }
+
+    #[test]
+    fn a_server_that_closes_after_any_byte_is_an_error_that_says_so() {
+        let answers = right_answers();
+        let count = answers.len();
+        assert!(count > 20, "{count}");
+        let mut said = 0;
+        let address = served(move |mut client| {
+            // What it says may come too late for a client that has gone.
+            let _ = client.write_all(&answers[..said]);
+            let _ = client.shutdown(std::net::Shutdown::Write);
+            said += 1;
+        });
+        for said in 0..count {
+            match Rfc2217::open(&address) {
+                Err(error) => assert!(matches!(error, AdapterError::Open { .. }), "{error}"),
+                // All that matters was said.
+                Ok(mut port) => {
+                    let read = port.read(&mut [0; 16], Duration::from_millis(1));
+                    assert!(read.is_err() && said * 2 > count, "{said} of {count}: {read:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn options_without_end_do_not_hold_a_reader() {
+        let answers = right_answers();
+        let address = served(move |mut client| {
+            let _ = client.write_all(&answers);
+            let mut other = client.try_clone().expect("a socket");
+            std::thread::spawn(move || std::io::copy(&mut other, &mut std::io::sink()));
+            // NOTIFY-LINESTATE, again and again.
+            let storm = b"\xff\xfa\x2c\x6a\x00\xff\xf0".repeat(512);
+            while client.write_all(&storm).is_ok() {}
+        });
+        let mut port = Rfc2217::open(&address).expect("it answers");
+        for _ in 0..3 {
+            assert_eq!(port.read(&mut [0; 16], Duration::from_millis(5)).expect("it is there"), 0);
+        }
+    }
+
+    #[test]
+    fn a_server_that_talks_nonsense_is_told_from_one_that_speaks_the_protocol() {
+        // It does everything wrong at once, and then says no more.
+        let nonsense: Vec<u8> = (0..=255).rev().cycle().take(4_096).collect();
+        for piece in
+            [&nonsense[..], b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\xff\xfe\x2c", b"\xff\xfa"]
+        {
+            let piece = piece.to_vec();
+            let address = served(move |mut client| {
+                let _ = client.write_all(&piece);
+                let _ = client.read(&mut [0; 16]);
+            });
+            let opened = Rfc2217::open_within(&address, Duration::from_millis(20));
+            let Err(error) = opened else { panic!("{address} is no such port") };
+            assert!(matches!(error, AdapterError::Open { .. }), "{error}");
+        }
     }
 }

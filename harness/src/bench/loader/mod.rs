@@ -40,6 +40,9 @@ const ANSWER: Duration = Duration::from_secs(3);
 /// How long one of several attempts to be heard waits.
 const SYNC_ANSWER: Duration = Duration::from_millis(200);
 const SYNC_ATTEMPTS: usize = 6;
+/// When a line on which nothing is asked has become quiet; one that never does is noise.
+const QUIET: Duration = Duration::from_millis(50);
+const NEVER_QUIET: Duration = Duration::from_millis(500);
 /// What data sheets allow for erasing a sector, rounded up generously, for each of them.
 const ERASE_SECTOR: Duration = Duration::from_millis(400);
 /// Hashing 4 KiB, likewise.
@@ -215,18 +218,20 @@ impl<'a> Loader<'a> {
         body.extend([0x55; 32]);
         for _ in 0..SYNC_ATTEMPTS {
             self.send(command::SYNC, 0, &body)?;
-            if self.answer(command::SYNC, "SYNC", SYNC_ANSWER).is_ok() {
-                self.drain(Duration::from_millis(50))?;
-                return Ok(());
+            match self.answer(command::SYNC, "SYNC", SYNC_ANSWER) {
+                Ok(_) => return self.drain(),
+                Err(error @ LoaderError::Adapter(_)) => return Err(error),
+                Err(_) => {}
             }
         }
         Err(LoaderError::NoLoader)
     }
 
-    /// Reads what is still under way, until nothing comes for so long.
-    fn drain(&mut self, quiet: Duration) -> Result<(), LoaderError> {
+    /// Reads what is still under way.
+    fn drain(&mut self) -> Result<(), LoaderError> {
+        let end = Instant::now() + NEVER_QUIET;
         let mut piece = [0; 256];
-        while self.line.read(&mut piece, quiet)? > 0 {}
+        while self.line.read(&mut piece, QUIET)? > 0 && Instant::now() < end {}
         self.unframer = Unframer::default();
         Ok(())
     }
@@ -267,7 +272,7 @@ impl<'a> Loader<'a> {
     fn change_baud(&mut self, baud: u32) -> Result<(), LoaderError> {
         self.ask(command::CHANGE_BAUDRATE, "CHANGE_BAUDRATE", &[baud, 0])?;
         self.line.set_baud(baud)?;
-        self.drain(Duration::from_millis(50))
+        self.drain()
     }
 
     /// The content of a register.
@@ -471,9 +476,6 @@ impl<'a> Loader<'a> {
         loop {
             let left = end.saturating_duration_since(Instant::now());
             let count = self.line.read(&mut piece, left)?;
-            if count == 0 {
-                return Err(LoaderError::NoAnswer { command: name, patience });
-            }
             // No request is sent before the last one is answered, so nothing follows an answer that
             // anybody waits for.
             for byte in &piece[..count] {
@@ -482,6 +484,10 @@ impl<'a> Loader<'a> {
                 {
                     return read_answer(name, &packet);
                 }
+            }
+            // Noise alone must not go on for ever.
+            if count == 0 || left.is_zero() {
+                return Err(LoaderError::NoAnswer { command: name, patience });
             }
         }
     }
@@ -526,8 +532,10 @@ fn size_of(flash_id: u32) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
-    use crate::bench::adapters::recording::{Act, Recording};
+    use crate::bench::adapters::recording::{Act, Noise, Recording};
 
     fn answer(command: u8, value: u32, data: &[u8], status: [u8; 4]) -> Vec<u8> {
         let mut packet = vec![1, command, (data.len() + 4) as u8, 0];
@@ -574,6 +582,88 @@ mod tests {
         let digits = b"no hexadecimal digits, of 32 byt";
         let mut line = Recording::saying([answer(command::SPI_FLASH_MD5, 0, digits, [0; 4])]);
         assert!(loader(&mut line).md5(0, 16).is_err());
+    }
+
+    #[test]
+    fn noise_without_end_is_given_up_when_the_patience_is_over() {
+        // An endless frame, frames of others, and nothing but ends.
+        for noise in [&b"\xc0noise"[..], b"\xc0\x01\x0a\0\0\xc0", b"\xc0"] {
+            let mut line = Noise(noise);
+            let mut loader = Loader::resume(&mut line);
+            let patience = Duration::from_millis(5);
+            let Err(error) = loader.answer(command::SYNC, "SYNC", patience) else { panic!("none") };
+            assert!(matches!(error, LoaderError::NoAnswer { .. }), "{error}");
+            loader.drain().expect("it has an end");
+        }
+        let mut line = Noise(b"\xc0");
+        assert!(matches!(Loader::connect(&mut line, 921_600), Err(LoaderError::NoLoader)));
+    }
+
+    /// What the loader may say: right answers to any command, torn and spoilt ones, garbage.
+    fn said() -> impl Strategy<Value = Vec<Vec<u8>>> {
+        let command = prop::sample::select(vec![
+            command::SYNC,
+            command::READ_REG,
+            command::WRITE_REG,
+            command::SPI_ATTACH,
+            command::SPI_SET_PARAMS,
+            command::SPI_READ,
+            command::CHANGE_BAUDRATE,
+            command::FLASH_BEGIN,
+            command::FLASH_DATA,
+            command::FLASH_DEFL_BEGIN,
+            command::FLASH_DEFL_DATA,
+            command::SPI_FLASH_MD5,
+        ]);
+        let data = prop_oneof![
+            Just(Vec::new()),
+            Just(b"0123456789abcdef0123456789abcdef".to_vec()),
+            prop::collection::vec(any::<u8>(), 0..300),
+        ];
+        let status = prop_oneof![9 => Just([0; 4]), 1 => any::<[u8; 4]>()];
+        let right = (command, any::<u32>(), data, status)
+            .prop_map(|(command, value, data, status)| answer(command, value, &data, status));
+        let torn = (right.clone(), any::<prop::sample::Index>(), any::<u8>()).prop_map(
+            |(mut frame, at, byte)| {
+                let at = at.index(frame.len());
+                frame[at] ^= byte;
+                frame.truncate(at.max(1) * 2);
+                frame
+            },
+        );
+        let garbage = prop::collection::vec(any::<u8>(), 0..1_200);
+        let piece = prop_oneof![6 => right, 1 => torn, 1 => garbage];
+        prop::collection::vec(piece, 0..60)
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_loader_says_ends_in_a_result(
+            pieces in said(),
+            offset in 0..0x40_0000_u32,
+            bytes in prop::collection::vec(any::<u8>(), 0..100),
+            many in any::<bool>(),
+        ) {
+            let mut line = Recording::saying(pieces);
+            // Long enough to be compressed.
+            let bytes = if many { bytes.repeat(1_000) } else { bytes };
+            let length = bytes.len() as u32;
+            if let Ok((_, chip)) = Loader::connect(&mut line, 460_800) {
+                prop_assert!(chip.flash_size.is_none_or(u32::is_power_of_two));
+            }
+            let mut loader = Loader::resume(&mut line);
+            let mut last = 0;
+            let mut progress = |now: Progress| {
+                assert!(now.done >= last && now.done <= now.total, "{now:?} after {last}");
+                last = now.done;
+            };
+            let _ = loader.write(offset, &bytes, &mut progress);
+            let _ = loader.erase(offset, length, &mut |now| assert!(now.done <= now.total));
+            let _ = loader.holds(offset, &bytes);
+            if let Ok(read) = loader.read(offset, length) {
+                prop_assert_eq!(read.len(), bytes.len());
+            }
+        }
     }
 
     #[test]
