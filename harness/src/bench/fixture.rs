@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use super::adapters::{self, Adapter, AdapterError, PortName, ROM_BAUD};
+use super::adapters::{self, Adapter, AdapterError, ModemLines, PortName, ROM_BAUD};
 use super::description::BoardEntry;
 use super::discover;
 use super::loader::{Chip, Loader, LoaderError, Mac, SECTOR};
@@ -34,8 +34,11 @@ const LOOK: Duration = Duration::from_millis(200);
 /// Attempts to get a chip into the boot mode that it shall have.
 const ATTEMPTS: usize = 3;
 
-/// What every ESP32 says at a reset: `rst:0x1 (POWERON_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)`.
-const RESET_LINE: &[u8] = b"rst:0x";
+/// What every ESP32 says at a reset: `rst:0x1 (POWERON_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)`. Other
+/// numbers are those of resets that the chip gives itself.
+const RESET_LINE: &[u8] = b"rst:0x1 (";
+/// More than all that it says until it boots or waits.
+const LONGEST_GREETING: usize = 1 << 10;
 /// What it says in download mode.
 const WAITING: &[u8] = b"waiting for download";
 
@@ -253,7 +256,8 @@ impl Fixture {
         Ok(self.heard.pop_front())
     }
 
-    /// Keeps what comes within `patience`; whether anything did.
+    /// Keeps what comes within `patience`, bytes or remarks; whether anything did. If not, the time
+    /// is over.
     fn listen(&mut self, patience: Duration) -> Result<bool, FixtureError> {
         let mut piece = [0; 4096];
         let read = match &mut self.adapter {
@@ -265,7 +269,7 @@ impl Fixture {
             }
             None => {
                 self.return_of_adapter("it went when the power did")?;
-                return Ok(false);
+                return Ok(true);
             }
         };
         match read {
@@ -277,7 +281,7 @@ impl Fixture {
             Err(AdapterError::Gone { reason, .. }) if !self.is_powered => {
                 self.remark(format!("the adapter has gone with the power: {reason}"));
                 self.adapter = None;
-                Ok(false)
+                Ok(true)
             }
             Err(AdapterError::Gone { reason, .. }) => {
                 self.return_of_adapter(&reason)?;
@@ -315,7 +319,27 @@ impl Fixture {
         // A pseudo-terminal and raw TCP have no speed.
         let _ = adapter.set_baud(self.baud);
         (self.port, self.adapter) = (port, Some(adapter));
+        // Who talked to the loader has to begin anew.
+        self.chip = None;
         Ok(())
+    }
+
+    /// Does what can be done twice; if the adapter has gone, when it is back.
+    fn again_if_gone(
+        &mut self,
+        act: impl Fn(&mut dyn Adapter) -> Result<(), AdapterError>,
+    ) -> Result<(), FixtureError> {
+        match act(self.adapter()?) {
+            Err(AdapterError::Gone { reason, .. }) => {
+                self.return_of_adapter(&reason)?;
+                Ok(act(self.adapter()?)?)
+            }
+            done => Ok(done?),
+        }
+    }
+
+    fn set_lines(&mut self, lines: ModemLines) -> Result<(), FixtureError> {
+        self.again_if_gone(|adapter| adapter.set_lines(lines))
     }
 
     fn adapter(&mut self) -> Result<&mut dyn Adapter, FixtureError> {
@@ -352,7 +376,7 @@ impl Fixture {
     /// # Errors
     /// When the port has no speed.
     pub fn set_baud(&mut self, baud: u32) -> Result<(), FixtureError> {
-        self.adapter()?.set_baud(baud)?;
+        self.again_if_gone(|adapter| adapter.set_baud(baud))?;
         self.baud = baud;
         Ok(())
     }
@@ -410,7 +434,7 @@ impl Fixture {
     pub fn press_reset(&mut self) -> Result<(), FixtureError> {
         self.leave_loader()?;
         match self.wiring.sequence(self.mode) {
-            Some(sequence) => Ok(self.adapter()?.set_lines(sequence.press)?),
+            Some(sequence) => self.set_lines(sequence.press),
             // Button, jumper and supply act when the reset ends.
             None if self.wiring == ResetWiring::None => Err(self.no_way("be reset")),
             None => Ok(()),
@@ -440,7 +464,7 @@ impl Fixture {
     fn release(&mut self) -> Result<(), FixtureError> {
         if let Some(sequence) = self.wiring.sequence(self.mode) {
             for (lines, span) in sequence.release {
-                self.adapter()?.set_lines(*lines)?;
+                self.set_lines(*lines)?;
                 self.hold(*span)?;
             }
             return Ok(());
@@ -460,7 +484,7 @@ impl Fixture {
     fn leave_loader(&mut self) -> Result<(), FixtureError> {
         if self.chip.take().is_some() && self.entry.flash_baud != self.baud {
             let baud = self.baud;
-            self.adapter()?.set_baud(baud)?;
+            self.again_if_gone(|adapter| adapter.set_baud(baud))?;
         }
         Ok(())
     }
@@ -496,37 +520,72 @@ impl Fixture {
     }
 
     /// A reset into a boot mode, and what the chip does then. Nothing is tried against silence.
-    pub(super) fn try_reset(&mut self, mode: BootMode) -> Result<Greeting, FixtureError> {
+    pub(super) fn try_reset(&mut self, mode: BootMode) -> Result<Start, FixtureError> {
         self.boot_mode(mode)?;
+        self.press_reset()?;
+        // What was under way comes now.
+        self.hold(PRESSED)?;
         let before = self.heard.len();
-        self.reset_blindly()?;
-        self.greeting(before)
+        self.release()?;
+        self.started(before)
     }
 
-    /// The same by switching the power off and on, if somebody can.
-    pub(super) fn try_power_cycle(
+    /// Starts the chip otherwise than over the adapter's lines: by its supply, or by a person who
+    /// presses its button. Nothing if there is neither.
+    pub(super) fn try_other_start(
         &mut self,
         mode: BootMode,
-    ) -> Result<Option<Greeting>, FixtureError> {
-        if self.switch.is_none() {
+    ) -> Result<Option<Start>, FixtureError> {
+        let by_hand = self.switch.is_none();
+        if by_hand && (self.ask.is_none() || self.wiring == ResetWiring::Operator) {
             return Ok(None);
         }
+        self.leave_loader()?;
         self.boot_mode(mode)?;
-        self.switch(Power::Off)?;
-        self.hold(OFF)?;
+        if !by_hand {
+            self.switch(Power::Off)?;
+            self.hold(OFF)?;
+        }
         let before = self.heard.len();
         self.strap_for_power_on(true)?;
-        self.switch(Power::On)?;
-        let greeting = self.greeting(before)?;
+        match by_hand {
+            true => self.ask("press the reset button (EN) and let it go")?,
+            false => self.switch(Power::On)?,
+        }
+        let start = self.started(before)?;
         self.strap_for_power_on(false)?;
-        Ok(Some(greeting))
+        Ok(Some(start))
     }
 
-    /// Whether the firmware says anything when Enter is pressed.
-    pub(super) fn answers(&mut self, patience: Duration) -> Result<bool, FixtureError> {
-        while self.listen(SETTLED)? {}
+    fn started(&mut self, before: usize) -> Result<Start, FixtureError> {
+        let greeting = self.greeting(before)?;
+        let said = self.heard.iter().skip(before).flat_map(bytes).copied().collect();
+        Ok(Start { greeting, said })
+    }
+
+    /// Has a person do something; whether there is one.
+    pub(super) fn ask_if_present(&mut self, what: &str) -> Result<bool, FixtureError> {
+        if self.ask.is_some() {
+            self.ask(what)?;
+        }
+        Ok(self.ask.is_some())
+    }
+
+    /// Whether the power can be switched.
+    pub(super) fn has_power_switch(&self) -> bool {
+        self.switch.is_some()
+    }
+
+    /// Whether the firmware says anything when Enter is pressed; nothing if it talks all the time.
+    pub(super) fn answers(&mut self, patience: Duration) -> Result<Option<bool>, FixtureError> {
+        let end = Instant::now() + patience;
+        while self.listen(SETTLED)? {
+            if Instant::now() >= end {
+                return Ok(None);
+            }
+        }
         self.send(b"\r")?;
-        self.listen(patience)
+        self.listen(patience).map(Some)
     }
 
     /// Whether DTR and RTS exist.
@@ -548,22 +607,31 @@ impl Fixture {
 
     /// Listens for the banner; what came before it stays in the order it came.
     fn greeting(&mut self, before: usize) -> Result<Greeting, FixtureError> {
-        let end = Instant::now() + GREETING;
+        let latest = Instant::now() + GREETING + AWAY;
+        let mut end = Instant::now() + GREETING;
+        // The end of what is said, with the last line of a reset if there is one.
+        let (mut said, mut looked_at) = (Vec::new(), before);
         loop {
-            let said: Vec<u8> = self.heard.iter().skip(before).flat_map(bytes).copied().collect();
+            said.extend(self.heard.iter().skip(looked_at).flat_map(bytes));
+            looked_at = self.heard.len();
             if let Some(at) = last(&said, RESET_LINE) {
-                let rest = &said[at..];
-                if last(rest, WAITING).is_some() {
+                said.drain(..at);
+                if last(&said, WAITING).is_some() {
                     return Ok(Greeting::Waits);
                 }
                 // The line names the mode; after it either the loader waits or the boot goes on.
-                if rest.contains(&b'\n') && last(rest, b"DOWNLOAD").is_none() {
+                if said.contains(&b'\n') && last(&said, b"DOWNLOAD").is_none() {
                     return Ok(Greeting::Boots);
                 }
             }
+            said.drain(..said.len().saturating_sub(LONGEST_GREETING));
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() || !self.listen(left)? {
                 return Ok(Greeting::Silence);
+            }
+            if let Some((_, Heard::Remark(_))) = self.heard.back() {
+                // The adapter was away, and nothing could be heard.
+                end = latest.min(Instant::now() + GREETING);
             }
         }
     }
@@ -636,7 +704,7 @@ impl Fixture {
         match (self.wiring.sequence(self.mode), self.mode) {
             (Some(_), BootMode::Download) if self.adapter.is_some() => {
                 let lines = if pull { STRAP } else { Default::default() };
-                self.adapter()?.set_lines(lines)?;
+                self.set_lines(lines)?;
                 // Nobody says when a line at the other end of a network has changed.
                 self.hold(SETTLED)
             }
@@ -772,6 +840,15 @@ impl Fixture {
     }
 }
 
+/// What came of starting a chip.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Start {
+    /// What it does.
+    pub(super) greeting: Greeting,
+    /// All that was heard meanwhile.
+    pub(super) said: Vec<u8>,
+}
+
 /// What a chip does after a reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Greeting {
@@ -844,8 +921,7 @@ fn last(bytes: &[u8], piece: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::adapters::ModemLines;
-    use crate::bench::adapters::recording::{Act, Acts, Recording};
+    use crate::bench::adapters::recording::{Act, Acts, Noise, Recording};
 
     const BOOTS: &[u8] = b"ets Jul 29 2019 12:21:46\r\n\r\nrst:0x1 (POWERON_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)\r\n";
     const WAITS: &[u8] = b"rst:0x1 (POWERON_RESET),boot:0x3 (DOWNLOAD_BOOT(UART0/UART1/SDIO_REI_REO_V2))\r\nwaiting for download\r\n";
@@ -938,6 +1014,30 @@ mod tests {
             Heard::Bytes(_) => None,
         });
         heard.collect()
+    }
+
+    #[test]
+    fn a_board_that_never_stops_talking_holds_nobody_up() {
+        let port = PortName::Local("recorded".to_owned());
+        let entry =
+            BoardEntry { port: Some(port.clone()), ..BoardEntry::of_profile("esp32-devkit") };
+        let noise = Box::new(Noise(b"rst:0x10 (RTCWDT_RTC_RESET)\r\n"));
+        let mut desk = Fixture::around("desk", &entry, None, (port, noise)).unwrap();
+        let span = Duration::from_millis(5);
+        assert_eq!(desk.answers(span).unwrap(), None);
+        desk.hold(span).unwrap();
+        assert!(matches!(desk.hear(span), Ok(Some((_, Heard::Bytes(_))))));
+    }
+
+    #[test]
+    fn only_the_line_of_a_reset_from_outside_is_a_greeting() {
+        let by_itself = b"rst:0x10 (RTCWDT_RTC_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)\r\n";
+        let (mut desk, _) = board(ResetWiring::TwoTransistors, &[b"", by_itself]);
+        let start = desk.try_reset(BootMode::Run).unwrap();
+        assert_eq!(start, Start { greeting: Greeting::Silence, said: by_itself.to_vec() });
+        let (before, after) = BOOTS.split_at(40);
+        let (mut desk, _) = board(ResetWiring::TwoTransistors, &[b"", before, after]);
+        assert_eq!(desk.try_reset(BootMode::Run).unwrap().greeting, Greeting::Boots);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::targets::NoTarget;
 use super::terminal::Terminal;
 use crate::bench::discover::plugged;
 use crate::bench::doctor::{Examination, Outcome, examine};
+use crate::bench::fixture::FixtureError;
 use crate::exit_code::ExitCode;
 
 /// Examine a board: its port, its banner, its strap, its flash, and which wire is wrong
@@ -57,9 +58,18 @@ impl Doctor {
 
     fn examine(&self, terminal: &Terminal) -> Result<ExitCode, NoTarget> {
         let (name, entry) = self.choice.entry()?;
-        let mut board = self.choice.fixture()?;
-        let examination = examine(&mut board).map_err(trouble)?;
-        tell_remarks(terminal, &mut board)?;
+        let (examination, port) = match self.choice.take(&name, &entry) {
+            Ok(mut board) => {
+                let examination = examine(&mut board).map_err(trouble)?;
+                tell_remarks(terminal, &mut board)?;
+                (examination, board.port().to_string())
+            }
+            Err(error @ (FixtureError::Adapter(_) | FixtureError::NoPort { .. })) => {
+                let port = entry.port.as_ref().map(ToString::to_string).unwrap_or_default();
+                (Examination::without_port(&error), port)
+            }
+            Err(error) => return Err(trouble(error)),
+        };
         for check in &examination.checks {
             let (mark, says) = match &check.outcome {
                 Outcome::Fine(says) => ("ok", says),
@@ -72,7 +82,6 @@ impl Doctor {
         let verdict = if healthy { "nothing is wrong" } else { "see what is marked XX" };
         terminal.say(format_args!("{name}: {verdict}"));
         if let Some(path) = &self.report {
-            let port = board.port().to_string();
             let adapter = plugged().into_iter().find(|it| it.path == port);
             let report = Report {
                 program: concat!("benchrig ", env!("CARGO_PKG_VERSION")),

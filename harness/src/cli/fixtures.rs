@@ -58,7 +58,12 @@ impl BoardChoice {
     /// The board, taken for this process.
     pub(super) fn fixture(&self) -> Result<Fixture, NoTarget> {
         let (name, entry) = self.entry()?;
-        Fixture::take(&name, &entry, asking(), self.bench.lock_timeout()).map_err(trouble)
+        self.take(&name, &entry).map_err(trouble)
+    }
+
+    /// Such a board, taken for this process.
+    pub(super) fn take(&self, name: &str, entry: &BoardEntry) -> Result<Fixture, FixtureError> {
+        Fixture::take(name, entry, asking(), self.bench.lock_timeout())
     }
 }
 
