@@ -243,6 +243,13 @@ impl Course {
             let Some(at) = mine.iter().zip(theirs).position(|pair| differs(&pair)) else {
                 continue;
             };
+            // The last line of a case may have been growing when it ended.
+            let is_beginning = |one: &[Said], two: &[Said]| {
+                at + 1 == one.len() && two[at].text.starts_with(&one[at].text)
+            };
+            if is_beginning(mine, theirs) || is_beginning(theirs, mine) {
+                continue;
+            }
             let step = mine[at].step.min(theirs[at].step);
             if first.as_ref().is_some_and(|(earlier, _)| *earlier <= step) {
                 continue;
@@ -360,10 +367,10 @@ steps:
     #[test]
     fn a_step_that_ends_otherwise_is_a_difference_and_a_last_line_that_is_missing_is_none() {
         let one = course("ready\r\n", "the end\r\nand more\r\n");
-        assert!(matches!(
-            compared(&one, &course("ready\r\n", "the end\r\n")),
-            Compared::Same { .. }
-        ));
+        for less in ["the end\r\n", "the end\r\nand m"] {
+            let less = course("ready\r\n", less);
+            assert!(matches!(compared(&one, &less), Compared::Same { .. }));
+        }
         let silent = course("ready\r\n", "");
         let Compared::Parted(parted) = compared(&one, &silent) else { panic!("they part") };
         assert_eq!(parted.what, "the step ends otherwise");
