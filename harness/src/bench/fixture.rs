@@ -256,6 +256,25 @@ impl Fixture {
         Ok(self.heard.pop_front())
     }
 
+    /// The remarks that nobody has heard yet. What the board said before them is dropped.
+    pub fn take_remarks(&mut self) -> Vec<String> {
+        let heard = self.heard.drain(..).filter_map(|(_, heard)| match heard {
+            Heard::Remark(text) => Some(text),
+            Heard::Bytes(_) => None,
+        });
+        heard.collect()
+    }
+
+    /// Listens until nothing comes for `quiet`, or `limit` is over.
+    ///
+    /// # Errors
+    /// When the adapter has gone and does not come back.
+    pub fn wait_for_quiet(&mut self, quiet: Duration, limit: Duration) -> Result<(), FixtureError> {
+        let end = Instant::now() + limit;
+        while self.listen(quiet)? && Instant::now() < end {}
+        Ok(())
+    }
+
     /// Keeps what comes within `patience`, bytes or remarks; whether anything did. If not, the time
     /// is over.
     fn listen(&mut self, patience: Duration) -> Result<bool, FixtureError> {
@@ -983,7 +1002,7 @@ mod tests {
     fn a_chip_that_waits_for_a_download_and_shall_run_is_reset_again_and_that_is_told() {
         let (mut desk, _) = board(ResetWiring::TwoTransistors, &[b"", WAITS, b"", BOOTS]);
         desk.reset().unwrap();
-        let remarks: Vec<_> = remarks(&mut desk);
+        let remarks = desk.take_remarks();
         assert_eq!(remarks, ["the chip waited for a download and shall run: it is reset again"]);
         // A jumper that somebody forgot does not go away by that.
         let says = [b"".as_slice(), WAITS].repeat(3);
@@ -998,22 +1017,14 @@ mod tests {
         let error = desk.reset().unwrap_err().to_string();
         let tried = "(tried: reset again; port opened again, in vain)";
         assert!(error.starts_with(&format!("desk says nothing after a reset {tried}")), "{error}");
-        let remarks = remarks(&mut desk);
+        let remarks = desk.take_remarks();
         assert_eq!(remarks[0], "the board said nothing after a reset: reset again");
         assert!(remarks[1].starts_with("port opened again: cannot open recorded"), "{remarks:?}");
 
         let (mut desk, _) = board(ResetWiring::TwoTransistors, &[b"", b"", b"", BOOTS]);
         desk.reset().unwrap();
-        let remarks = super::tests::remarks(&mut desk);
+        let remarks = desk.take_remarks();
         assert_eq!(remarks.last().unwrap(), "it greets again after: reset again");
-    }
-
-    fn remarks(desk: &mut Fixture) -> Vec<String> {
-        let heard = desk.heard.drain(..).filter_map(|(_, heard)| match heard {
-            Heard::Remark(text) => Some(text),
-            Heard::Bytes(_) => None,
-        });
-        heard.collect()
     }
 
     #[test]
@@ -1026,6 +1037,7 @@ mod tests {
         let span = Duration::from_millis(5);
         assert_eq!(desk.answers(span).unwrap(), None);
         desk.hold(span).unwrap();
+        desk.wait_for_quiet(span, span).unwrap();
         assert!(matches!(desk.hear(span), Ok(Some((_, Heard::Bytes(_))))));
     }
 

@@ -61,7 +61,7 @@ impl Doctor {
         let (examination, port) = match self.choice.take(&name, &entry) {
             Ok(mut board) => {
                 let examination = examine(&mut board).map_err(trouble)?;
-                tell_remarks(terminal, &mut board)?;
+                tell_remarks(terminal, &mut board);
                 (examination, board.port().to_string())
             }
             Err(error @ (FixtureError::Adapter(_) | FixtureError::NoPort { .. })) => {

@@ -68,7 +68,7 @@ impl Erase {
         shown.end();
         board.boot_mode(BootMode::Run).map_err(trouble)?;
         board.reset().map_err(trouble)?;
-        tell_remarks(terminal, &mut board)?;
+        tell_remarks(terminal, &mut board);
         terminal.say(format_args!(
             "{}: {length:#x} bytes at {at:#x} erased in {:.1} s",
             board.name(),

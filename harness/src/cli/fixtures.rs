@@ -1,7 +1,6 @@
 //! Which board of the bench a quick verb means, and taking it.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use super::operator::asking;
 use super::targets::{BenchChoice, NoTarget};
@@ -9,7 +8,7 @@ use super::terminal::Terminal;
 use crate::bench::adapters::PortName;
 use crate::bench::description::{Bench, BenchError, BoardEntry};
 use crate::bench::discover::plugged;
-use crate::bench::fixture::{Fixture, FixtureError, Heard};
+use crate::bench::fixture::{Fixture, FixtureError};
 use crate::bench::reset::ResetWiring;
 use crate::exit_code::ExitCode;
 use crate::scenario::parser::DEFAULT_BOARD;
@@ -96,13 +95,8 @@ fn only_adapter() -> Result<(String, BoardEntry), NoTarget> {
 }
 
 /// Tells what the fixture has to remark.
-pub(super) fn tell_remarks(terminal: &Terminal, fixture: &mut Fixture) -> Result<(), NoTarget> {
-    while let Some((_, heard)) = fixture.hear(Duration::ZERO).map_err(trouble)? {
-        if let Heard::Remark(text) = heard {
-            terminal.tell(text);
-        }
-    }
-    Ok(())
+pub(super) fn tell_remarks(terminal: &Terminal, fixture: &mut Fixture) {
+    fixture.take_remarks().into_iter().for_each(|text| terminal.tell(text));
 }
 
 /// Wrong usage.

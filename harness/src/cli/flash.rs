@@ -83,7 +83,8 @@ impl Flash {
             board.reset().map_err(trouble)?;
             terminal.say(format_args!("{}: reset, and runs", board.name()));
         }
-        tell_remarks(terminal, &mut board)
+        tell_remarks(terminal, &mut board);
+        Ok(())
     }
 
     fn write(

@@ -37,7 +37,7 @@ impl Reset {
         let mut board = self.choice.fixture()?;
         board.boot_mode(self.boot_mode).map_err(trouble)?;
         board.reset().map_err(trouble)?;
-        tell_remarks(terminal, &mut board)?;
+        tell_remarks(terminal, &mut board);
         let does = match self.boot_mode {
             BootMode::Run => "runs",
             BootMode::Download => "waits for a download",

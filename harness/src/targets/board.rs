@@ -23,6 +23,8 @@ use crate::time::DeviceTime;
 
 /// The longest wait between two looks at the clock.
 const LOOK: Duration = Duration::from_millis(20);
+/// How long a board may go on talking before a case.
+const AT_REST: Duration = Duration::from_secs(1);
 /// The unit in which the flash is made as a case shall find it.
 const BLOCK: usize = 0x1_0000;
 
@@ -126,14 +128,9 @@ fn prepare(
     if can_switch {
         fixture.power(Power::Off)?;
     }
-    let mut remarks = Vec::new();
-    // What the board said until now was said to nobody.
-    while let Some((_, heard)) = fixture.hear(LOOK)? {
-        if let Heard::Remark(text) = heard {
-            remarks.push(text);
-        }
-    }
-    Ok(remarks)
+    // What the board said until now was said to nobody. One that cannot be switched off may talk on.
+    fixture.wait_for_quiet(LOOK, AT_REST)?;
+    Ok(fixture.take_remarks())
 }
 
 /// Makes the whole flash hold these pieces and be blank elsewhere.
@@ -236,6 +233,10 @@ impl BoardTarget {
                 Heard::Bytes(bytes) => TargetEvent::Serial { port: Port::Console, time, bytes },
                 Heard::Remark(text) => TargetEvent::Remark { time, text },
             });
+            // More than can be looked at must not keep the case from its deadline.
+            if arrived.elapsed() >= LOOK {
+                return Ok(());
+            }
             match self.fixture.hear(Duration::ZERO)? {
                 Some(next) => (moment, heard) = next,
                 None => return Ok(()),
