@@ -163,11 +163,12 @@ impl CodeCache {
         }
     }
 
-    /// One instruction at `pc`, as a block that nobody keeps.
-    pub(super) fn single<B: Bus>(core: usize, pc: u32, bytes: &[u8], bus: &mut B) -> (Self, Block) {
-        let mut cache = Self::new(0, 1);
+    /// A cache for `core` that has this instruction at `pc`, whatever memory says.
+    pub(super) fn of_one<B: Bus>(core: usize, pc: u32, bytes: &[u8], bus: &mut B) -> Self {
+        let mut cache = Self::new(core + 1, 1);
         let block = cache.build(core, pc, bytes, bus, None);
-        (cache, block)
+        cache.jumps[core][jump_index(pc)] = block;
+        cache
     }
 
     /// The instruction breakpoints of `core` are at these addresses.

@@ -15,8 +15,9 @@
 use super::Cpu;
 use super::bus::{Bus, Loaded, Stored};
 use super::code::CodeCache;
+use super::decode::decode;
 use super::exceptions::{DEBUG_LEVEL, debugcause, vector};
-use super::execute::Leave;
+use super::execute::Stop;
 use super::instruction::Opcode;
 
 /// On-chip debug: what a debug module has asked of its core, and what came of it.
@@ -90,18 +91,17 @@ impl Cpu {
             self.watchpoints_asleep = true;
             bus.set_watchpoints(self.index, [(0, 0); 2]);
         }
-        let bytes = word.to_le_bytes();
-        let (cache, block) = CodeCache::single(self.index, self.pc, &bytes[..3], bus);
-        let ops = cache.ops(&block, 1);
-        let s = ops.first().map_or(0, |op| op.s as usize);
-        match ops.first().map(|op| op.opcode) {
-            Some(Opcode::Rfdo) => {
+        let [a, b, c, _] = word.to_le_bytes();
+        let instruction = decode(word & 0xff_ffff);
+        let s = usize::from(instruction.s & 15);
+        match instruction.opcode {
+            Opcode::Rfdo => {
                 self.ocd.stopped = false;
                 self.waiting = false;
                 self.return_from_interrupt(DEBUG_LEVEL);
                 return Ok(());
             }
-            Some(Opcode::Lddr32P) => {
+            Opcode::Lddr32P => {
                 self.ddr = match bus.load::<4>(self.index, self.a[s], self.cycle) {
                     Loaded::Value(value) | Loaded::Resync(value) => value,
                     Loaded::Fault(fault) => return Err(self.note_fault(fault)),
@@ -110,7 +110,7 @@ impl Cpu {
                 self.a[s] = self.a[s].wrapping_add(4);
                 return Ok(());
             }
-            Some(Opcode::Sddr32P) => {
+            Opcode::Sddr32P => {
                 if !bus.store_near::<4>(self.a[s], self.ddr) {
                     match bus.store::<4>(self.index, self.a[s], self.ddr, self.cycle) {
                         Stored::Done | Stored::Resync => {}
@@ -123,16 +123,19 @@ impl Cpu {
             }
             _ => {}
         }
+        // Anything else is a block of one instruction, in a cache of its own.
+        let mut code = CodeCache::of_one(self.index, self.pc, &[a, b, c], bus);
         let before = self.clone();
-        match self.execute(ops, &block, &cache, bus, &mut 0) {
-            // A stopped core goes nowhere: its program counter is EPC6.
-            Leave::To(_) | Leave::Sequential | Leave::Look | Leave::Resync => Ok(()),
-            Leave::Redirected | Leave::Refused(_) | Leave::Again => {
-                let (exccause, excvaddr) = (self.exccause, self.excvaddr);
-                *self = Self { exccause, excvaddr, ..before };
-                Err(NotExecuted::Exception)
-            }
+        let stop = self.run_blocks(bus, &mut code, self.cycle + 1);
+        // Exceptions are events; what is refused is none yet.
+        if self.events != before.events || matches!(stop, Some(Stop::Illegal | Stop::HostCall)) {
+            let (exccause, excvaddr) = (self.exccause, self.excvaddr);
+            *self = Self { exccause, excvaddr, ..before };
+            return Err(NotExecuted::Exception);
         }
+        // A stopped core goes nowhere: its program counter is EPC6.
+        (self.pc, self.cycle) = (before.pc, before.cycle);
+        Ok(())
     }
 
     fn note_fault(&mut self, fault: super::exceptions::Fault) -> NotExecuted {

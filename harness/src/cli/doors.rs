@@ -14,10 +14,12 @@ use crate::exit_code::ExitCode;
 #[cfg(unix)]
 use crate::serve::control::{Control, Token};
 use crate::serve::doors::{Door, Line, Reach, listen};
-use crate::serve::gdb::{Gdb, visits};
+use crate::serve::gdb::Gdb;
+use crate::serve::jtag::Jtag;
 use crate::serve::machine::{self, Keep, Served, Wiring};
 use crate::serve::pacer::{Pace, Pacer, WallClock};
 use crate::serve::ring::Ring;
+use crate::serve::visits::visits;
 use crate::targets::{Port, TargetError};
 
 /// Pieces that clients may have sent ahead of the board's serial line.
@@ -72,6 +74,8 @@ pub(super) struct Openings<'a> {
     pub(super) reach: Reach,
     /// Where gdb finds it.
     pub(super) gdb: Option<SocketAddr>,
+    /// Where OpenOCD finds the chip's JTAG.
+    pub(super) jtag: Option<SocketAddr>,
     /// Which device time takes as long as on a real board.
     pub(super) pace: Pace,
 }
@@ -90,7 +94,7 @@ pub(super) fn keep_open<T: Served + ?Sized>(
     keep: Keep<'_>,
 ) -> Result<(), NoTarget> {
     let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(bench)?;
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(bench)?;
     let (input, from_clients) = mpsc::channel(QUEUE);
     let (remarks, mut said) = mpsc::unbounded_channel();
     let (orders, from_control) = mpsc::channel(QUEUE);
@@ -123,7 +127,7 @@ pub(super) fn keep_open<T: Served + ?Sized>(
             Line { port: Port::Console, ring, input: input.clone(), remarks: remarks.clone() };
         doors.push((door, line));
     }
-    let (mut gdb, mut debugger) = (None, None);
+    let (mut gdb, mut jtag, mut visitors) = (None, None, Vec::new());
     if let Some(address) = openings.gdb {
         let door = runtime
             .block_on(Gdb::open(address))
@@ -131,13 +135,22 @@ pub(super) fn keep_open<T: Served + ?Sized>(
         terminal.say(format_args!("gdb {}", door.address()));
         let (visits, received) = visits();
         gdb = Some(door.serve(visits, remarks.clone()));
-        debugger = Some(received);
+        visitors.push(received);
+    }
+    if let Some(address) = openings.jtag {
+        let door = runtime
+            .block_on(Jtag::open(address))
+            .map_err(|error| bench(format!("cannot open the door to JTAG: {error}")))?;
+        terminal.say(format_args!("jtag {}", door.address()));
+        let (visits, received) = visits();
+        jtag = Some(door.serve(visits, remarks.clone()));
+        visitors.push(received);
     }
     terminal.say("ready");
     let wiring = Wiring {
         input: from_clients,
         orders: from_control,
-        debugger,
+        visits: visitors,
         rings,
         stop: stop.clone(),
         pace: openings.pace,
@@ -168,6 +181,9 @@ pub(super) fn keep_open<T: Served + ?Sized>(
             }
             if let Some(gdb) = gdb {
                 open.spawn_local(gdb);
+            }
+            if let Some(jtag) = jtag {
+                open.spawn_local(jtag);
             }
             #[cfg(unix)]
             for control in controls {

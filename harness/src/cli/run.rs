@@ -343,6 +343,7 @@ fn hold_open(terminal: &Terminal, held: Held, door: &DoorSpec, stop: &Arc<Atomic
         control: None,
         reach: Reach::Loopback,
         gdb: None,
+        jtag: None,
         pace: Pace::Wall,
     };
     match keep_open(terminal, &mut *board, &openings, stop, &mut |_| Ok(()), &mut |_| Ok(())) {

@@ -54,6 +54,10 @@ pub(super) struct Serve {
     #[arg(long, value_name = "HOST:PORT", value_parser = socket_address)]
     gdb: Option<SocketAddr>,
 
+    /// A door to the chip's JTAG, for OpenOCD (`remote_bitbang`)
+    #[arg(long, value_name = "HOST:PORT", value_parser = socket_address)]
+    jtag: Option<SocketAddr>,
+
     /// A name for `benchrig ctl NAME …`, which presses buttons and switches the power
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -132,6 +136,7 @@ impl Serve {
             control: self.control.map(|address| (address, token)),
             reach: if self.remote { Reach::Network } else { Reach::Loopback },
             gdb: self.gdb,
+            jtag: self.jtag,
             pace: self.pace,
         };
         let outcome = keep_open(terminal, &mut board, &openings, &stop, &mut start, &mut keep);

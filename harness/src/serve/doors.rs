@@ -8,9 +8,10 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{Sender, UnboundedSender};
 
 use super::machine::{Input, Sent};
@@ -22,6 +23,8 @@ use crate::targets::Port;
 
 /// Bytes read from a client at once.
 pub(super) const PIECE: usize = 256;
+/// Wall time in which a client that has left may still be taken for one that is there.
+const GRACE: Duration = Duration::from_millis(100);
 
 /// One side of a door: where its bytes go and come from.
 #[derive(Debug, Clone)]
@@ -98,6 +101,54 @@ pub async fn listen(address: SocketAddr, reach: Reach) -> io::Result<TcpListener
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
     }
     TcpListener::bind(address).await
+}
+
+/// Serves one client after the other and turns away who comes meanwhile; ends only when the machine
+/// has gone.
+pub(super) async fn one_at_a_time(
+    listener: &TcpListener,
+    door: &str,
+    remarks: &UnboundedSender<String>,
+    mut session: impl AsyncFnMut(TcpStream) -> Result<(), MachineGone>,
+) {
+    let mut next = None;
+    loop {
+        let client = match next.take() {
+            Some(client) => client,
+            // A connection that failed before it was accepted concerns nobody.
+            None => match listener.accept().await {
+                Ok((client, _)) => client,
+                Err(_) => continue,
+            },
+        };
+        let served = tokio::select! {
+            biased;
+            served = session(client) => served,
+            () = turn_away(listener, door, remarks, &mut next) => return,
+        };
+        if served.is_err() {
+            return;
+        }
+    }
+}
+
+/// Turns others away as long as there is one.
+async fn turn_away(
+    listener: &TcpListener,
+    door: &str,
+    remarks: &UnboundedSender<String>,
+    next: &mut Option<TcpStream>,
+) {
+    loop {
+        if let Ok((client, address)) = listener.accept().await {
+            *next = Some(client);
+            // Whoever has just left makes room, but that need not be known yet: ends of connections
+            // and new ones come in no order.
+            tokio::time::sleep(GRACE).await;
+            *next = None;
+            let _ = remarks.send(format!("{door}: {address} was turned away, it is in use"));
+        }
+    }
 }
 
 impl Door {

@@ -8,12 +8,12 @@ use tokio::sync::mpsc::Receiver;
 
 #[cfg(unix)]
 use super::control::Ordered;
-use super::gdb;
 #[cfg(unix)]
 use super::hand::Hand;
 use super::inbox::Inbox;
 use super::pacer::{Clock, Pace, Pacer};
 use super::ring::Ring;
+use super::visits;
 use crate::targets::debugged::Debugged;
 pub use crate::targets::emulated::{ModemLines, ModemWiring};
 use crate::targets::wiring_fault::WiringFault;
@@ -94,8 +94,8 @@ pub struct Wiring {
     /// What a hand at the board does.
     #[cfg(unix)]
     pub orders: Receiver<Ordered>,
-    /// A debugger's visits.
-    pub debugger: Option<gdb::Receiver>,
+    /// Visits of debuggers.
+    pub visits: Vec<visits::Receiver>,
     /// One ring for each door, with the port it shows.
     pub rings: Vec<(Port, Arc<Ring>)>,
     /// Set when the board shall stop.
@@ -130,10 +130,11 @@ pub fn run<T: Served + ?Sized, C: Clock>(
         }
         #[cfg(unix)]
         hand.act(target, &mut wiring.orders);
-        if let Some(visits) = &mut wiring.debugger
-            && let Some(board) = target.debugged()
-            && visits.receive(board)
-        {
+        let held = target.debugged().is_some_and(|board| {
+            wiring.visits.iter_mut().for_each(|visits| visits.receive(board));
+            board.held().is_some()
+        });
+        if held {
             // Wall time passes without device time, and nobody has lost anything by that.
             pacer.start_anew(target.now());
             continue;
@@ -304,7 +305,7 @@ mod tests {
             let wiring = Wiring {
                 input,
                 orders: channel(1).1,
-                debugger: None,
+                visits: Vec::new(),
                 rings,
                 stop: self.stop.clone(),
                 pace: self.pace,
@@ -591,7 +592,7 @@ mod tests {
         let before = clock.now();
         let (input, orders) = (channel(1).1, channel(1).1);
         let (rings, stop, pace) = (Vec::new(), bench.stop.clone(), Pace::Wall);
-        let wiring = Wiring { input, orders, debugger: None, rings, stop, pace };
+        let wiring = Wiring { input, orders, visits: Vec::new(), rings, stop, pace };
         let pacer = Pacer::new(clock, bench.now());
         run(&mut bench, wiring, pacer, &mut |_| Ok(()), &mut |_| {}).expect("nothing breaks");
         assert!(clock.now() - before >= ms(30));

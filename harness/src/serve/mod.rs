@@ -9,7 +9,7 @@
 //! time ([`pacer`]). What clients send takes effect at the start of a slice, and only as fast as the
 //! board's own serial line takes it; what the board says goes into a bounded [`ring`] per door. The
 //! [`control`] socket is the hand that presses buttons and switches the power; [`gdb`] holds the board
-//! and looks into it.
+//! and looks into it; [`jtag`] leads to the chip's own debug modules.
 
 #[cfg(unix)]
 pub mod control;
@@ -18,6 +18,7 @@ pub mod gdb;
 #[cfg(unix)]
 mod hand;
 mod inbox;
+pub mod jtag;
 pub mod machine;
 pub mod orders;
 pub mod pacer;
@@ -26,3 +27,4 @@ pub mod pty;
 pub mod remote;
 mod rfc2217;
 pub mod ring;
+pub mod visits;

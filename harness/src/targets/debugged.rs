@@ -64,6 +64,12 @@ pub trait Debugged {
     fn set_breakpoint(&mut self, address: u32, present: bool) -> bool;
     /// Sets a watchpoint, or takes it away; false if it was so already.
     fn set_watchpoint(&mut self, address: u32, length: u32, kind: Watched, present: bool) -> bool;
+    /// One clock of the chip's JTAG, with these levels of TMS and TDI.
+    fn jtag_clock(&mut self, tms: bool, tdi: bool);
+    /// The level of TDO.
+    fn jtag_tdo(&self) -> bool;
+    /// Pulls EN down, or lets go of it.
+    fn set_reset(&mut self, held: bool);
     /// Resets the chip as its button does; if the board is held, it is held at the reset vector.
     fn reset(&mut self);
     /// What a core is doing, for a person.

@@ -35,7 +35,7 @@ pub enum Stop {
 }
 
 /// How a block was left.
-pub(super) enum Leave {
+enum Leave {
     /// To another address, by a transfer of control.
     To(u32),
     /// Behind the last operation that ran.
@@ -102,7 +102,7 @@ impl Cpu {
     /// Executes blocks until cycle `limit`, or until interrupts, exceptions or the machine need a
     /// look: nothing is pending when it is called, and nothing can become pending on the way
     /// unless an operation says so by the way it leaves its block.
-    fn run_blocks<B: Bus>(
+    pub(super) fn run_blocks<B: Bus>(
         &mut self,
         bus: &mut B,
         code: &mut CodeCache,
@@ -198,7 +198,7 @@ impl Cpu {
     }
 
     #[inline(always)]
-    pub(super) fn execute<B: Bus>(
+    fn execute<B: Bus>(
         &mut self,
         ops: &[Op],
         block: &Block,

@@ -27,18 +27,27 @@ pub(super) struct Jtag {
 }
 
 impl Esp32 {
+    /// The level of TDO, which is pulled up while nothing is shifted.
+    pub fn jtag_tdo(&self) -> bool {
+        match self.jtag.state {
+            State::ShiftDr => self.jtag.taps[0].data_out(),
+            State::ShiftIr => self.jtag.taps[0].instruction_out(),
+            _ => true,
+        }
+    }
+
     /// One clock of TCK with these levels of TMS and TDI; the level of TDO before the clock's rising
     /// edge.
     pub fn jtag_clock(&mut self, tms: bool, tdi: bool) -> bool {
-        let mut tdo = true;
+        let tdo = self.jtag_tdo();
         match self.jtag.state {
             State::ShiftDr => {
                 let from_app = self.jtag.taps[1].shift_data(tdi);
-                tdo = self.jtag.taps[0].shift_data(from_app);
+                self.jtag.taps[0].shift_data(from_app);
             }
             State::ShiftIr => {
                 let from_app = self.jtag.taps[1].shift_instruction(tdi);
-                tdo = self.jtag.taps[0].shift_instruction(from_app);
+                self.jtag.taps[0].shift_instruction(from_app);
             }
             State::CaptureDr => {
                 for core in [CoreId::Pro, CoreId::App] {

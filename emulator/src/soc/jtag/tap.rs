@@ -121,16 +121,26 @@ impl Tap {
         }
     }
 
+    /// The bit that the data register shifts out next.
+    pub(super) fn data_out(&self) -> bool {
+        self.data_shift & 1 != 0
+    }
+
+    /// The bit that the instruction register shifts out next.
+    pub(super) fn instruction_out(&self) -> bool {
+        self.instruction_shift & 1 != 0
+    }
+
     /// Shifts one bit through the data register.
     pub(super) fn shift_data(&mut self, bit: bool) -> bool {
-        let out = self.data_shift & 1 != 0;
+        let out = self.data_out();
         self.data_shift = self.data_shift >> 1 | u32::from(bit) << (self.data_bits() - 1);
         out
     }
 
     /// Shifts one bit through the instruction register.
     pub(super) fn shift_instruction(&mut self, bit: bool) -> bool {
-        let out = self.instruction_shift & 1 != 0;
+        let out = self.instruction_out();
         self.instruction_shift = self.instruction_shift >> 1 | u8::from(bit) << (IR_BITS - 1);
         out
     }

@@ -13,7 +13,6 @@
 
 mod registers;
 mod stub;
-mod visits;
 
 use std::convert::Infallible;
 use std::io;
@@ -28,8 +27,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::UnboundedSender;
 
 use self::stub::{Stub, stop_reason};
-pub use self::visits::{Receiver, Sender, visits};
-use super::doors::{MachineGone, PIECE, Reach, listen};
+use super::doors::{MachineGone, PIECE, Reach, listen, one_at_a_time};
+use super::visits::Sender;
 
 /// Bytes of a packet: enough for the registers, and for memory at a good speed.
 const PACKET: usize = 16 << 10;
@@ -56,31 +55,13 @@ impl Gdb {
 
     /// Serves one client after the other; ends only when the machine has gone.
     pub async fn serve(self, mut board: Sender, remarks: UnboundedSender<String>) {
-        loop {
-            // A connection that failed before it was accepted concerns nobody.
-            let Ok((client, _)) = self.listener.accept().await else { continue };
-            let end = tokio::select! {
-                // A client that has left makes room before the next one is looked at.
-                biased;
-                Err(end) = session(client, &mut board) => end,
-                () = self.turn_away(&remarks) => return,
-            };
-            if let End::Trouble(trouble) = end {
+        one_at_a_time(&self.listener, "gdb", &remarks, async |client| {
+            if let Err(End::Trouble(trouble)) = session(client, &mut board).await {
                 let _ = remarks.send(format!("gdb: the session has ended: {trouble}"));
             }
-            if board.visit(|board| board.forget_debugger()).is_err() {
-                return;
-            }
-        }
-    }
-
-    /// Turns others away as long as there is one.
-    async fn turn_away(&self, remarks: &UnboundedSender<String>) {
-        loop {
-            if let Ok((_, address)) = self.listener.accept().await {
-                let _ = remarks.send(format!("gdb: {address} was turned away, it is in use"));
-            }
-        }
+            board.visit(|board| board.forget_debugger())
+        })
+        .await;
     }
 }
 

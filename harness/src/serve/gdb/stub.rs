@@ -23,8 +23,8 @@ use gdbstub::target::ext::thread_extra_info::{ThreadExtraInfo, ThreadExtraInfoOp
 use gdbstub::target::{Target, TargetError, TargetResult};
 
 use super::registers::{General, Lx6, Number, general};
-use super::visits::Sender;
 use crate::serve::doors::MachineGone;
+use crate::serve::visits::Sender;
 use crate::targets::debugged::{CoreIndex, Debugged, Held, Watched};
 
 /// No more than this is watched at once: a granule of each of the memory's kinds would be.

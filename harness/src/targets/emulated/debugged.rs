@@ -97,6 +97,21 @@ impl Debugged for Emulated {
         self.board.chip_mut().set_watchpoint(watchpoint, present)
     }
 
+    fn jtag_clock(&mut self, tms: bool, tdi: bool) {
+        self.board.chip_mut().jtag_clock(tms, tdi);
+    }
+
+    fn jtag_tdo(&self) -> bool {
+        self.board.chip().jtag_tdo()
+    }
+
+    fn set_reset(&mut self, held: bool) {
+        match held {
+            true => self.board.press_reset(),
+            false => self.board.release_reset(),
+        }
+    }
+
     fn reset(&mut self) {
         self.board.press_reset();
         self.board.release_reset();

@@ -1,11 +1,11 @@
-//! Visits to a board that another thread runs.
+//! Visits to a board that another thread runs: for doors that look into it.
 
 use std::sync::mpsc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::serve::doors::MachineGone;
+use super::doors::MachineGone;
 use crate::targets::debugged::{CoreIndex, Debugged, Held};
 
 /// Wall time that a held board waits for a visitor before its thread looks at other things.
@@ -40,7 +40,7 @@ pub fn visits() -> (Sender, Receiver) {
 
 impl Sender {
     /// Does something with the board, between two slices; waits until it is done.
-    pub(in crate::serve) fn visit<R: Send + 'static>(
+    pub(super) fn visit<R: Send + 'static>(
         &self,
         what: impl FnOnce(&mut dyn Debugged) -> R + Send + 'static,
     ) -> Result<R, MachineGone> {
@@ -80,9 +80,8 @@ impl Sender {
 }
 
 impl Receiver {
-    /// Receives visitors. While the board is held it waits for them, but not for long; true if it
-    /// is held then.
-    pub fn receive(&mut self, board: &mut dyn Debugged) -> bool {
+    /// Receives visitors. While the board is held it waits for them, but not for long.
+    pub fn receive(&mut self, board: &mut dyn Debugged) {
         self.tell(board);
         while let Ok(visit) = self.visits.try_recv() {
             self.let_in(visit, board);
@@ -95,7 +94,6 @@ impl Receiver {
                 Err(mpsc::RecvTimeoutError::Disconnected) => board.forget_debugger(),
             }
         }
-        board.held().is_some()
     }
 
     fn let_in(&mut self, visit: Visit, board: &mut dyn Debugged) {
