@@ -124,6 +124,8 @@ pub fn run<T: Served + ?Sized, C: Clock>(
     #[cfg(unix)]
     let mut hand = Hand::default();
     let mut notes_made = 0;
+    // Why the chip cannot go on.
+    let mut halted: Option<String> = None;
     let outcome = loop {
         if wiring.stop.load(Ordering::Relaxed) {
             break Ok(());
@@ -144,8 +146,18 @@ pub fn run<T: Served + ?Sized, C: Clock>(
         }
         let skips = wiring.pace == Pace::Fast && target.is_transferring();
         let length = if skips { FINE_SLICE } else { SLICE };
-        if let Err(error) = slice(target, length, &wiring.rings) {
-            break Err(error);
+        match slice(target, length, &wiring.rings) {
+            Ok(()) => halted = None,
+            // The chip goes no further, until somebody resets it.
+            Err(TargetError::Stopped(why)) => {
+                if halted.as_ref() != Some(&why) {
+                    remark(format!("the chip stands still until it is reset: {why}"));
+                }
+                halted = Some(why);
+                pacer.rest(target.now());
+                continue;
+            }
+            Err(error) => break Err(error),
         }
         let notes = target.notes();
         notes.iter().skip(notes_made).for_each(|note| remark(note.clone()));
@@ -261,7 +273,8 @@ mod tests {
         pace: Pace,
         /// When bytes are on a line or the flash is busy.
         transferring: fn(DeviceTime) -> bool,
-        broken: bool,
+        /// So often the chip stands still; for ever: the board is broken.
+        broken: u32,
     }
 
     /// What came of it.
@@ -296,7 +309,7 @@ mod tests {
                 lines: Vec::new(),
                 pace: Pace::Wall,
                 transferring: |_| false,
-                broken: false,
+                broken: 0,
             }
         }
 
@@ -364,8 +377,13 @@ mod tests {
             self.target.send(port, bytes)
         }
         fn run_until(&mut self, deadline: DeviceTime) -> Result<Vec<TargetEvent>, TargetError> {
-            if self.broken {
-                return Err(TargetError::Stopped("it broke".to_owned()));
+            match self.broken {
+                0 => {}
+                u32::MAX => return Err(TargetError::Bench("it broke".to_owned())),
+                _ => {
+                    self.broken -= 1;
+                    return Err(TargetError::Stopped("no such function".to_owned()));
+                }
             }
             let now = self.now();
             if self.starts.last().is_none_or(|(start, _)| *start < now) {
@@ -578,11 +596,23 @@ mod tests {
         let outcome = bench.serve_alone();
         let at: Vec<_> = outcome.kept.iter().map(|(at, _)| at.as_millis()).collect();
         assert_eq!(at, [2_000, 4_000, 5_000]);
-        bench.broken = true;
+        bench.broken = u32::MAX;
         bench.stop.store(false, Ordering::Relaxed);
         let outcome = bench.serve_alone();
-        assert_eq!(outcome.result, Err(TargetError::Stopped("it broke".to_owned())));
+        assert_eq!(outcome.result, Err(TargetError::Bench("it broke".to_owned())));
         assert_eq!(outcome.kept.len(), 1);
+    }
+
+    #[test]
+    fn a_chip_that_stands_still_is_told_of_once_and_goes_on_when_it_can() {
+        let mut bench = Bench::until(10);
+        bench.broken = 30;
+        let outcome = bench.serve_alone();
+        assert_eq!(outcome.result, Ok(()));
+        let remark = "the chip stands still until it is reset: no such function";
+        assert_eq!(outcome.remarks, [remark]);
+        // A millisecond each time, and none of it is lost time of the board.
+        assert_eq!((bench.clock.now(), bench.now()), (ms(30 + 10), device(10)));
     }
 
     #[test]

@@ -7,6 +7,9 @@ use crate::time::{DeviceTime, Span};
 /// More than this behind wall time, the board cannot catch up and starts counting anew.
 const TOO_LATE: Duration = Duration::from_millis(50);
 
+/// Wall time between two looks at a board that stands still.
+const REST: Duration = Duration::from_millis(1);
+
 /// Which device time takes as long as on a real board.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Pace {
@@ -64,6 +67,12 @@ impl<C: Clock> Pacer<C> {
     /// From here on as if it had just begun: one of the two has stood still on purpose.
     pub fn start_anew(&mut self, device: DeviceTime) {
         (self.wall, self.device) = (self.clock.now(), device);
+    }
+
+    /// Lets a little wall time pass for a board that stands still.
+    pub fn rest(&mut self, device: DeviceTime) {
+        self.clock.sleep(REST);
+        self.start_anew(device);
     }
 
     /// Waits until wall time has caught up with device time `now`; gives how much the board fell
