@@ -131,6 +131,8 @@ struct Stops {
     of_cores: Vec<[Option<u32>; 2]>,
     /// Breakpoints of the host's debugger.
     of_debugger: BTreeSet<u32>,
+    /// BREAK and BREAK.N are refused like illegal instructions, for the debugger to have them.
+    at_breaks: bool,
 }
 
 impl Stops {
@@ -159,7 +161,11 @@ impl CodeCache {
             loop_ends: FxHashSet::default(),
             jumps: vec![Box::new([EMPTY; JUMP_ENTRIES]); cores],
             max_block: max_block.clamp(1, MAX_BLOCK),
-            stops: Stops { of_cores: vec![[None; 2]; cores], of_debugger: BTreeSet::new() },
+            stops: Stops {
+                of_cores: vec![[None; 2]; cores],
+                of_debugger: BTreeSet::new(),
+                at_breaks: false,
+            },
         }
     }
 
@@ -185,6 +191,20 @@ impl CodeCache {
             self.stops.of_debugger.clone_from(breakpoints);
             self.clear();
         }
+    }
+
+    /// BREAK and BREAK.N stop a core like illegal instructions from now on, or are debug events
+    /// again.
+    pub fn stop_at_breaks(&mut self, stop: bool) {
+        if self.stops.at_breaks != stop {
+            self.stops.at_breaks = stop;
+            self.clear();
+        }
+    }
+
+    /// Whether they do.
+    pub fn stops_at_breaks(&self) -> bool {
+        self.stops.at_breaks
     }
 
     /// Whether the host's debugger has a breakpoint at `address`.
@@ -337,6 +357,7 @@ impl CodeCache {
             op.imm = target;
         }
         match opcode {
+            Opcode::Break | Opcode::BreakN if self.stops.at_breaks => op.opcode = Opcode::Illegal,
             Opcode::L32r => {
                 let address = (pc.wrapping_add(3) & !3).wrapping_add(imm as u32);
                 op.imm = address;
@@ -371,17 +392,17 @@ impl CodeCache {
     }
 
     /// The first `n` operations of `block`.
-    pub(super) fn ops(&self, block: &Block, n: usize) -> &[Op] {
+    pub(super) fn ops(&self, block: Block, n: usize) -> &[Op] {
         &self.ops[block.first as usize..][..n]
     }
 
     /// Byte offset of operation `n` of `block`, or its length if there are `n` operations.
-    pub(super) fn offset(&self, block: &Block, n: usize) -> u32 {
+    pub(super) fn offset(&self, block: Block, n: usize) -> u32 {
         u32::from(self.offsets[block.first as usize + n])
     }
 
     /// How many operations lie before byte offset `offset`, if one ends there.
-    pub(super) fn ops_before(&self, block: &Block, offset: u32) -> Option<usize> {
+    pub(super) fn ops_before(&self, block: Block, offset: u32) -> Option<usize> {
         (0..=usize::from(block.len)).find(|&n| self.offset(block, n) == offset)
     }
 }

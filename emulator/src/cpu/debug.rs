@@ -301,9 +301,4 @@ impl Cpu {
     pub fn set_float(&mut self, n: u8, bits: u32) {
         self.f[usize::from(n & 15)] = bits;
     }
-
-    /// BREAK and BREAK.N end a run at their address from now on, or are debug events again.
-    pub fn stop_at_breaks(&mut self, stop: bool) {
-        self.host_takes_breaks = stop;
-    }
 }

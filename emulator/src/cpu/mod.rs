@@ -101,8 +101,6 @@ pub struct Cpu {
     /// The bus has been told of no watchpoints, because the debug level masks them.
     watchpoints_asleep: bool,
     last_access: Option<u32>,
-    /// The host's debugger takes BREAK instructions.
-    host_takes_breaks: bool,
     /// Cycle and address at which the host's debugger has seen its breakpoint already.
     passed: Option<(u64, u32)>,
     /// Polling loops that only wait for somebody else pass without being executed. Changes nothing
@@ -182,7 +180,6 @@ impl Cpu {
             ibreaks_changed: true,
             watchpoints_asleep: false,
             last_access: None,
-            host_takes_breaks: false,
             passed: None,
             skip_polling_loops: true,
             events: 0,
@@ -202,7 +199,6 @@ impl Cpu {
         self.cycle = old.cycle;
         self.external = old.external;
         self.ocd = debug::Ocd { stopped: false, ..old.ocd };
-        self.host_takes_breaks = old.host_takes_breaks;
         self.skip_polling_loops = old.skip_polling_loops;
         self.events = old.events;
         self.idle = old.idle;

@@ -175,24 +175,30 @@ impl Esp32 {
 
     /// Passes over BREAK, unless the debugger has moved the core away from it.
     fn pass_break(&mut self, core: CoreId) {
-        let cpu = &mut self.cpus[core.index()];
-        let mut code = [0; MAX_FETCH];
-        if self.system.fetch(core.index(), cpu.pc, &mut code).is_err() {
-            return;
-        }
-        let instruction = decode(u32::from_le_bytes([code[0], code[1], code[2], 0]));
-        if matches!(instruction.opcode, Opcode::Break | Opcode::BreakN) {
-            cpu.pc = cpu.pc.wrapping_add(instruction.length.into());
+        if let Some(length) = self.break_at(core) {
+            let cpu = &mut self.cpus[core.index()];
+            cpu.pc = cpu.pc.wrapping_add(length);
             // It takes its cycle when the core runs again.
             cpu.charge(1, cpu.cycle);
         }
     }
 
+    /// How long the BREAK or BREAK.N is that a core is at, if the debugger has them and it is.
+    pub(super) fn break_at(&mut self, core: CoreId) -> Option<u32> {
+        if !self.code.stops_at_breaks() {
+            return None;
+        }
+        let mut code = [0; MAX_FETCH];
+        let pc = self.cpus[core.index()].pc;
+        self.system.fetch(core.index(), pc, &mut code).ok()?;
+        let instruction = decode(u32::from_le_bytes([code[0], code[1], code[2], 0]));
+        let is_break = matches!(instruction.opcode, Opcode::Break | Opcode::BreakN);
+        is_break.then_some(instruction.length.into())
+    }
+
     /// BREAK instructions hold the chip from now on, or reach firmware again.
     pub fn hold_at_breaks(&mut self, hold: bool) {
-        for cpu in &mut self.cpus {
-            cpu.stop_at_breaks(hold);
-        }
+        self.code.stop_at_breaks(hold);
     }
 
     /// Sets a breakpoint, or takes it away; whether that changed anything.
@@ -238,7 +244,9 @@ impl Esp32 {
         let held = match (self.system.watch.hit.take(), stop) {
             (Some(hit), _) => Some(hit),
             (None, Stop::Breakpoint) => Some(Held::Breakpoint(core)),
-            (None, Stop::BreakInstruction) => Some(Held::BreakInstruction(core)),
+            (None, Stop::Illegal) if self.break_at(core).is_some() => {
+                Some(Held::BreakInstruction(core))
+            }
             (None, _) if moved && self.debugger.steps(core) => Some(Held::Step(core)),
             (None, _) => None,
         };

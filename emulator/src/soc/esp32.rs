@@ -528,11 +528,12 @@ impl Esp32 {
             let until = if step.is_some() && !cpu.is_idle() { cpu.cycle + 1 } else { end };
             let stop = cpu.run(&mut self.system, &mut self.code, until);
             match stop {
-                Stop::Budget | Stop::Resync | Stop::Breakpoint | Stop::BreakInstruction => {}
+                Stop::Budget | Stop::Resync | Stop::Breakpoint => {}
                 Stop::HostCall => {
                     let piece = self.piece_end(core, if both { end } else { u64::MAX });
                     self.host_call(core, piece, end);
                 }
+                Stop::Illegal if self.break_at(id).is_some() => {}
                 Stop::Illegal => self.illegal(core, end),
             }
             if stop == Stop::Resync || self.system.wants_attention() {

@@ -26,12 +26,11 @@ pub enum Stop {
     Resync,
     /// SIMCALL at the current PC, not yet executed: a call to the host.
     HostCall,
-    /// An illegal instruction at the current PC, not yet taken as an exception.
+    /// An illegal instruction at the current PC, not yet taken as an exception; or BREAK or BREAK.N
+    /// while the host's debugger has them.
     Illegal,
     /// A breakpoint of the host's debugger at the current PC.
     Breakpoint,
-    /// BREAK or BREAK.N at the current PC, not yet executed, while the host's debugger has them.
-    BreakInstruction,
 }
 
 /// How a block was left.
@@ -125,27 +124,24 @@ impl Cpu {
             if self.lcount != 0 {
                 let to_loop_end = self.lend.wrapping_sub(block.pc);
                 if to_loop_end < u32::from(block.bytes) && to_loop_end != 0 {
-                    n = n.min(code.ops_before(&block, to_loop_end).unwrap_or(n));
+                    n = n.min(code.ops_before(block, to_loop_end).unwrap_or(n));
                 }
             }
             if block.quads > self.free_quads {
-                let stops = block.quads & STOPS != 0;
-                if stops && self.take_ibreak() {
-                    return None;
+                if block.quads & STOPS != 0
+                    && let Some(stop) = self.stop_before(code, block, n)
+                {
+                    return stop;
                 }
-                n = self.ops_without_overflow(code, &block, n);
+                n = self.ops_without_overflow(code, block, n);
                 if n == 0 {
                     self.cycle += 1;
                     self.overflow(self.pc);
                     return None;
                 }
-                // Behind the overflow, or it would be met again after that.
-                if stops && self.meets_breakpoint(code) {
-                    return Some(Stop::Breakpoint);
-                }
             }
             let mut done = 0;
-            let leave = self.execute(code.ops(&block, n), &block, code, bus, &mut done);
+            let leave = self.execute(code.ops(block, n), block, code, bus, &mut done);
             self.cycle += done as u64;
             match leave {
                 Leave::To(target) => {
@@ -155,19 +151,19 @@ impl Cpu {
                         self.idle_for(skipped);
                     }
                 }
-                Leave::Sequential => self.pc = self.next_in_sequence(code, &block, done),
+                Leave::Sequential => self.pc = self.next_in_sequence(code, block, done),
                 Leave::Look => {
-                    self.pc = self.next_in_sequence(code, &block, done);
+                    self.pc = self.next_in_sequence(code, block, done);
                     return None;
                 }
                 Leave::Resync => {
-                    self.pc = self.next_in_sequence(code, &block, done);
+                    self.pc = self.next_in_sequence(code, block, done);
                     return Some(Stop::Resync);
                 }
                 Leave::Redirected => return None,
-                Leave::Again => self.pc = block.pc.wrapping_add(code.offset(&block, done)),
+                Leave::Again => self.pc = block.pc.wrapping_add(code.offset(block, done)),
                 Leave::Refused(stop) => {
-                    self.pc = block.pc.wrapping_add(code.offset(&block, done));
+                    self.pc = block.pc.wrapping_add(code.offset(block, done));
                     return Some(stop);
                 }
             }
@@ -177,8 +173,20 @@ impl Cpu {
         }
     }
 
+    /// How blocks are left at the beginning of one that somebody wants to stop before, if they are.
+    #[cold]
+    #[inline(never)]
+    fn stop_before(&mut self, code: &CodeCache, block: Block, n: usize) -> Option<Option<Stop>> {
+        if self.take_ibreak() {
+            return Some(None);
+        }
+        // Behind the overflow, or it would be met again after that.
+        let overflows = self.ops_without_overflow(code, block, n) == 0;
+        (!overflows && self.meets_breakpoint(code)).then_some(Some(Stop::Breakpoint))
+    }
+
     /// The address behind operation `done - 1`, or LBEG where a loop body ends.
-    fn next_in_sequence(&mut self, code: &CodeCache, block: &Block, done: usize) -> u32 {
+    fn next_in_sequence(&mut self, code: &CodeCache, block: Block, done: usize) -> u32 {
         let next = block.pc.wrapping_add(code.offset(block, done));
         if next == self.lend && self.lcount != 0 && self.ps & ps::EXCM == 0 {
             self.lcount -= 1;
@@ -188,7 +196,7 @@ impl Cpu {
     }
 
     /// How many of the first `n` operations can run before one needs registers of a live frame.
-    fn ops_without_overflow(&self, code: &CodeCache, block: &Block, n: usize) -> usize {
+    fn ops_without_overflow(&self, code: &CodeCache, block: Block, n: usize) -> usize {
         let ops = code.ops(block, n);
         ops.iter()
             .position(|op| {
@@ -201,7 +209,7 @@ impl Cpu {
     fn execute<B: Bus>(
         &mut self,
         ops: &[Op],
-        block: &Block,
+        block: Block,
         code: &CodeCache,
         bus: &mut B,
         done: &mut usize,
@@ -763,10 +771,6 @@ impl Cpu {
                 }
                 Opcode::Syscall => raise!(Cause::Syscall),
                 Opcode::Break | Opcode::BreakN => {
-                    if self.host_takes_breaks {
-                        *done = i - 1;
-                        return Leave::Refused(Stop::BreakInstruction);
-                    }
                     if self.current_level() < DEBUG_LEVEL {
                         let narrow = op.opcode == Opcode::BreakN;
                         let cause = if narrow { debugcause::BREAKN } else { debugcause::BREAK };
