@@ -12,6 +12,7 @@
 
 mod authenticator;
 mod key_frame;
+mod nonces;
 mod supplicant;
 
 use std::fmt;
@@ -22,6 +23,7 @@ use sha1::Sha1;
 
 pub use authenticator::{Authenticator, Due, Progress};
 pub use key_frame::{KeyFrame, KeyInfo};
+pub(super) use nonces::Nonces;
 pub use supplicant::{Answer, Supplicant};
 
 use super::mac_address::MacAddress;

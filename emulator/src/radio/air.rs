@@ -1,0 +1,418 @@
+//! The air around a board: all access points, who hears what, and the way to the wire behind them.
+//!
+//! Source: none; this joins what [`super::access_point`] models.
+//! Modelled: one radio, tuned to one channel at a time; frames that take their time; access points
+//! on one wire, which they bridge.
+//! Not modelled: a second radio, interference, distance, channels that overlap.
+//!
+//! ```
+//! use esp32_emulator::radio::{AccessPointConfig, Air, Security, Visibility};
+//! use esp32_emulator::time::{Duration, Instant};
+//!
+//! let mut air = Air::new(1);
+//! let config = AccessPointConfig {
+//!     ssid: b"bench-net".to_vec(),
+//!     bssid: "02:11:22:33:44:51".parse().unwrap(),
+//!     channel: 6,
+//!     signal_dbm: -55,
+//!     security: Security::Open,
+//!     visibility: Visibility::Visible,
+//! };
+//! air.add(config, Instant::ZERO).unwrap();
+//! assert_eq!(air.poll_at(), None, "beacons that nobody hears cost nothing");
+//! air.listen(Some(6), Instant::ZERO);
+//! air.poll(Instant::ZERO + Duration::from_millis(110));
+//! assert_eq!(air.take_frame().unwrap().signal_dbm, -55);
+//! ```
+
+use std::collections::VecDeque;
+
+use super::access_point::{AccessPoint, Context, Standing};
+use super::config::{
+    AccessPointConfig, ChannelMove, ConfigError, Farewell, Misbehaviour, Security, Whom,
+    check_channel, check_passphrase,
+};
+use super::ethernet::Ethernet;
+use super::event::{AirEvent, AirEventKind, DropCause, EventLog};
+use super::frame::{Frame, MAX_BODY_LEN, Reason};
+use super::mac_address::MacAddress;
+use super::transmitter::OnAir;
+use super::wpa2::{GroupKey, KEY_LEN};
+use crate::time::Instant;
+
+/// Frames that the radio has not taken; of more, the oldest are dropped.
+pub const MAX_ON_AIR: usize = 256;
+/// Ethernet frames for the wire that nobody has taken; of more, the oldest are dropped.
+pub const MAX_ETHERNET: usize = 256;
+
+/// An access point of one [`Air`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ApId(usize);
+
+/// What the sender of a frame learns about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its receiver has acknowledged it.
+    Acknowledged,
+    /// Nobody has.
+    Unanswered,
+    /// It was for a group, which does not acknowledge.
+    NotForOne,
+}
+
+/// The air. A clone is a saved state.
+///
+/// Time comes in with every call, and does not go back: an earlier instant than the last one counts
+/// as the last one. Between the calls [`Self::poll_at`] says when [`Self::poll`] is due; polling more
+/// often changes nothing.
+#[derive(Debug, Clone)]
+pub struct Air {
+    seed: u64,
+    now: Instant,
+    access_points: Vec<AccessPoint>,
+    listening: Option<u8>,
+    /// Frames that have begun, by their ends. Those up to `now` are complete.
+    on_air: VecDeque<OnAir>,
+    ethernet: VecDeque<Vec<u8>>,
+    log: EventLog,
+}
+
+impl Air {
+    /// Silence. Keys, nonces and the phases of beacons come from the seed.
+    pub const fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            now: Instant::ZERO,
+            access_points: Vec::new(),
+            listening: None,
+            on_air: VecDeque::new(),
+            ethernet: VecDeque::new(),
+            log: EventLog::new(),
+        }
+    }
+
+    // ---- the radio --------------------------------------------------------------------------
+
+    /// The radio's receiver is tuned to a channel from now on, or is off. A frame that is under way
+    /// on another channel is not heard, and one that has begun before neither.
+    pub fn listen(&mut self, channel: Option<u8>, now: Instant) {
+        self.poll(now);
+        if self.listening == channel {
+            return;
+        }
+        for access_point in &mut self.access_points {
+            access_point.pass_beacons(self.now);
+        }
+        self.listening = channel;
+        self.on_air.retain(|frame| frame.at <= self.now);
+    }
+
+    /// The radio sends a frame on a channel. The frame has neither MIC nor frame check sequence; if
+    /// it is protected, its CCMP header is there and its body is in the clear.
+    ///
+    /// Nothing comes back before [`super::RESPONSE_DELAY`] is over.
+    pub fn transmit(&mut self, channel: u8, frame: &[u8], now: Instant) -> Outcome {
+        self.poll(now);
+        let now = self.now;
+        let receiver = Frame::receiver_of(frame);
+        let is_addressed = |access_point: &AccessPoint| {
+            receiver.is_some_and(|to| to.is_multicast() || to == access_point.config.bssid)
+        };
+        let hears =
+            |access_point: &AccessPoint| access_point.hears(channel) && is_addressed(access_point);
+        let outcome = match receiver {
+            Some(receiver) if receiver.is_multicast() => Outcome::NotForOne,
+            _ if self.access_points.iter().any(hears) => Outcome::Acknowledged,
+            _ => Outcome::Unanswered,
+        };
+        let parsed = match Frame::parse(frame) {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                let station = Frame::transmitter_of(frame);
+                let kind = AirEventKind::Malformed(error);
+                self.log.push(AirEvent { at: now, bssid: None, station, kind });
+                return outcome;
+            }
+        };
+        for at in 0..self.access_points.len() {
+            let access_point = &mut self.access_points[at];
+            if hears(access_point)
+                && let Some(frame) =
+                    access_point.receive(&parsed, &mut Context { now, log: &mut self.log })
+            {
+                self.forward(frame);
+            }
+        }
+        outcome
+    }
+
+    /// Does all that is due at `now`.
+    pub fn poll(&mut self, now: Instant) {
+        let now = now.max(self.now);
+        while let Some((at, index)) = self.next_action().filter(|(at, _)| *at <= now) {
+            self.now = at;
+            let mut cx = Context { now: at, log: &mut self.log };
+            let access_point = &mut self.access_points[index];
+            let is_heard = self.listening == Some(access_point.config.channel);
+            if let Some(frame) = access_point.advance(is_heard, &mut cx)
+                && is_heard
+            {
+                self.put_on_air(frame);
+            }
+        }
+        self.now = now;
+    }
+
+    /// When [`Self::poll`] has something to do, or [`Self::take_frame`] a frame more.
+    pub fn poll_at(&self) -> Option<Instant> {
+        let frame = self.on_air.iter().map(|frame| frame.at).find(|at| *at > self.now);
+        self.next_action().map(|(at, _)| at).into_iter().chain(frame).min()
+    }
+
+    /// The first access point that has something to do, and when.
+    fn next_action(&self) -> Option<(Instant, usize)> {
+        let action = |(index, access_point): (usize, &AccessPoint)| {
+            let is_heard = self.listening == Some(access_point.config.channel);
+            access_point.poll_at(is_heard).map(|at| (at, index))
+        };
+        self.access_points.iter().enumerate().filter_map(action).min()
+    }
+
+    fn put_on_air(&mut self, frame: OnAir) {
+        if self.on_air.len() == MAX_ON_AIR {
+            self.on_air.pop_front();
+            self.report_full_queue();
+        }
+        let place = self.on_air.partition_point(|other| other.at <= frame.at);
+        self.on_air.insert(place, frame);
+    }
+
+    /// Whether a frame is there to be taken.
+    pub fn has_frame(&self) -> bool {
+        self.on_air.front().is_some_and(|frame| frame.at <= self.now)
+    }
+
+    /// The next frame that the radio has heard, in the order in which they ended.
+    pub fn take_frame(&mut self) -> Option<OnAir> {
+        if self.has_frame() { self.on_air.pop_front() } else { None }
+    }
+
+    // ---- the wire -----------------------------------------------------------------------------
+
+    /// The next Ethernet frame that a station has sent to the wire, without check sequence.
+    pub fn take_ethernet(&mut self) -> Option<Vec<u8>> {
+        self.ethernet.pop_front()
+    }
+
+    /// Takes an Ethernet frame from the wire, without check sequence: for the station that it names,
+    /// or for all if it is for a group. Other frames concern nobody here.
+    pub fn send_ethernet(&mut self, frame: &[u8], now: Instant) {
+        self.poll(now);
+        let dropped = match Ethernet::parse(frame) {
+            None => DropCause::NoProtocol,
+            // Behind LLC and SNAP there is less room than in an MSDU.
+            Some(ethernet) if ethernet.payload.len() + 8 > MAX_BODY_LEN => DropCause::TooLong,
+            Some(ethernet) => {
+                self.distribute(&ethernet);
+                return;
+            }
+        };
+        let kind = AirEventKind::Dropped(dropped);
+        self.log.push(AirEvent { at: self.now, bssid: None, station: None, kind });
+    }
+
+    /// Sends a frame to the stations that it concerns. Whether there were any.
+    fn distribute(&mut self, ethernet: &Ethernet<'_>) -> bool {
+        let mut cx = Context { now: self.now, log: &mut self.log };
+        let mut is_reached = false;
+        for access_point in self.access_points.iter_mut() {
+            if access_point.reaches(ethernet) {
+                access_point.send_ethernet(ethernet, &mut cx);
+                is_reached = true;
+            }
+        }
+        is_reached
+    }
+
+    /// What a station has sent: to other stations, and to the wire.
+    fn forward(&mut self, frame: Vec<u8>) {
+        let Some(ethernet) = Ethernet::parse(&frame) else { return };
+        let is_for_group = ethernet.destination.is_multicast();
+        if self.distribute(&ethernet) && !is_for_group {
+            return;
+        }
+        if self.ethernet.len() == MAX_ETHERNET {
+            self.ethernet.pop_front();
+            self.report_full_queue();
+        }
+        self.ethernet.push_back(frame);
+    }
+
+    fn report_full_queue(&mut self) {
+        let kind = AirEventKind::Dropped(DropCause::QueueFull);
+        self.log.push(AirEvent { at: self.now, bssid: None, station: None, kind });
+    }
+
+    // ---- what is told to access points ----------------------------------------------------------
+
+    /// Puts an access point on the air and switches it on.
+    pub fn add(&mut self, config: AccessPointConfig, now: Instant) -> Result<ApId, ConfigError> {
+        config.check()?;
+        if self.access_points.iter().any(|other| other.config.bssid == config.bssid) {
+            return Err(ConfigError::DuplicateBssid(config.bssid));
+        }
+        self.poll(now);
+        let mut access_point = AccessPoint::new(config, self.seed);
+        access_point.power_up(&mut Context { now: self.now, log: &mut self.log });
+        self.access_points.push(access_point);
+        Ok(ApId(self.access_points.len() - 1))
+    }
+
+    /// The access point with an address.
+    pub fn find(&self, bssid: MacAddress) -> Option<ApId> {
+        self.access_points.iter().position(|other| other.config.bssid == bssid).map(ApId)
+    }
+
+    /// What an access point is at present.
+    pub fn config(&self, id: ApId) -> Option<&AccessPointConfig> {
+        self.access_points.get(id.0).map(|access_point| &access_point.config)
+    }
+
+    /// The stations of an access point.
+    pub fn stations(&self, id: ApId) -> impl Iterator<Item = (MacAddress, Standing)> {
+        self.access_points.get(id.0).into_iter().flat_map(AccessPoint::stations)
+    }
+
+    /// The key that protects data between a station and its access point.
+    pub fn temporal_key(&self, id: ApId, station: MacAddress) -> Option<[u8; KEY_LEN]> {
+        self.access_points.get(id.0)?.temporal_key(station)
+    }
+
+    /// The key that protects multicast of an access point.
+    pub fn group_key(&self, id: ApId) -> Option<&GroupKey> {
+        self.access_points.get(id.0).map(AccessPoint::group_key)
+    }
+
+    /// An access point at an instant, to be told something.
+    fn at(
+        &mut self,
+        id: ApId,
+        now: Instant,
+    ) -> Result<(&mut AccessPoint, Context<'_>), ConfigError> {
+        self.poll(now);
+        let access_point =
+            self.access_points.get_mut(id.0).ok_or(ConfigError::NoSuchAccessPoint)?;
+        Ok((access_point, Context { now: self.now, log: &mut self.log }))
+    }
+
+    /// Switches an access point on; its clock begins anew, and it knows no station.
+    pub fn power_up(&mut self, id: ApId, now: Instant) -> Result<(), ConfigError> {
+        let (access_point, mut cx) = self.at(id, now)?;
+        access_point.power_up(&mut cx);
+        Ok(())
+    }
+
+    /// Takes an access point's power: it is gone without a word, and so is what was under way.
+    pub fn power_down(&mut self, id: ApId, now: Instant) -> Result<(), ConfigError> {
+        let (access_point, mut cx) = self.at(id, now)?;
+        access_point.power_down(&mut cx);
+        Ok(())
+    }
+
+    /// Sends stations away. The answer is how many there were.
+    pub fn kick(
+        &mut self,
+        id: ApId,
+        whom: Whom,
+        farewell: Farewell,
+        reason: Reason,
+        now: Instant,
+    ) -> Result<usize, ConfigError> {
+        let (access_point, mut cx) = self.at(id, now)?;
+        let stations = match whom {
+            Whom::All => access_point.addresses(),
+            Whom::Station(station) => vec![station],
+        };
+        let mut count = 0;
+        for station in stations {
+            count += usize::from(access_point.send_away(station, farewell, reason, &mut cx));
+        }
+        Ok(count)
+    }
+
+    /// Changes how strongly an access point is heard.
+    pub fn set_signal(
+        &mut self,
+        id: ApId,
+        signal_dbm: i8,
+        now: Instant,
+    ) -> Result<(), ConfigError> {
+        let (access_point, _) = self.at(id, now)?;
+        access_point.config.signal_dbm = signal_dbm;
+        Ok(())
+    }
+
+    /// Changes the passphrase of a WPA2 network. Its stations are sent away, as by an access point
+    /// whose owner has just changed it.
+    pub fn set_passphrase(
+        &mut self,
+        id: ApId,
+        passphrase: &str,
+        now: Instant,
+    ) -> Result<(), ConfigError> {
+        check_passphrase(passphrase)?;
+        let (access_point, mut cx) = self.at(id, now)?;
+        if !matches!(access_point.config.security, Security::Wpa2Psk { .. }) {
+            return Err(ConfigError::NoPassphrase);
+        }
+        access_point.set_passphrase(passphrase, &mut cx);
+        Ok(())
+    }
+
+    /// Moves an access point to another channel.
+    pub fn move_to_channel(
+        &mut self,
+        id: ApId,
+        channel: u8,
+        how: ChannelMove,
+        now: Instant,
+    ) -> Result<(), ConfigError> {
+        check_channel(channel)?;
+        let (access_point, mut cx) = self.at(id, now)?;
+        match how {
+            ChannelMove::Announced { beacons: 0 } => return Err(ConfigError::NoBeacons),
+            ChannelMove::Announced { beacons } if access_point.is_up() => {
+                access_point.announce_switch(channel, beacons, cx.now);
+            }
+            ChannelMove::Announced { .. } | ChannelMove::Silent => {
+                access_point.pass_beacons(cx.now);
+                access_point.switch_channel(channel, &mut cx);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes an access point do something wrong from now on, or, with `None`, nothing any more.
+    pub fn misbehave(
+        &mut self,
+        id: ApId,
+        misbehaviour: Option<Misbehaviour>,
+        now: Instant,
+    ) -> Result<(), ConfigError> {
+        let (access_point, _) = self.at(id, now)?;
+        access_point.misbehaviour = misbehaviour;
+        Ok(())
+    }
+
+    /// Makes an access point give its stations a new group key.
+    pub fn renew_group_key(&mut self, id: ApId, now: Instant) -> Result<(), ConfigError> {
+        let (access_point, mut cx) = self.at(id, now)?;
+        access_point.renew_group_key(&mut cx);
+        Ok(())
+    }
+
+    /// The next thing that has happened.
+    pub fn take_event(&mut self) -> Option<AirEvent> {
+        self.log.take()
+    }
+}
