@@ -1,7 +1,8 @@
 //! The air around a board: all access points, who hears what, and the way to the wire behind them.
 //!
 //! Source: none; this joins what [`super::access_point`] models.
-//! Modelled: one radio, tuned to one channel at a time; frames that take their time; access points
+//! Modelled: one radio, tuned to one channel at a time; virtual stations for when it is itself an
+//! access point; frames that take their time; access points
 //! on one wire, which they bridge.
 //! Not modelled: a second radio, interference, distance, channels that overlap.
 //!
@@ -34,8 +35,9 @@ use super::config::{
 };
 use super::ethernet::Ethernet;
 use super::event::{AirEvent, AirEventKind, DropCause, EventLog};
-use super::frame::{Frame, MAX_BODY_LEN, Reason};
+use super::frame::{Frame, MAX_BODY_LEN, Reason, SNAP};
 use super::mac_address::MacAddress;
+use super::station::{Station, StationConfig};
 use super::transmitter::OnAir;
 use super::wpa2::{GroupKey, KEY_LEN};
 use crate::time::Instant;
@@ -45,9 +47,27 @@ pub const MAX_ON_AIR: usize = 256;
 /// Ethernet frames for the wire that nobody has taken; of more, the oldest are dropped.
 pub const MAX_ETHERNET: usize = 256;
 
+/// A station of one [`Air`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StationId(usize);
+
 /// An access point of one [`Air`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ApId(usize);
+
+/// A station, and what it has received for its host.
+#[derive(Debug, Clone)]
+struct Host {
+    station: Station,
+    ethernet: VecDeque<Vec<u8>>,
+}
+
+/// Who sends by himself. Ties go to access points, and then in the order in which they were added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Sender {
+    AccessPoint(usize),
+    Station(usize),
+}
 
 /// What the sender of a frame learns about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +90,7 @@ pub struct Air {
     seed: u64,
     now: Instant,
     access_points: Vec<AccessPoint>,
+    stations: Vec<Host>,
     listening: Option<u8>,
     /// Frames that have begun, by their ends. Those up to `now` are complete.
     on_air: VecDeque<OnAir>,
@@ -84,6 +105,7 @@ impl Air {
             seed,
             now: Instant::ZERO,
             access_points: Vec::new(),
+            stations: Vec::new(),
             listening: None,
             on_air: VecDeque::new(),
             ethernet: VecDeque::new(),
@@ -122,6 +144,9 @@ impl Air {
             |access_point: &AccessPoint| access_point.hears(channel) && is_addressed(access_point);
         let outcome = match receiver {
             Some(receiver) if receiver.is_multicast() => Outcome::NotForOne,
+            Some(receiver) if self.stations.iter().any(|host| host.acknowledges(receiver)) => {
+                Outcome::Acknowledged
+            }
             _ if self.access_points.iter().any(hears) => Outcome::Acknowledged,
             _ => Outcome::Unanswered,
         };
@@ -143,20 +168,27 @@ impl Air {
                 self.forward(frame);
             }
         }
+        for host in &mut self.stations {
+            host.receive(&parsed, channel, &mut Context { now, log: &mut self.log });
+        }
         outcome
     }
 
     /// Does all that is due at `now`.
     pub fn poll(&mut self, now: Instant) {
         let now = now.max(self.now);
-        while let Some((at, index)) = self.next_action().filter(|(at, _)| *at <= now) {
+        while let Some((at, sender)) = self.next_action().filter(|(at, _)| *at <= now) {
             self.now = at;
             let mut cx = Context { now: at, log: &mut self.log };
-            let access_point = &mut self.access_points[index];
-            let is_heard = self.listening == Some(access_point.config.channel);
-            if let Some(frame) = access_point.advance(is_heard, &mut cx)
-                && is_heard
-            {
+            let frame = match sender {
+                Sender::AccessPoint(index) => {
+                    let access_point = &mut self.access_points[index];
+                    let is_heard = self.listening == Some(access_point.config.channel);
+                    access_point.advance(is_heard, &mut cx)
+                }
+                Sender::Station(index) => self.stations[index].station.advance(&mut cx),
+            };
+            if let Some(frame) = frame.filter(|frame| self.listening == Some(frame.channel)) {
                 self.put_on_air(frame);
             }
         }
@@ -169,13 +201,16 @@ impl Air {
         self.next_action().map(|(at, _)| at).into_iter().chain(frame).min()
     }
 
-    /// The first access point that has something to do, and when.
-    fn next_action(&self) -> Option<(Instant, usize)> {
-        let action = |(index, access_point): (usize, &AccessPoint)| {
-            let is_heard = self.listening == Some(access_point.config.channel);
-            access_point.poll_at(is_heard).map(|at| (at, index))
-        };
-        self.access_points.iter().enumerate().filter_map(action).min()
+    /// Who is the first to have something to do, and when.
+    fn next_action(&self) -> Option<(Instant, Sender)> {
+        let access_points = self.access_points.iter().enumerate().filter_map(|(index, it)| {
+            let is_heard = self.listening == Some(it.config.channel);
+            it.poll_at(is_heard).map(|at| (at, Sender::AccessPoint(index)))
+        });
+        let stations = self.stations.iter().enumerate().filter_map(|(index, host)| {
+            host.station.poll_at().map(|at| (at, Sender::Station(index)))
+        });
+        access_points.chain(stations).min()
     }
 
     fn put_on_air(&mut self, frame: OnAir) {
@@ -208,17 +243,15 @@ impl Air {
     /// or for all if it is for a group. Other frames concern nobody here.
     pub fn send_ethernet(&mut self, frame: &[u8], now: Instant) {
         self.poll(now);
-        let dropped = match Ethernet::parse(frame) {
-            None => DropCause::NoProtocol,
-            // Behind LLC and SNAP there is less room than in an MSDU.
-            Some(ethernet) if ethernet.payload.len() + 8 > MAX_BODY_LEN => DropCause::TooLong,
-            Some(ethernet) => {
+        match check_ethernet(frame) {
+            Ok(ethernet) => {
                 self.distribute(&ethernet);
-                return;
             }
-        };
-        let kind = AirEventKind::Dropped(dropped);
-        self.log.push(AirEvent { at: self.now, bssid: None, station: None, kind });
+            Err(cause) => {
+                let kind = AirEventKind::Dropped(cause);
+                self.log.push(AirEvent { at: self.now, bssid: None, station: None, kind });
+            }
+        }
     }
 
     /// Sends a frame to the stations that it concerns. Whether there were any.
@@ -258,14 +291,18 @@ impl Air {
     /// Puts an access point on the air and switches it on.
     pub fn add(&mut self, config: AccessPointConfig, now: Instant) -> Result<ApId, ConfigError> {
         config.check()?;
-        if self.access_points.iter().any(|other| other.config.bssid == config.bssid) {
-            return Err(ConfigError::DuplicateBssid(config.bssid));
-        }
+        self.check_address(config.bssid)?;
         self.poll(now);
         let mut access_point = AccessPoint::new(config, self.seed);
         access_point.power_up(&mut Context { now: self.now, log: &mut self.log });
         self.access_points.push(access_point);
         Ok(ApId(self.access_points.len() - 1))
+    }
+
+    fn check_address(&self, address: MacAddress) -> Result<(), ConfigError> {
+        let is_taken = self.find(address).is_some()
+            || self.stations.iter().any(|host| host.station.config.address == address);
+        if is_taken { Err(ConfigError::DuplicateAddress(address)) } else { Ok(()) }
     }
 
     /// The access point with an address.
@@ -411,8 +448,103 @@ impl Air {
         Ok(())
     }
 
+    // ---- stations of the scenario's, for a board that is an access point itself ----
+
+    /// Puts a station on the air, which does nothing yet.
+    pub fn add_station(
+        &mut self,
+        config: StationConfig,
+        now: Instant,
+    ) -> Result<StationId, ConfigError> {
+        config.check()?;
+        self.check_address(config.address)?;
+        self.poll(now);
+        let station = Station::new(config, self.seed);
+        self.stations.push(Host { station, ethernet: VecDeque::new() });
+        Ok(StationId(self.stations.len() - 1))
+    }
+
+    fn host(
+        &mut self,
+        id: StationId,
+        now: Instant,
+    ) -> Result<(&mut Host, Context<'_>), ConfigError> {
+        self.poll(now);
+        let host = self.stations.get_mut(id.0).ok_or(ConfigError::NoSuchStation)?;
+        Ok((host, Context { now: self.now, log: &mut self.log }))
+    }
+
+    /// Lets a station look for its network and join it, again and again if need be.
+    pub fn connect(&mut self, id: StationId, now: Instant) -> Result<(), ConfigError> {
+        self.host(id, now)?.0.station.connect();
+        Ok(())
+    }
+
+    /// Lets a station leave its network.
+    pub fn disconnect(&mut self, id: StationId, now: Instant) -> Result<(), ConfigError> {
+        let (host, mut cx) = self.host(id, now)?;
+        host.station.disconnect(&mut cx);
+        Ok(())
+    }
+
+    /// How far a station has come; `None`: it is not even authenticated.
+    pub fn standing(&self, id: StationId) -> Option<Standing> {
+        self.stations.get(id.0)?.station.standing()
+    }
+
+    /// The next Ethernet frame for the host behind a station, without check sequence.
+    pub fn take_host_ethernet(&mut self, id: StationId) -> Option<Vec<u8>> {
+        self.stations.get_mut(id.0)?.ethernet.pop_front()
+    }
+
+    /// Takes an Ethernet frame from the host behind a station, without check sequence.
+    pub fn send_host_ethernet(
+        &mut self,
+        id: StationId,
+        frame: &[u8],
+        now: Instant,
+    ) -> Result<(), ConfigError> {
+        let (host, mut cx) = self.host(id, now)?;
+        match check_ethernet(frame) {
+            Ok(ethernet) => host.station.send_ethernet(&ethernet, &mut cx),
+            Err(cause) => {
+                let station = Some(host.station.config.address);
+                let kind = AirEventKind::Dropped(cause);
+                cx.log.push(AirEvent { at: cx.now, bssid: None, station, kind });
+            }
+        }
+        Ok(())
+    }
+
     /// The next thing that has happened.
     pub fn take_event(&mut self) -> Option<AirEvent> {
         self.log.take()
     }
+}
+
+impl Host {
+    fn acknowledges(&self, receiver: MacAddress) -> bool {
+        self.station.hears() && self.station.config.address == receiver
+    }
+
+    fn receive(&mut self, frame: &Frame<'_>, channel: u8, cx: &mut Context<'_>) {
+        let is_meant = frame.receiver.is_multicast() || self.acknowledges(frame.receiver);
+        if !is_meant || !self.station.hears() {
+            return;
+        }
+        if let Some(frame) = self.station.receive(frame, channel, cx) {
+            if self.ethernet.len() == MAX_ETHERNET {
+                self.ethernet.pop_front();
+            }
+            self.ethernet.push_back(frame);
+        }
+    }
+}
+
+/// Reads a frame from the wire, if it can go over the air.
+fn check_ethernet(frame: &[u8]) -> Result<Ethernet<'_>, DropCause> {
+    let ethernet = Ethernet::parse(frame).ok_or(DropCause::NoProtocol)?;
+    // Behind LLC and SNAP there is less room than in an MSDU.
+    let is_too_long = ethernet.payload.len() + SNAP.len() + 2 > MAX_BODY_LEN;
+    if is_too_long { Err(DropCause::TooLong) } else { Ok(ethernet) }
 }

@@ -96,12 +96,15 @@ pub enum ConfigError {
     /// The address names a group.
     #[error("{0} is the address of a group, and cannot be a BSSID")]
     GroupAddress(MacAddress),
-    /// Another access point has this address.
-    #[error("there is an access point {0} already")]
-    DuplicateBssid(MacAddress),
+    /// Another access point or station has this address.
+    #[error("there is somebody with the address {0} already")]
+    DuplicateAddress(MacAddress),
     /// There is no such access point on this air.
     #[error("there is no such access point")]
     NoSuchAccessPoint,
+    /// There is no such station on this air.
+    #[error("there is no such station")]
+    NoSuchStation,
     /// The network has no passphrase that could be changed.
     #[error("the network is not protected by a passphrase")]
     NoPassphrase,
@@ -113,9 +116,7 @@ pub enum ConfigError {
 impl AccessPointConfig {
     /// Checks what can be checked without the other access points.
     pub fn check(&self) -> Result<(), ConfigError> {
-        if self.ssid.is_empty() || self.ssid.len() > MAX_SSID_LEN {
-            return Err(ConfigError::SsidLength(self.ssid.len()));
-        }
+        check_ssid(&self.ssid)?;
         check_channel(self.channel)?;
         if self.bssid.is_multicast() {
             return Err(ConfigError::GroupAddress(self.bssid));
@@ -125,6 +126,11 @@ impl AccessPointConfig {
             Security::Open | Security::Wpa3Sae => Ok(()),
         }
     }
+}
+
+pub(super) fn check_ssid(ssid: &[u8]) -> Result<(), ConfigError> {
+    let is_possible = (1..=MAX_SSID_LEN).contains(&ssid.len());
+    if is_possible { Ok(()) } else { Err(ConfigError::SsidLength(ssid.len())) }
 }
 
 pub(super) fn check_channel(channel: u8) -> Result<(), ConfigError> {

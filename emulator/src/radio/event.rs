@@ -114,6 +114,8 @@ pub enum Departure {
     Displaced,
     /// The access point has lost its power.
     PowerLoss,
+    /// No beacon of its access point came for long.
+    NotHeard,
 }
 
 /// Why a frame that is right goes nowhere.
@@ -128,9 +130,11 @@ pub enum DropCause {
     WithoutKey,
     /// A packet number that was used before.
     Replayed,
-    /// A fragment, which the access points do not put together.
+    /// Data for a host whose station has not joined.
+    NotJoined,
+    /// A fragment, which nobody here puts together.
     Fragment,
-    /// A body of several frames, which the access points do not take apart.
+    /// A body of several frames, which nobody here takes apart.
     Aggregate,
     /// A body without LLC header, or an Ethernet frame without its own.
     NoProtocol,
@@ -159,6 +163,7 @@ impl fmt::Display for Departure {
             Self::Returned => f.write_str("left: it begins anew"),
             Self::Displaced => f.write_str("forgotten: too many stations"),
             Self::PowerLoss => f.write_str("lost: the access point has no power"),
+            Self::NotHeard => f.write_str("lost: no beacon of the access point"),
         }
     }
 }
@@ -170,6 +175,7 @@ impl fmt::Display for DropCause {
             Self::Unprotected => "data in the clear, though there are keys",
             Self::WithoutKey => "protected data, though there are no keys",
             Self::Replayed => "packet number used before",
+            Self::NotJoined => "the station has not joined",
             Self::Fragment => "fragment",
             Self::Aggregate => "several frames in one",
             Self::NoProtocol => "no protocol",

@@ -40,6 +40,11 @@ mod flag {
     pub(super) const ORDER: u8 = 1 << 7;
 }
 
+/// Capability information of the networks here: ESS, short preamble, short slot time.
+pub(super) const CAPABILITY: u16 = 0x0421;
+/// The bit of it that says that a network is protected.
+pub(super) const CAPABILITY_PRIVACY: u16 = 0x0010;
+
 /// Why bytes are no frame that one could answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -570,6 +575,8 @@ impl Reason {
     pub const UNSPECIFIED: Self = Self(1);
     /// The authentication counts no more.
     pub const AUTHENTICATION_EXPIRED: Self = Self(2);
+    /// The sender leaves.
+    pub const LEAVING: Self = Self(3);
     /// Nothing was heard of the station for long.
     pub const INACTIVE: Self = Self(4);
     /// A frame that needs authentication came without.

@@ -9,13 +9,15 @@
 //! Nothing here knows the chip. A radio (the chip's MAC) tunes [`Air`] with [`Air::listen`], sends
 //! with [`Air::transmit`] and takes what it hears with [`Air::take_frame`]; a network takes Ethernet
 //! frames with [`Air::take_ethernet`] and answers with [`Air::send_ethernet`]. There is no clock and
-//! no randomness but the seed's, and a clone is a saved state.
+//! no randomness but the seed's, and a clone is a saved state. If the board is an access point
+//! itself, virtual stations join it ([`Air::add_station`]), each with a host behind it.
 //!
 //! | module | holds |
 //! |---|---|
 //! | [`frame`], [`elements`] | octets of 802.11 frames |
 //! | [`wpa2`] | keys and handshakes, both sides |
 //! | `access_point` | one access point, and what it knows of its stations |
+//! | `station` | a virtual station, for boards that are access points themselves |
 //! | `air` | the medium, the bridge to the wire, and what is told to access points |
 
 mod access_point;
@@ -28,13 +30,14 @@ pub mod frame;
 mod mac_address;
 mod rate;
 mod receipts;
+mod station;
 mod transmitter;
 pub mod wpa2;
 
 pub use access_point::{
     BEACON_INTERVAL, HANDSHAKE_DELAY, MAX_STATIONS, RESPONSE_DELAY, SILENCE_LIMIT, Standing,
 };
-pub use air::{Air, ApId, MAX_ETHERNET, MAX_ON_AIR, Outcome};
+pub use air::{Air, ApId, MAX_ETHERNET, MAX_ON_AIR, Outcome, StationId};
 pub use config::{
     AccessPointConfig, ChannelMove, ConfigError, Farewell, Misbehaviour, Security, Visibility, Whom,
 };
@@ -42,6 +45,7 @@ pub use event::{AirEvent, AirEventKind, Departure, DropCause, MAX_EVENTS, Reques
 pub use frame::{Reason, Status};
 pub use mac_address::{MacAddress, MacAddressError};
 pub use rate::Rate;
+pub use station::StationConfig;
 pub use transmitter::{MAX_QUEUE, OnAir};
 
 #[cfg(test)]

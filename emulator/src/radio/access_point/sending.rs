@@ -15,15 +15,13 @@ use crate::radio::config::{Security, Visibility};
 use crate::radio::elements::{self, id};
 use crate::radio::ethernet::{self, Ethernet};
 use crate::radio::event::{AirEventKind, DropCause};
-use crate::radio::frame::{self, CcmpHeader, Direction, ETHERTYPE_EAPOL, Management};
+use crate::radio::frame::{
+    self, CAPABILITY, CAPABILITY_PRIVACY, CcmpHeader, Direction, ETHERTYPE_EAPOL, Management,
+};
 use crate::radio::mac_address::MacAddress;
 use crate::radio::rate::{DATA_RATE, MANAGEMENT_RATE, MULTICAST_RATE, Rate};
 use crate::radio::transmitter::{Room, Signal};
 use crate::time::Instant;
-
-/// ESS, short preamble, short slot time.
-const CAPABILITY: u16 = 0x0421;
-const CAPABILITY_PRIVACY: u16 = 0x0010;
 
 /// Keeps a frame until somebody is awake for it.
 fn keep(kept: &mut VecDeque<Vec<u8>>, frame: Vec<u8>) {

@@ -6,3 +6,4 @@ mod robustness;
 mod scanning;
 mod station;
 mod traffic;
+mod virtual_station;

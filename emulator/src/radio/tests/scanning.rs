@@ -232,7 +232,7 @@ fn a_seed_decides_about_phases_and_equal_seeds_give_equal_air() {
 fn two_access_points_cannot_have_one_address() {
     let mut air = Air::new(1);
     let id = air.add(open(), Instant::ZERO).expect("a good one");
-    assert_eq!(air.add(wpa2(), Instant::ZERO), Err(ConfigError::DuplicateBssid(BSSID)));
+    assert_eq!(air.add(wpa2(), Instant::ZERO), Err(ConfigError::DuplicateAddress(BSSID)));
     assert_eq!(air.find(BSSID), Some(id));
     assert_eq!(Air::new(1).power_up(id, Instant::ZERO), Err(ConfigError::NoSuchAccessPoint));
 }

@@ -165,6 +165,17 @@ fn a_repeated_frame_is_delivered_once_and_each_qos_stream_counts_for_itself() {
 }
 
 #[test]
+fn a_number_that_comes_again_without_the_retry_bit_is_another_frame() {
+    let (mut station, _) = meet(open());
+    station.join_open();
+    let data = station.data(HOST, 0x0800, PAYLOAD, false);
+    for _ in 0..2 {
+        station.air.transmit(CHANNEL, &data, station.now);
+    }
+    assert_eq!(std::iter::from_fn(|| station.air.take_ethernet()).count(), 2);
+}
+
+#[test]
 fn fragments_and_aggregates_are_dropped_and_told() {
     let (mut station, _) = meet(open());
     station.join_open();
