@@ -58,6 +58,9 @@ pub enum FrameError {
     /// Protocol version or type that no station sends.
     #[error("frame control {0:#04x} is of no known version and type")]
     Kind(u8),
+    /// The transmitter's address names a group.
+    #[error("the transmitter {0} is a group")]
+    GroupTransmitter(MacAddress),
     /// An element says that it is longer than what is left of the frame.
     #[error("element {id} says {len} octets, and {left} are left")]
     Element {
@@ -276,6 +279,9 @@ impl<'a> Frame<'a> {
             _ => return Err(FrameError::Kind(first)),
         }
         frame.transmitter = reader.address("transmitter address")?;
+        if frame.transmitter.is_multicast() {
+            return Err(FrameError::GroupTransmitter(frame.transmitter));
+        }
         frame.third = reader.address("third address")?;
         frame.sequence_control = reader.u16("sequence control")?;
         if first & 0x0f == 0x8 {
@@ -730,6 +736,13 @@ mod tests {
             frame[0] = control;
             assert_eq!(Frame::parse(&frame), Err(FrameError::Kind(control)));
         }
+    }
+
+    #[test]
+    fn a_group_sends_nothing() {
+        let group = MacAddress([3, 0, 0, 0, 0, 2]);
+        let frame = management(Management::Authentication, HERE, group, HERE);
+        assert_eq!(Frame::parse(&frame), Err(FrameError::GroupTransmitter(group)));
     }
 
     #[test]

@@ -215,7 +215,8 @@ impl Authenticator {
         if self.awaited == Awaited::Message2 {
             let ptk = Ptk::derive(&self.pmk, self.sides, &self.anonce, frame.nonce);
             ptk.verify(&frame)?;
-            if frame.data != self.its_element {
+            // Other elements may follow.
+            if !frame.data.starts_with(&self.its_element) {
                 return Err(HandshakeError::ElementDiffers);
             }
             self.ptk = Some(ptk);

@@ -265,6 +265,17 @@ fn another_rsn_element_in_message_2_is_noticed_though_its_mic_is_right() {
 }
 
 #[test]
+fn other_elements_may_follow_the_rsn_element_in_message_2() {
+    let mut ap = authenticator(1);
+    let more = [STATION_ELEMENT, &[0xf4, 0x01, 0x00]].concat();
+    let mut station =
+        Supplicant::new(SIDES, Pmk([1; 32]), (more, NETWORK_ELEMENT.to_vec()), [0xb0; 32]);
+    let message_1 = sent(ap.poll(at_ms(0), &group_key()));
+    let message_2 = octets(station.receive(&message_1).expect("message 1 is good"));
+    assert_eq!(ap.receive(&message_2, at_ms(1)), Ok(Progress::PassphraseProved));
+}
+
+#[test]
 fn a_new_group_key_arrives_by_its_own_handshake() {
     let (mut ap, mut station) = complete();
     let new = GroupKey::new([0x99; KEY_LEN], 2);
