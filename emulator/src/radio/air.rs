@@ -39,7 +39,7 @@ use super::frame::{Frame, MAX_BODY_LEN, Reason, SNAP};
 use super::mac_address::MacAddress;
 use super::station::{Station, StationConfig};
 use super::transmitter::OnAir;
-use super::wpa2::{GroupKey, KEY_LEN};
+use super::wpa2::{self, GroupKey, KEY_LEN};
 use crate::time::Instant;
 
 /// Frames that the radio has not taken; of more, the oldest are dropped.
@@ -230,6 +230,36 @@ impl Air {
     /// The next frame that the radio has heard, in the order in which they ended.
     pub fn take_frame(&mut self) -> Option<OnAir> {
         if self.has_frame() { self.on_air.pop_front() } else { None }
+    }
+
+    /// A protected frame of this moment as a sniffer would get it: encrypted with the key that its
+    /// sender uses, its MIC at the end. For captures; `None`: it is not protected, or nobody here
+    /// knows the key.
+    pub fn encrypt(&self, frame: &[u8]) -> Option<Vec<u8>> {
+        let parsed = Frame::parse(frame).ok()?;
+        let (access_point, station) = if parsed.is_to_distribution() {
+            (parsed.receiver, parsed.transmitter)
+        } else {
+            (parsed.transmitter, parsed.receiver)
+        };
+        let own = self.find(access_point);
+        let key = if station.is_multicast() {
+            let ours = own.and_then(|id| self.group_key(id));
+            let theirs =
+                || self.stations.iter().find_map(|host| host.station.group_key(access_point));
+            ours.or_else(theirs)
+                .filter(|key| Some(key.id()) == parsed.protection.map(|ccmp| ccmp.key_id))?
+                .key()
+        } else {
+            let ours = own.and_then(|id| self.temporal_key(id, station));
+            let theirs = || {
+                let host =
+                    self.stations.iter().find(|host| host.station.config.address == station)?;
+                host.station.temporal_key(access_point)
+            };
+            ours.or_else(theirs)?
+        };
+        wpa2::encrypt(frame, &key)
     }
 
     // ---- the wire -----------------------------------------------------------------------------

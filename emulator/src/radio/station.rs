@@ -21,7 +21,7 @@ use super::mac_address::MacAddress;
 use super::rate::{DATA_RATE, MANAGEMENT_RATE, Rate};
 use super::receipts::Receipts;
 use super::transmitter::{OnAir, Room, Signal, Transmitter};
-use super::wpa2::{Answer, Nonces, Pmk, Sides, Supplicant};
+use super::wpa2::{Answer, GroupKey, KEY_LEN, Nonces, Pmk, Sides, Supplicant};
 use crate::time::{Duration, Instant};
 
 /// An answer to a request is awaited for so long.
@@ -173,6 +173,16 @@ impl Station {
             State::Handshaking { .. } => Some(Standing::Associated),
             State::Joined => Some(Standing::Joined),
         }
+    }
+
+    /// The key for data between this station and an access point, if it has joined that one.
+    pub(super) fn temporal_key(&self, bssid: MacAddress) -> Option<[u8; KEY_LEN]> {
+        self.supplicant.as_ref().filter(|_| self.bssid() == bssid)?.temporal_key()
+    }
+
+    /// The key for multicast of an access point, if this station has joined that one.
+    pub(super) fn group_key(&self, bssid: MacAddress) -> Option<&GroupKey> {
+        self.supplicant.as_ref().filter(|_| self.bssid() == bssid)?.group_key()
     }
 
     // ---- time ----

@@ -233,6 +233,28 @@ fn it_says_good_bye_when_it_is_told_to_leave_and_is_silent_then() {
 }
 
 #[test]
+fn both_sides_encrypt_a_frame_for_a_capture_alike() {
+    let mut pair = Pair::joined(wpa2(), config(Some(PASSPHRASE)));
+    let mut frames = Vec::new();
+    for to in [STATION, MacAddress::BROADCAST] {
+        pair.board.send_ethernet(&ethernet_frame(to, HOST, b"a secret"), pair.now);
+        let at = pair.board.poll_at().expect("it is queued");
+        pair.board.poll(at + ms(5));
+        frames.extend(std::iter::from_fn(|| pair.board.take_frame()));
+    }
+    let is_data = |frame: &Vec<u8>| frame[0] == 0x08;
+    let frames: Vec<_> = frames.into_iter().map(|on_air| on_air.frame).filter(is_data).collect();
+    assert_eq!(frames.len(), 2);
+    for frame in frames {
+        let encrypted = pair.board.encrypt(&frame).expect("it is protected");
+        assert_eq!(pair.air.encrypt(&frame), Some(encrypted.clone()));
+        assert_eq!(encrypted.len(), frame.len() + 8);
+        assert!(!encrypted.windows(8).any(|window| window == b"a secret"));
+    }
+    assert_eq!(pair.board.encrypt(&[0x80; 40]), None);
+}
+
+#[test]
 fn an_address_belongs_to_one() {
     let mut air = Air::new(1);
     let station = air.add_station(config(None), Instant::ZERO).expect("a good configuration");

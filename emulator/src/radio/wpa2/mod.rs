@@ -11,6 +11,7 @@
 //! station with another passphrase fails at the MIC of its second message.
 
 mod authenticator;
+mod ccmp;
 mod key_frame;
 mod nonces;
 mod supplicant;
@@ -22,6 +23,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 
 pub use authenticator::{Authenticator, Due, Progress};
+pub use ccmp::encrypt;
 pub use key_frame::{KeyFrame, KeyInfo};
 pub(super) use nonces::Nonces;
 pub use supplicant::{Answer, Supplicant};
