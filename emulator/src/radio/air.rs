@@ -558,8 +558,7 @@ impl Host {
     }
 
     fn receive(&mut self, frame: &Frame<'_>, channel: u8, cx: &mut Context<'_>) {
-        let is_meant = frame.receiver.is_multicast() || self.acknowledges(frame.receiver);
-        if !is_meant || !self.station.hears() {
+        if !frame.receiver.is_multicast() && !self.acknowledges(frame.receiver) {
             return;
         }
         if let Some(frame) = self.station.receive(frame, channel, cx) {

@@ -462,7 +462,6 @@ impl Station {
         if is_hidden {
             self.probe(bssid, cx);
         } else {
-            self.receipts = Default::default();
             self.authenticate(0, cx);
         }
         Ok(())
@@ -480,6 +479,7 @@ impl Station {
     /// The association is there; without protection there is nothing more to do.
     fn begin(&mut self, association_id: u16, cx: &mut Context<'_>) {
         self.report(cx, AirEventKind::Associated { association_id });
+        self.receipts = Default::default();
         let Some(passphrase) = &self.config.passphrase else {
             self.state = State::Joined;
             return self.report(cx, AirEventKind::Joined);
@@ -538,7 +538,6 @@ impl Station {
             Ok(Answer::Message4(message)) => {
                 self.send_eapol(&message, is_protected, cx);
                 if self.state != State::Joined {
-                    self.receipts.iter_mut().for_each(Receipts::renew_keys);
                     self.state = State::Joined;
                     self.report(cx, AirEventKind::Joined);
                 }

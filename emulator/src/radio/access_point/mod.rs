@@ -125,7 +125,6 @@ impl AccessPoint {
         if self.up_since.is_none() {
             self.up_since = Some(cx.now);
             self.beacons = 0;
-            self.transmitter = Transmitter::new();
             self.group_key = GroupKey::new(self.nonces.key(), 1);
             self.report(cx, None, AirEventKind::PoweredUp);
         }

@@ -201,6 +201,26 @@ fn a_station_can_be_sent_away_in_both_ways_and_join_again() {
 }
 
 #[test]
+fn a_station_that_associates_again_keeps_its_number() {
+    let (mut station, _) = meet(open());
+    station.join_open();
+    assert_eq!(station.associate(None), (Status::SUCCESS, 1));
+}
+
+#[test]
+fn packet_numbers_begin_anew_with_new_keys() {
+    let (mut station, _) = meet(wpa2());
+    station.join_wpa2();
+    station.send_data(HOST, 0x0800, b"number 1");
+    assert!(station.air.take_ethernet().is_some());
+    station.prepare(PASSPHRASE);
+    station.associate(Some(&KeyManagement::Psk.rsn_element()));
+    station.run(ms(50));
+    station.send_data(HOST, 0x0800, b"number 1 again");
+    assert!(station.air.take_ethernet().is_some());
+}
+
+#[test]
 fn an_access_point_without_power_is_gone_and_forgets_everything() {
     let (mut station, id) = meet(wpa2());
     station.join_wpa2();

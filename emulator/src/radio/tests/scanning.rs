@@ -1,8 +1,8 @@
 //! Beacons, probes, and what it costs when nobody listens.
 
 use super::station::*;
-use crate::radio::elements::id;
-use crate::radio::frame::{BeaconBody, Frame, Kind, Management};
+use crate::radio::elements::{self, id};
+use crate::radio::frame::{self, BeaconBody, Frame, Kind, Management};
 use crate::radio::{
     AccessPointConfig, Air, AirEventKind, BEACON_INTERVAL, ChannelMove, ConfigError, MacAddress,
     Outcome, RESPONSE_DELAY, Security, Visibility,
@@ -133,6 +133,16 @@ fn a_probe_response_comes_after_the_request_is_acknowledged_and_has_the_clock_of
         beacon.at.saturating_since(Instant::ZERO).saturating_sub(on_air(&beacon.frame));
     let elapsed = beacon_start.saturating_sub(start).as_micros();
     assert!((clock(&beacon.frame) - clock(&response.frame)).abs_diff(elapsed) <= 1);
+}
+
+#[test]
+fn a_probe_for_another_access_point_is_not_answered() {
+    let (mut station, _) = meet(open());
+    let (all, other) = (MacAddress::BROADCAST, MacAddress([2, 0, 0, 0, 0, 9]));
+    let mut probe = frame::management(Management::ProbeRequest, all, STATION, other);
+    elements::append(&mut probe, id::SSID, SSID);
+    station.send(probe);
+    assert!(station.hears_nothing(ms(20), is(Management::ProbeResponse)));
 }
 
 #[test]

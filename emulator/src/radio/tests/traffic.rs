@@ -165,6 +165,29 @@ fn a_repeated_frame_is_delivered_once_and_each_qos_stream_counts_for_itself() {
 }
 
 #[test]
+fn each_traffic_identifier_has_numbers_of_its_own() {
+    let (mut station, _) = meet(wpa2());
+    station.join_wpa2();
+    let [mut video, mut voice] = [5, 6].map(|tid| {
+        let mut frame = station.data(HOST, 0x0800, PAYLOAD, true);
+        frame[0] = 0x88;
+        frame.splice(24..24, [tid, 0]);
+        frame
+    });
+    // What is urgent has overtaken.
+    frame::set_sequence_number(&mut voice, 1);
+    frame::set_sequence_number(&mut video, 7);
+    for frame in [&voice, &video] {
+        station.air.transmit(CHANNEL, frame, station.now);
+    }
+    assert_eq!(std::iter::from_fn(|| station.air.take_ethernet()).count(), 2);
+    frame::set_retry(&mut voice);
+    station.air.transmit(CHANNEL, &voice, station.now);
+    assert!(!station.saw(&dropped(DropCause::Replayed)), "it was seen to be the same frame");
+    assert_eq!(station.air.take_ethernet(), None);
+}
+
+#[test]
 fn a_number_that_comes_again_without_the_retry_bit_is_another_frame() {
     let (mut station, _) = meet(open());
     station.join_open();
@@ -357,6 +380,24 @@ fn frames_follow_each_other_as_fast_as_the_air_allows() {
     let gap = Rate::Mbps54.air_time(1536) + Rate::Mbps54.recovery();
     assert!(data.windows(2).all(|pair| pair[1].at - pair[0].at == gap));
     assert!(gap < Duration::from_micros(400), "more than 3.7 MB/s: {gap}");
+}
+
+#[test]
+fn a_protected_frame_takes_the_time_of_its_mic_too() {
+    let (mut station, _) = meet(wpa2());
+    station.join_wpa2();
+    station.forget();
+    // 1 504 octets with the check sequence are 56 symbols; the MIC needs one more.
+    let frame = ethernet_frame(STATION, HOST, &[0; 1460]);
+    for _ in 0..2 {
+        station.air.send_ethernet(&frame, station.now);
+    }
+    let first = station.expect(ms(5), is_data);
+    let second = station.expect(ms(5), is_data);
+    assert_eq!(first.frame.len() + 4, 1504);
+    let gap = Rate::Mbps54.air_time(1512) + Rate::Mbps54.recovery();
+    assert_eq!(second.at - first.at, gap);
+    assert_ne!(Rate::Mbps54.air_time(1512), Rate::Mbps54.air_time(1504));
 }
 
 #[test]

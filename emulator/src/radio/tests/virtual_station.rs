@@ -4,10 +4,11 @@
 use super::station::{
     BSSID, CHANNEL, HOST, PASSPHRASE, SSID, STATION, ethernet_frame, ms, open, wpa2,
 };
+use crate::radio::frame::{Frame, SNAP};
 use crate::radio::{
-    AccessPointConfig, Air, AirEventKind, ApId, ConfigError, Departure, Farewell, MacAddress,
-    Misbehaviour, Reason, Request, Security, Standing, StationConfig, StationId, Status,
-    Visibility, Whom,
+    AccessPointConfig, Air, AirEventKind, ApId, ChannelMove, ConfigError, Departure, DropCause,
+    Farewell, MacAddress, Misbehaviour, Reason, Request, Security, Standing, StationConfig,
+    StationId, Status, Visibility, Whom,
 };
 use crate::time::{Duration, Instant};
 
@@ -27,6 +28,9 @@ struct Pair {
     air: Air,
     station: StationId,
     now: Instant,
+    channel: u8,
+    /// What the station has sent.
+    sent: Vec<Vec<u8>>,
     /// What the station's side has told.
     events: Vec<AirEventKind>,
 }
@@ -41,7 +45,8 @@ impl Pair {
             air.listen(Some(CHANNEL), now);
         }
         air.connect(station, now).expect("it exists");
-        Self { board: board_air, id, air, station, now, events: Vec::new() }
+        let (sent, events) = (Vec::new(), Vec::new());
+        Self { board: board_air, id, air, station, now, channel: CHANNEL, sent, events }
     }
 
     fn run(&mut self, duration: Duration) {
@@ -52,11 +57,12 @@ impl Pair {
             self.board.poll(self.now);
             self.air.poll(self.now);
             while let Some(frame) = self.board.take_frame() {
-                self.air.transmit(CHANNEL, &frame.frame, self.now);
+                self.air.transmit(frame.channel, &frame.frame, self.now);
             }
             while let Some(frame) = self.air.take_frame() {
                 assert_eq!(frame.signal_dbm, -48);
-                self.board.transmit(CHANNEL, &frame.frame, self.now);
+                self.board.transmit(frame.channel, &frame.frame, self.now);
+                self.sent.push(frame.frame);
             }
             self.events
                 .extend(std::iter::from_fn(|| self.air.take_event()).map(|event| event.kind));
@@ -64,6 +70,24 @@ impl Pair {
                 return;
             }
         }
+    }
+
+    fn tune(&mut self, channel: u8) {
+        self.channel = channel;
+        self.board.listen(Some(channel), self.now);
+        self.air.listen(Some(channel), self.now);
+    }
+
+    /// Lets the station hear a frame that the board did not send.
+    fn forge(&mut self, kind: u8, flags: u8, bssid: MacAddress, third: MacAddress, body: &[u8]) {
+        let mut frame = vec![kind, flags, 0, 0];
+        for address in [STATION, bssid, third] {
+            frame.extend(address.0);
+        }
+        frame.extend([0, 0]);
+        frame.extend(body);
+        self.air.transmit(self.channel, &frame, self.now);
+        self.run(ms(1));
     }
 
     fn saw(&self, kind: &AirEventKind) -> bool {
@@ -121,13 +145,15 @@ fn data_go_both_ways_between_its_host_and_the_board() {
 #[test]
 fn data_go_on_under_a_new_group_key() {
     let mut pair = Pair::joined(wpa2(), config(Some(PASSPHRASE)));
-    pair.board.renew_group_key(pair.id, pair.now).expect("it exists");
-    pair.run(ms(20));
-    assert!(pair.saw(&AirEventKind::GroupKeyChanged));
     let all = ethernet_frame(MacAddress::BROADCAST, HOST, b"to everybody");
-    pair.board.send_ethernet(&all, pair.now);
-    pair.run(ms(10));
-    assert_eq!(pair.air.take_host_ethernet(pair.station), Some(all));
+    for _ in 0..2 {
+        pair.board.send_ethernet(&all, pair.now);
+        pair.run(ms(10));
+        assert_eq!(pair.air.take_host_ethernet(pair.station), Some(all.clone()));
+        pair.board.renew_group_key(pair.id, pair.now).expect("it exists");
+        pair.run(ms(20));
+        assert!(pair.saw(&AirEventKind::GroupKeyChanged));
+    }
 }
 
 #[test]
@@ -195,9 +221,78 @@ fn a_handshake_that_never_begins_ends_after_ten_seconds() {
     assert_eq!(pair.board.stations(pair.id).count(), 0, "it has said so");
 }
 
+/// Data go both ways, each with number 1 of a new key.
+fn exchange_first_frames(pair: &mut Pair) {
+    pair.sent.clear();
+    let up = ethernet_frame(HOST, STATION, b"to the board");
+    pair.air.send_host_ethernet(pair.station, &up, pair.now).expect("it exists");
+    let down = ethernet_frame(STATION, HOST, b"to the station");
+    pair.board.send_ethernet(&down, pair.now);
+    pair.run(ms(10));
+    assert_eq!(pair.board.take_ethernet(), Some(up));
+    assert_eq!(pair.air.take_host_ethernet(pair.station), Some(down));
+    let sent = Frame::parse(&pair.sent[0]).expect("a frame");
+    assert_eq!(sent.protection.map(|ccmp| ccmp.packet_number), Some(1));
+}
+
+#[test]
+fn it_follows_its_access_point_to_another_channel() {
+    let mut pair = Pair::joined(wpa2(), config(Some(PASSPHRASE)));
+    pair.board.move_to_channel(pair.id, 11, ChannelMove::Silent, pair.now).expect("it exists");
+    pair.tune(11);
+    pair.run(ms(200));
+    exchange_first_frames(&mut pair);
+}
+
+#[test]
+fn it_is_not_heard_on_a_channel_that_the_board_is_not_tuned_to() {
+    let mut pair = Pair::new(open(), config(None));
+    pair.board.listen(Some(CHANNEL), pair.now);
+    pair.air.listen(Some(CHANNEL + 1), pair.now);
+    pair.run(ms(300));
+    assert_eq!(pair.sent, [] as [Vec<u8>; 0]);
+}
+
+#[test]
+fn it_has_an_ear_only_for_its_own_access_point() {
+    let mut pair = Pair::joined(wpa2(), config(Some(PASSPHRASE)));
+    let other = MacAddress([2, 0, 0, 0, 0, 9]);
+    pair.forge(0xc0, 0, other, other, &[7, 0]);
+    assert_eq!(pair.air.standing(pair.station), Some(Standing::Joined));
+    pair.forge(0xc0, 0, BSSID, BSSID, &[7, 0]);
+    assert_eq!(pair.air.standing(pair.station), None);
+}
+
+#[test]
+fn it_takes_data_only_once_and_only_protected_and_not_its_own() {
+    let mut pair = Pair::joined(wpa2(), config(Some(PASSPHRASE)));
+    let number = |n: u8| [&[n, 0, 0, 0x20, 0, 0, 0, 0], &SNAP[..], &[8, 0], b"data"].concat();
+    let bare = [&SNAP[..], &[8, 0], b"data"].concat();
+    pair.forge(0x08, 0x02, BSSID, HOST, &bare);
+    assert!(pair.saw(&AirEventKind::Dropped(DropCause::Unprotected)));
+    pair.forge(0x08, 0x42, BSSID, STATION, &number(1));
+    assert_eq!(pair.air.take_host_ethernet(pair.station), None);
+    pair.forge(0x08, 0x42, BSSID, HOST, &number(2));
+    pair.forge(0x08, 0x42, BSSID, HOST, &number(2));
+    assert!(pair.saw(&AirEventKind::Dropped(DropCause::Replayed)));
+    let received = std::iter::from_fn(|| pair.air.take_host_ethernet(pair.station));
+    assert_eq!(received.count(), 1);
+}
+
+#[test]
+fn its_keys_end_with_its_association() {
+    let mut pair = Pair::joined(wpa2(), config(Some(PASSPHRASE)));
+    exchange_first_frames(&mut pair);
+    let frame = pair.sent[0].clone();
+    assert!(pair.air.encrypt(&frame).is_some());
+    pair.forge(0xc0, 0, BSSID, BSSID, &[7, 0]);
+    assert_eq!(pair.air.encrypt(&frame), None);
+}
+
 #[test]
 fn it_comes_back_after_it_was_sent_away_and_after_the_board_was_gone() {
     let mut pair = Pair::joined(wpa2(), config(Some(PASSPHRASE)));
+    exchange_first_frames(&mut pair);
     let reason = Reason(8);
     pair.board
         .kick(pair.id, Whom::All, Farewell::Disassociate, reason, pair.now)
@@ -207,6 +302,7 @@ fn it_comes_back_after_it_was_sent_away_and_after_the_board_was_gone() {
     assert_eq!(pair.air.standing(pair.station), None);
     pair.run(ms(1500));
     assert_eq!(pair.air.standing(pair.station), Some(Standing::Joined));
+    exchange_first_frames(&mut pair);
     pair.board.power_down(pair.id, pair.now).expect("it exists");
     pair.run(ms(3100));
     assert!(pair.saw(&AirEventKind::Left(Departure::NotHeard)));

@@ -97,7 +97,12 @@ mod tests {
         let mut qos = frame.clone();
         qos[0] = 0x88;
         qos.splice(24..24, [0, 0]);
-        assert_ne!(encrypt(&qos, &KEY).expect("it is protected")[34..], body(&frame));
+        let encrypted = encrypt(&qos, &KEY).expect("it is protected").split_off(34);
+        assert_ne!(encrypted, body(&frame));
+        // A field that comes and goes with its bit.
+        qos[1] |= 0x80;
+        qos.splice(26..26, [1, 2, 3, 4]);
+        assert_eq!(encrypt(&qos, &KEY).expect("it is protected")[38..], encrypted);
     }
 
     #[test]

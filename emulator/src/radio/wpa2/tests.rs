@@ -288,6 +288,20 @@ fn a_new_group_key_arrives_by_its_own_handshake() {
     assert_eq!(ap.receive(&answer, at_ms(101)), Ok(Progress::GroupKeyAccepted));
     assert_eq!(station.group_key(), Some(&new));
     assert_eq!((ap.group_key_id(), ap.poll_at()), (2, None));
+    assert_eq!(station.receive(&message), Err(HandshakeError::Replayed(3)));
+}
+
+#[test]
+fn another_rsn_element_in_message_3_than_in_beacons_is_noticed() {
+    let mut ap = authenticator(1);
+    let elements = (STATION_ELEMENT.to_vec(), vec![0x30, 0x02, 0x02, 0x00]);
+    let mut station = Supplicant::new(SIDES, Pmk([1; 32]), elements, [0xb0; 32]);
+    let message_1 = sent(ap.poll(at_ms(0), &group_key()));
+    let message_2 = octets(station.receive(&message_1).expect("message 1 is good"));
+    ap.receive(&message_2, at_ms(1)).expect("message 2 is good");
+    let message_3 = sent(ap.poll(at_ms(1), &group_key()));
+    assert_eq!(station.receive(&message_3), Err(HandshakeError::ElementDiffers));
+    assert_eq!(station.temporal_key(), None);
 }
 
 #[test]
