@@ -10,6 +10,7 @@
 //! |---|---|
 //! | [`time`] | instants, durations and frequencies; nothing of the chip |
 //! | [`radio`] | 802.11: access points and stations on the air; not the chip, not the wire behind them |
+//! | [`net`] | the wired network behind the access points: Ethernet frames, hosts, HTTP frames; not the chip |
 //! | [`cpu`] | Xtensa: instructions, registers, exceptions, interrupts; not that it is in an ESP32 |
 //! | [`peripherals`] | one register block each; not the CPU, not its own address, not each other |
 //! | [`image`] | file formats: ESP image, ELF, partition table; parsers only |
@@ -20,6 +21,7 @@
 pub mod board;
 pub mod cpu;
 pub mod image;
+pub mod net;
 pub mod peripherals;
 pub mod radio;
 pub mod rom;

@@ -1,0 +1,975 @@
+//! The wired network as a station sees it that knows nothing of its inside.
+
+mod station;
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4};
+use std::sync::Arc;
+
+use esp32_emulator::net::{
+    Answer, Dhcp, Ending, Extent, Faults, File, HostConfig, HttpFrame, Lie, Link, Mac, Manner,
+    NetEventKind, Network, NetworkConfig, Order, OrderError, Protocol, RENEWAL, Request,
+    RequestError, Response, Service, Unanswered,
+};
+use esp32_emulator::time::{Duration, Instant};
+use proptest::prelude::*;
+use smoltcp::phy::ChecksumCapabilities;
+use smoltcp::socket::{dns, icmp, tcp, udp};
+use smoltcp::wire::{
+    ArpOperation, ArpPacket, ArpRepr, DnsQueryType, EthernetAddress, EthernetFrame,
+    EthernetProtocol, EthernetRepr, Icmpv4Packet, Icmpv4Repr, Icmpv6Packet, IpAddress, IpProtocol,
+    Ipv4Packet, Ipv4Repr, Ipv6Packet, Ipv6Repr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber,
+};
+use station::{Bench, Trouble, outputs};
+
+const GATEWAY: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 1);
+const LAPTOP: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 4);
+const WEB: SocketAddrV4 = SocketAddrV4::new(LAPTOP, 8000);
+const STATION: [u8; 4] = [192, 168, 0, 200];
+const SIZE: usize = 5_000_000;
+
+fn big() -> Arc<[u8]> {
+    let mut x = 1_u32;
+    let byte = |_| {
+        x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (x >> 24) as u8
+    };
+    (0..SIZE).map(byte).collect()
+}
+
+fn config() -> NetworkConfig {
+    let file = |bytes: &[u8]| File {
+        content_type: "application/octet-stream".to_owned(),
+        bytes: Arc::from(bytes),
+    };
+    let files = BTreeMap::from([
+        ("/small".to_owned(), file(b"small")),
+        ("/big".to_owned(), File { bytes: big(), ..file(b"") }),
+    ]);
+    let services = vec![
+        Service::Http { port: 8000, files },
+        Service::TcpEcho(7),
+        Service::UdpEcho(7),
+        Service::Ntp,
+    ];
+    NetworkConfig {
+        seed: 1,
+        date: 1_795_659_865,
+        hosts: vec![HostConfig { name: "laptop".to_owned(), address: LAPTOP, services }],
+        ..NetworkConfig::default()
+    }
+}
+
+fn network() -> Network {
+    Network::new(config()).unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn frames(bench: &Bench) -> Vec<Arc<HttpFrame>> {
+    let frame = |kind: &NetEventKind| match kind {
+        NetEventKind::HttpRequest(frame) | NetEventKind::HttpResponse(frame) => Some(frame.clone()),
+        _ => None,
+    };
+    bench.events.iter().filter_map(|event| frame(&event.kind)).collect()
+}
+
+fn body_of(answer: &[u8]) -> &[u8] {
+    let end = answer.windows(4).position(|w| w == b"\r\n\r\n").expect("a head");
+    &answer[end + 4..]
+}
+
+#[test]
+fn a_station_joins_resolves_pings_and_gets_404() {
+    let mut bench = Bench::new(network());
+    assert_eq!(bench.join(), Ipv4Addr::new(192, 168, 0, 50));
+
+    let server = IpAddress::Ipv4(GATEWAY);
+    let handle = bench.station().sockets.add(dns::Socket::new(&[server], vec![]));
+    let query = bench.query(handle, "laptop", DnsQueryType::A);
+    let mut result = None;
+    bench.run_until(Duration::from_secs(5), |bench| {
+        let socket = bench.station().sockets.get_mut::<dns::Socket<'_>>(handle);
+        result = socket.get_query_result(query).ok();
+        result.is_some()
+    });
+    assert_eq!(result.unwrap()[..], [IpAddress::Ipv4(LAPTOP)]);
+
+    for address in [GATEWAY, LAPTOP] {
+        assert_eq!(bench.ping(address, &[0x5a; 56]), Some(vec![0x5a; 56]));
+        assert_eq!(bench.ping(address, &[0xa5; 4000]), Some(vec![0xa5; 4000]), "in fragments");
+    }
+    assert_eq!(bench.ping(Ipv4Addr::new(192, 168, 0, 77), b"?"), None);
+
+    let request = b"GET /hello-from-esp HTTP/1.0\r\nHost: 192.168.0.4\r\n\r\n";
+    let answer = text(&bench.exchange(WEB, request, usize::MAX));
+    assert!(answer.starts_with("HTTP/1.0 404 File not found\r\n"), "{answer}");
+    let log = bench.log();
+    assert_eq!(log.len(), 2);
+    let (begin, end) = log[1].split_at("192.168.0.50 - - [26/Nov/2026 02:24:".len());
+    assert_eq!(begin, "192.168.0.50 - - [26/Nov/2026 02:24:");
+    assert_eq!(&end[2..], "] \"GET /hello-from-esp HTTP/1.0\" 404 -");
+
+    let mac = Mac(bench.station().mac);
+    let leased = NetEventKind::Leased { mac, address: Ipv4Addr::new(192, 168, 0, 50) };
+    assert!(bench.events.iter().any(|event| event.kind == leased));
+    let asked = |kind: &NetEventKind| matches!(kind, NetEventKind::Asked { name, answer, .. } if name == "laptop" && *answer == Answer::Address(LAPTOP));
+    assert!(bench.events.iter().any(|event| asked(&event.kind)));
+    let frames = frames(&bench);
+    assert_eq!(frames.len(), 2);
+    assert!(frames[0].to_string().ends_with("-> 192.168.0.4:8000 GET /hello-from-esp HTTP/1.0"));
+    assert!(frames[1].first_byte >= frames[0].last_byte);
+    assert!(frames.iter().all(|frame| frame.complete && frame.connection == 1));
+    bench.run_for(Duration::from_secs(1));
+    let closed = |kind: &NetEventKind| {
+        matches!(kind, NetEventKind::Closed { how: Ending::Finished, sent, .. }
+            if *sent == request.len() as u64)
+    };
+    assert!(bench.events.iter().any(|event| closed(&event.kind)), "{:?}", bench.events.last());
+}
+
+fn download_and_upload(trouble: Trouble) -> (Bench, Duration, Duration) {
+    let mut bench = Bench::with_address(network(), STATION);
+    bench.trouble = trouble;
+    let big = big();
+    let start = bench.now;
+    let answer = bench.exchange(WEB, b"GET /big HTTP/1.1\r\nConnection: close\r\n\r\n", usize::MAX);
+    let down = bench.now - start;
+    assert!(body_of(&answer) == &big[..], "{} bytes came", answer.len());
+
+    let mut request = format!("POST /new HTTP/1.1\r\nContent-Length: {SIZE}\r\n\r\n").into_bytes();
+    request.extend_from_slice(&big);
+    let start = bench.now;
+    let answer = bench.exchange(WEB, &request, usize::MAX);
+    let up = bench.now - start;
+    assert!(text(&answer).starts_with("HTTP/1.1 501 "));
+    let frames = frames(&bench);
+    assert_eq!(frames.len(), 4, "{frames:?}");
+    for frame in [&frames[1], &frames[2]] {
+        assert!(frame.complete);
+        assert_eq!(frame.extent, Extent::Length(SIZE as u64));
+        assert_eq!(frame.body.size, SIZE as u64);
+        assert_eq!(frame.body.bytes, big[..frame.body.bytes.len()]);
+    }
+    let (a, b) = (frames[1].body.sha256(), frames[2].body.sha256());
+    assert_eq!(a, b);
+    (bench, down, up)
+}
+
+#[test]
+fn five_megabytes_come_down_and_go_up_at_the_speed_of_the_link() {
+    let (_, down, up) = download_and_upload(Trouble::default());
+    // 5 MB and their headers at 2.5 MB/s.
+    for time in [down, up] {
+        assert!(time < Duration::from_millis(2_400), "down {down}, up {up}");
+    }
+}
+
+#[test]
+fn a_link_that_loses_copies_and_reorders_frames_changes_no_byte() {
+    let trouble = Trouble { loss: 10, copies: 10, late: 20 };
+    let (bench, ..) = download_and_upload(trouble);
+    assert!(!bench.events.iter().any(|e| matches!(e.kind, NetEventKind::NotHttp { .. })));
+}
+
+#[test]
+fn copies_made_at_any_moment_go_on_like_the_original() {
+    let mut bench = Bench::new(network());
+    bench.trouble = Trouble { loss: 20, copies: 10, late: 20 };
+    bench.shadows.push(bench.network.clone());
+    bench.join();
+    let handle = bench.connect(WEB);
+    for n in 0..12 {
+        bench.network.order(respond(None, Response::new(200 + n), 1), bench.now).unwrap();
+        for shadow in &mut bench.shadows {
+            shadow.order(respond(None, Response::new(200 + n), 1), bench.now).unwrap();
+        }
+        bench.shadows.push(bench.network.clone());
+        let answer = bench.talk(handle, b"GET /x HTTP/1.1\r\n\r\n", 12);
+        assert!(text(&answer).starts_with(&format!("HTTP/1.1 {} ", 200 + n)));
+        bench.talk(handle, b"GET /small HTTP/1.1\r\n\r\n", 50);
+        // A copy of a copy that was never used, and one of one that was.
+        let copy = bench.shadows[0].clone().clone();
+        bench.shadows.push(copy);
+        bench.run_for(Duration::from_micros(u64::from(n) * 777));
+    }
+    let mut middle = 0;
+    let (mut sent, request) = (false, b"GET /big HTTP/1.1\r\n\r\n");
+    bench.run_until(Duration::from_secs(60), |bench| {
+        let socket = bench.tcp(handle);
+        if !sent {
+            socket.send_slice(request).unwrap();
+            sent = true;
+        }
+        while socket.can_recv() {
+            middle += socket.recv(|bytes| (bytes.len(), bytes.len())).unwrap();
+        }
+        middle > 300_000
+    });
+    let copy = bench.network.clone();
+    bench.shadows = vec![copy];
+    let rest = bench.talk(handle, b"", 400_000);
+    assert!(rest.len() >= 400_000);
+    assert!(frames(&bench).len() >= 48);
+}
+
+#[test]
+fn needless_polls_change_nothing() {
+    let run = |polls| {
+        let mut bench = Bench::new(network());
+        bench.trouble = Trouble { loss: 50, copies: 10, late: 20 };
+        bench.needless_polls = polls;
+        bench.sent = Some(Vec::new());
+        bench.join();
+        bench.exchange(WEB, b"GET /small HTTP/1.0\r\n\r\n", usize::MAX);
+        bench.run_for(Duration::from_secs(200));
+        (bench.sent.unwrap(), bench.events)
+    };
+    let (sent, events) = run(None);
+    let (sent_too, events_too) = run(Some(Duration::from_micros(773)));
+    assert_eq!(sent.len(), sent_too.len());
+    assert!(sent == sent_too && events == events_too);
+}
+
+#[test]
+fn late_polls_find_events_at_their_own_instants() {
+    let mut bench = Bench::with_address(network(), STATION);
+    let response = Response { delay: Duration::from_millis(70), ..Response::new(200) };
+    bench.network.order(respond(None, response, 1), bench.now).unwrap();
+    let handle = bench.connect(WEB);
+    bench.run_until(Duration::from_secs(1), |bench| bench.tcp(handle).can_send());
+    bench.tcp(handle).send_slice(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    bench.run_for(Duration::from_millis(5));
+    let mut late = bench.network.clone();
+    bench.run_for(Duration::from_millis(200));
+    late.poll(bench.now);
+    let (_, events) = outputs(&mut late);
+    let found = frames(&bench);
+    assert_eq!(found.len(), 2);
+    assert!(events.iter().any(|event| matches!(&event.kind, NetEventKind::HttpResponse(frame)
+        if *frame == found[1] && event.at == frame.last_byte)));
+    let waited = found[1].first_byte - found[0].last_byte;
+    assert!((Duration::from_millis(70)..Duration::from_millis(71)).contains(&waited), "{waited}");
+}
+
+#[test]
+fn a_large_log_is_dropped_when_no_connection_is_left() {
+    let mut bench = Bench::with_address(network(), STATION);
+    bench.shadows.push(bench.network.clone());
+    let mut request =
+        format!("PUT /new HTTP/1.1\r\nContent-Length: {RENEWAL}\r\n\r\n").into_bytes();
+    request.resize(request.len() + RENEWAL, 0);
+    bench.exchange(WEB, &request, usize::MAX);
+    assert!(bench.network.log_size() > RENEWAL);
+    bench.run_for(Duration::from_secs(30));
+    // It is looked at when a frame comes.
+    assert!(bench.ping(LAPTOP, b"ping").is_some());
+    assert!(bench.network.log_size() < 4_000, "{}", bench.network.log_size());
+    bench.shadows.push(bench.network.clone());
+    let answer = bench.exchange(WEB, b"GET /small HTTP/1.0\r\n\r\n", usize::MAX);
+    assert_eq!(body_of(&answer), b"small");
+}
+
+fn respond(path: Option<&str>, response: Response, times: u32) -> Order {
+    let path = path.map(str::to_owned);
+    Order::Respond { host: "laptop".to_owned(), port: 8000, path, response, times }
+}
+
+fn shown(frames: &[Arc<HttpFrame>]) -> Vec<String> {
+    let show = |frame: &Arc<HttpFrame>| {
+        format!("{:?} {:?} {:?} {}", frame.head, frame.extent, frame.body, frame.size)
+    };
+    frames.iter().map(show).collect()
+}
+
+#[test]
+fn frames_do_not_depend_on_segments() {
+    let requests = b"POST /small HTTP/1.1\r\nhOST: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n\
+        0\r\n\r\nGET /small HTTP/1.1\r\n\r\nHEAD /nothing HTTP/1.1\r\nX: 1\r\nConnection: close\r\n\r\n";
+    let run = |portion: usize, trouble| {
+        let mut bench = Bench::with_address(network(), STATION);
+        bench.trouble = trouble;
+        // All answers alike, but for the date.
+        let response = Response { body: Arc::from(&b"ok"[..]), ..Response::new(200) };
+        bench.network.order(respond(None, response, 3), bench.now).unwrap();
+        let handle = bench.connect(WEB);
+        bench.tcp(handle).set_nagle_enabled(false);
+        bench.run_until(Duration::from_secs(90), |bench| bench.tcp(handle).can_send());
+        for portion in requests.chunks(portion) {
+            bench.tcp(handle).send_slice(portion).unwrap();
+            bench.run_for(Duration::from_micros(100));
+        }
+        bench.talk(handle, b"", usize::MAX);
+        shown(&frames(&bench))
+    };
+    let whole = run(requests.len(), Trouble::default());
+    assert_eq!(whole.len(), 6);
+    assert!(whole.iter().any(|frame| frame.contains("\"hOST\"")));
+    let trouble = Trouble { loss: 150, copies: 150, late: 150 };
+    for (portion, trouble) in
+        [(1, Trouble::default()), (7, Trouble::default()), (1, trouble), (40, trouble)]
+    {
+        let mut found = run(portion, trouble);
+        let mut whole = whole.clone();
+        // Requests that come in pieces are answered in between.
+        found.sort();
+        whole.sort();
+        assert_eq!(found, whole, "in portions of {portion}, {trouble:?}");
+    }
+}
+
+#[test]
+fn scripted_answers_are_cut_reset_and_dripped_on_the_wire() {
+    let mut bench = Bench::with_address(network(), STATION);
+    let with =
+        |manner| Response { body: Arc::from(&b"0123456789"[..]), manner, ..Response::new(200) };
+    let request = b"GET /s HTTP/1.1\r\n\r\n";
+
+    bench.network.order(respond(Some("/s"), with(Manner::Truncated(4)), 1), bench.now).unwrap();
+    let answer = bench.exchange(WEB, request, usize::MAX);
+    assert_eq!(body_of(&answer), b"0123");
+    assert!(!frames(&bench)[1].complete);
+    assert_eq!(frames(&bench)[1].body.bytes, b"0123");
+
+    bench.network.order(respond(Some("/s"), with(Manner::Reset(20)), 1), bench.now).unwrap();
+    let handle = bench.connect(WEB);
+    let answer = bench.talk(handle, request, usize::MAX);
+    assert_eq!(answer.len(), 20);
+    assert_eq!(bench.tcp(handle).state(), tcp::State::Closed);
+    let reset = |kind: &NetEventKind| {
+        matches!(kind, NetEventKind::Closed { how: Ending::ResetByServer, received: 20, .. })
+    };
+    assert!(bench.events.iter().any(|event| reset(&event.kind)));
+
+    let drip = Manner::Drip { bytes: 3, every: Duration::from_millis(500) };
+    bench.network.order(respond(Some("/s"), with(drip), 1), bench.now).unwrap();
+    let start = bench.now;
+    let answer =
+        bench.exchange(WEB, request, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n".len() + 10);
+    assert_eq!(body_of(&answer), b"0123456789");
+    let time = bench.now - start;
+    assert!((Duration::from_millis(1_500)..Duration::from_millis(1_600)).contains(&time), "{time}");
+
+    bench.network.order(respond(Some("/s"), with(Manner::Silence), 1), bench.now).unwrap();
+    let handle = bench.connect(WEB);
+    bench.run_until(Duration::from_secs(1), |bench| bench.tcp(handle).can_send());
+    bench.tcp(handle).send_slice(request).unwrap();
+    bench.run_for(Duration::from_secs(300));
+    assert!(bench.tcp(handle).may_recv() && !bench.tcp(handle).can_recv());
+}
+
+#[test]
+fn a_host_asks_a_station_and_the_answer_is_an_event() {
+    let mut bench = Bench::with_address(network(), STATION);
+    let handle = bench.listen(80);
+    let ask = |id, port, within| {
+        Order::Request(Request {
+            id,
+            host: "laptop".to_owned(),
+            to: SocketAddrV4::new(STATION.into(), port),
+            method: "PUT".to_owned(),
+            target: "/led?on".to_owned(),
+            headers: vec![("X-a".to_owned(), "b".to_owned())],
+            body: Arc::from(&b"1"[..]),
+            within,
+        })
+    };
+    let second = Duration::from_secs(1);
+    bench.network.order(ask(7, 80, second), bench.now).unwrap();
+    bench.drain();
+    let mut heard = Vec::new();
+    bench.run_until(second, |bench| {
+        let socket = bench.tcp(handle);
+        while socket.can_recv() {
+            socket
+                .recv(|bytes| {
+                    heard.extend_from_slice(bytes);
+                    (bytes.len(), ())
+                })
+                .unwrap();
+        }
+        heard.ends_with(b"\r\n\r\n1")
+    });
+    assert_eq!(
+        text(&heard),
+        "PUT /led?on HTTP/1.1\r\nHost: 192.168.0.200:80\r\nX-a: b\r\nContent-Length: 1\r\n\r\n1"
+    );
+    bench.tcp(handle).send_slice(b"HTTP/1.0 200 OK\r\n\r\nfine").unwrap();
+    bench.tcp(handle).close();
+    // Nobody listens at 81, and at 82 nobody answers.
+    bench.listen(82);
+    bench.network.order(ask(8, 81, second), bench.now).unwrap();
+    bench.network.order(ask(9, 82, second), bench.now).unwrap();
+    bench.drain();
+    bench.run_for(Duration::from_secs(2));
+    let answered = |event: &esp32_emulator::net::NetEvent| match &event.kind {
+        NetEventKind::Answered { id, result } => {
+            Some((*id, result.clone().map(|frame| frame.body.bytes.clone())))
+        }
+        _ => None,
+    };
+    let mut answers: Vec<_> = bench.events.iter().filter_map(answered).collect();
+    answers.sort_by_key(|(id, _)| *id);
+    assert_eq!(
+        answers,
+        [
+            (7, Ok(b"fine".to_vec())),
+            (8, Err(RequestError::Reset)),
+            (9, Err(RequestError::TimedOut))
+        ]
+    );
+    let nobody = Order::Request(Request {
+        id: 1,
+        host: "nobody".to_owned(),
+        to: SocketAddrV4::new(STATION.into(), 80),
+        method: "GET".to_owned(),
+        target: "/".to_owned(),
+        headers: vec![],
+        body: Arc::from([]),
+        within: second,
+    });
+    let refused = bench.network.order(nobody, bench.now);
+    assert_eq!(refused, Err(OrderError::NoSuchHost("nobody".to_owned())));
+}
+
+#[test]
+fn echoes_and_time_servers_answer() {
+    let mut bench = Bench::with_address(network(), STATION);
+    let bytes: Vec<u8> = big()[..300_000].to_vec();
+    let answer = bench.exchange(SocketAddrV4::new(LAPTOP, 7), &bytes, bytes.len());
+    assert!(answer == bytes);
+    assert!(frames(&bench).is_empty(), "bytes at random are no HTTP");
+    assert_eq!(bench.datagram(LAPTOP, 7, b"hello").as_deref(), Some(&b"hello"[..]));
+    assert_eq!(bench.datagram(LAPTOP, 7, &bytes[..6000]).as_deref(), Some(&bytes[..6000]));
+    let mut request = [0; 48];
+    request[0] = 0x23;
+    for server in [LAPTOP, GATEWAY] {
+        let reply = bench.datagram(server, 123, &request).unwrap();
+        let seconds = u32::from_be_bytes(reply[40..44].try_into().unwrap());
+        let since = bench.now.since_zero().as_micros() / 1_000_000;
+        assert_eq!(u64::from(seconds), 1_795_659_865 + since + 2_208_988_800);
+    }
+    assert_eq!(bench.datagram(GATEWAY, 53, b"x"), None);
+    assert!(bench.events.iter().any(|e| matches!(e.kind, NetEventKind::BadMessage { .. })));
+}
+
+#[test]
+fn a_silent_dhcp_server_and_a_lost_link_are_as_told() {
+    let mut bench = Bench::new(network());
+    bench.network.order(Order::Dhcp(Dhcp::Silent), bench.now).unwrap();
+    let handle = bench.station().sockets.add(smoltcp::socket::dhcpv4::Socket::new());
+    bench.run_for(Duration::from_secs(30));
+    let unanswered = |kind: &NetEventKind| {
+        matches!(kind, NetEventKind::DhcpUnanswered { why: Unanswered::Silent, .. })
+    };
+    assert!(bench.events.iter().all(|event| unanswered(&event.kind)));
+    assert!(bench.events.len() >= 2);
+    bench.station().sockets.remove(handle);
+    bench.network.order(Order::Dhcp(Dhcp::Answers), bench.now).unwrap();
+    bench.join();
+
+    assert!(bench.ping(LAPTOP, b"a").is_some());
+    bench.network.order(Order::Link(Link::Down), bench.now).unwrap();
+    assert!(bench.ping(LAPTOP, b"b").is_none());
+    bench.network.order(Order::Link(Link::Up), bench.now).unwrap();
+    assert!(bench.ping(LAPTOP, b"c").is_some());
+}
+
+#[test]
+fn a_name_server_lies_when_told() {
+    let mut bench = Bench::with_address(network(), STATION);
+    let portal = Ipv4Addr::new(192, 168, 0, 9);
+    let all = Order::Dns { name: None, lie: Some(Lie::Address(portal)) };
+    bench.network.order(all, bench.now).unwrap();
+    let handle = bench.station().sockets.add(dns::Socket::new(&[GATEWAY.into()], vec![]));
+    let query = bench.query(handle, "example.org", DnsQueryType::A);
+    let mut result = None;
+    bench.run_until(Duration::from_secs(5), |bench| {
+        let socket = bench.station().sockets.get_mut::<dns::Socket<'_>>(handle);
+        result = socket.get_query_result(query).ok();
+        result.is_some()
+    });
+    assert_eq!(result.unwrap()[..], [IpAddress::Ipv4(portal)]);
+    let asked = bench.events.iter().map(|event| event.kind.to_string());
+    assert!(asked.into_iter().any(|line| line.ends_with("example.org: 192.168.0.9 (a lie)")));
+}
+
+#[test]
+fn nothing_leaves_by_the_gateway() {
+    let mut bench = Bench::with_address(network(), STATION);
+    let outside = Ipv4Addr::new(93, 184, 215, 14);
+    let handle = bench.connect(SocketAddrV4::new(outside, 80));
+    bench
+        .run_until(Duration::from_secs(5), |bench| bench.tcp(handle).state() == tcp::State::Closed);
+    assert!(bench.now.since_zero() < Duration::from_millis(100), "refused, not timed out");
+    assert_eq!(bench.datagram(outside, 53, b"x"), None);
+    let refused = |event: &esp32_emulator::net::NetEvent| match event.kind {
+        NetEventKind::NoWayOut { to, protocol, .. } => Some((to.to_string(), protocol)),
+        _ => None,
+    };
+    let refused: Vec<_> = bench.events.iter().filter_map(refused).collect();
+    assert_eq!(
+        refused,
+        [
+            ("93.184.215.14:80".to_owned(), Protocol::Tcp),
+            ("93.184.215.14:53".to_owned(), Protocol::Udp)
+        ]
+    );
+}
+
+#[test]
+fn connections_in_a_row_never_run_out_and_too_many_at_once_are_refused() {
+    let mut bench = Bench::with_address(network(), STATION);
+    for _ in 0..40 {
+        let answer = bench.exchange(WEB, b"GET /small HTTP/1.0\r\n\r\n", usize::MAX);
+        assert_eq!(body_of(&answer), b"small");
+    }
+    bench.run_for(Duration::from_secs(30));
+    let handles: Vec<_> = (0..40).map(|_| bench.connect(WEB)).collect();
+    bench.run_for(Duration::from_secs(1));
+    let open = handles.iter().filter(|&&h| bench.tcp(h).state() == tcp::State::Established).count();
+    assert_eq!(open, 16);
+    let refused = |kind: &NetEventKind| matches!(kind, NetEventKind::Refused { .. });
+    assert_eq!(bench.events.iter().filter(|event| refused(&event.kind)).count(), 24);
+    // Those that say nothing are closed after a while, and there is room again.
+    bench.run_for(Duration::from_secs(80));
+    let answer = bench.exchange(WEB, b"GET /small HTTP/1.0\r\n\r\n", usize::MAX);
+    assert_eq!(body_of(&answer), b"small");
+}
+
+fn ethernet(
+    to: [u8; 6],
+    kind: EthernetProtocol,
+    size: usize,
+    emit: impl FnOnce(&mut [u8]),
+) -> Vec<u8> {
+    let header = EthernetRepr {
+        src_addr: EthernetAddress([0x24, 0x0a, 0xc4, 0, 0, 2]),
+        dst_addr: EthernetAddress(to),
+        ethertype: kind,
+    };
+    let mut bytes = vec![0; header.buffer_len() + size];
+    let mut frame = EthernetFrame::new_unchecked(&mut bytes[..]);
+    header.emit(&mut frame);
+    emit(frame.payload_mut());
+    bytes
+}
+
+fn mac_of(address: Ipv4Addr) -> [u8; 6] {
+    let [a, b, c, d] = address.octets();
+    [2, 0, a, b, c, d]
+}
+
+fn segment(from: Ipv4Addr, repr: &TcpRepr<'_>) -> Vec<u8> {
+    let checksums = ChecksumCapabilities::default();
+    let ip = Ipv4Repr {
+        src_addr: from,
+        dst_addr: LAPTOP,
+        next_header: IpProtocol::Tcp,
+        payload_len: repr.buffer_len(),
+        hop_limit: 64,
+    };
+    let size = ip.buffer_len() + repr.buffer_len();
+    ethernet(mac_of(LAPTOP), EthernetProtocol::Ipv4, size, |payload| {
+        let mut packet = Ipv4Packet::new_unchecked(payload);
+        ip.emit(&mut packet, &checksums);
+        let mut tcp = TcpPacket::new_unchecked(packet.payload_mut());
+        repr.emit(&mut tcp, &from.into(), &LAPTOP.into(), &checksums);
+    })
+}
+
+fn syn(port: u16) -> TcpRepr<'static> {
+    TcpRepr {
+        src_port: port,
+        dst_port: 8000,
+        control: TcpControl::Syn,
+        seq_number: TcpSeqNumber(i32::from(port)),
+        ack_number: None,
+        window_len: 5744,
+        window_scale: None,
+        max_seg_size: Some(1440),
+        sack_permitted: false,
+        sack_ranges: [None; 3],
+        timestamp: None,
+        payload: &[],
+    }
+}
+
+fn arp(operation: ArpOperation, sender: Ipv4Addr, target: Ipv4Addr) -> Vec<u8> {
+    let repr = ArpRepr::EthernetIpv4 {
+        operation,
+        source_hardware_addr: EthernetAddress([0x24, 0x0a, 0xc4, 0, 0, 2]),
+        source_protocol_addr: sender,
+        target_hardware_addr: EthernetAddress([0; 6]),
+        target_protocol_addr: target,
+    };
+    ethernet([0xff; 6], EthernetProtocol::Arp, repr.buffer_len(), |payload| {
+        repr.emit(&mut ArpPacket::new_unchecked(payload));
+    })
+}
+
+#[test]
+fn ten_thousand_half_open_connections_are_borne() {
+    let mut bench = Bench::with_address(network(), STATION);
+    let from = Ipv4Addr::new(192, 168, 0, 201);
+    bench.inject(&arp(ArpOperation::Request, from, LAPTOP));
+    for n in 0..10_000 {
+        bench.inject(&segment(from, &syn(10_000 + n)));
+        bench.now += Duration::from_micros(50);
+    }
+    let refused = |kind: &NetEventKind| matches!(kind, NetEventKind::Refused { .. });
+    assert_eq!(bench.events.iter().filter(|event| refused(&event.kind)).count(), 10_000 - 16);
+    let log = bench.network.log_size();
+    assert!(log < 2_000_000, "{log}");
+    bench.run_for(Duration::from_secs(40));
+    let answer = bench.exchange(WEB, b"GET /small HTTP/1.0\r\n\r\n", usize::MAX);
+    assert_eq!(body_of(&answer), b"small");
+}
+
+#[test]
+fn a_probe_for_a_hosts_address_is_answered_and_one_for_a_leased_address_is_not() {
+    let mut network = network();
+    let probe = |target| arp(ArpOperation::Request, Ipv4Addr::UNSPECIFIED, target);
+    network.receive(&probe(Ipv4Addr::new(192, 168, 0, 50)), Instant::ZERO);
+    assert!(network.take_frame().is_none());
+    for host in [LAPTOP, GATEWAY] {
+        network.receive(&probe(host), Instant::ZERO);
+        let frame = network.take_frame().expect("an answer");
+        assert_eq!(frame[6..12], mac_of(host));
+        assert_eq!(frame[28..32], host.octets());
+    }
+}
+
+#[test]
+fn overlapping_and_untimely_segments_are_read_once() {
+    let mut bench = Bench::with_address(network(), STATION);
+    let from = Ipv4Addr::new(192, 168, 0, 201);
+    bench.inject(&arp(ArpOperation::Request, from, LAPTOP));
+    bench.sent = Some(Vec::new());
+    bench.inject(&segment(from, &syn(1000)));
+    let (_, frame) = bench.sent.take().unwrap().pop().expect("SYN, ACK");
+    let packet = Ipv4Packet::new_checked(&frame[14..]).unwrap();
+    let tcp = TcpPacket::new_checked(packet.payload()).unwrap();
+    assert!(tcp.syn() && tcp.ack());
+    let server = tcp.seq_number() + 1;
+    let request = b"GET /small HTTP/1.1\r\n\r\n";
+    let piece = |start: usize, end: usize| TcpRepr {
+        control: TcpControl::None,
+        seq_number: TcpSeqNumber(1001) + start,
+        ack_number: Some(server),
+        max_seg_size: None,
+        payload: &request[start..end],
+        ..syn(1000)
+    };
+    bench.inject(&segment(from, &piece(0, 0)));
+    for (start, end) in [(0, 5), (10, 23), (3, 4), (0, 12), (20, 23), (0, 23)] {
+        bench.inject(&segment(from, &piece(start, end)));
+    }
+    let found = frames(&bench);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert_eq!(found[0].size, request.len() as u64);
+    assert_eq!(found[1].body.bytes, b"small");
+}
+
+#[test]
+fn wrong_checksums_and_lengths_are_told() {
+    let mut network = network();
+    let good = segment(Ipv4Addr::new(192, 168, 0, 201), &syn(1));
+    let mut told = Vec::new();
+    let mut tell = |frame: &[u8]| {
+        network.receive(frame, Instant::ZERO);
+        assert!(network.take_frame().is_none());
+        told.push(network.take_event().expect("an event").kind.to_string());
+    };
+    let spoilt = |at: usize| {
+        let mut frame = good.clone();
+        frame[at] ^= 1;
+        frame
+    };
+    tell(&good[..13]);
+    tell(&good[..30]);
+    tell(&spoilt(24));
+    tell(&spoilt(50));
+    tell(&spoilt(6));
+    assert_eq!(
+        told,
+        [
+            "malformed frame from 00:00:00:00:00:00: shorter than an Ethernet header",
+            "malformed frame from 24:0a:c4:00:00:02: IPv4 too short",
+            "malformed frame from 24:0a:c4:00:00:02: IPv4 with a wrong checksum",
+            "malformed frame from 24:0a:c4:00:00:02: TCP with a wrong checksum",
+            "malformed frame from 25:0a:c4:00:00:02: sent by the address of a group or of nobody",
+        ]
+    );
+}
+
+/// Frames with right checksums whose fields are anything.
+fn any_frame() -> impl Strategy<Value = Vec<u8>> {
+    let to = prop_oneof![Just(LAPTOP), Just(GATEWAY), Just(Ipv4Addr::BROADCAST), any::<Ipv4Addr>()];
+    let from = prop_oneof![
+        Just(Ipv4Addr::new(192, 168, 0, 201)),
+        Just(Ipv4Addr::UNSPECIFIED),
+        Just(Ipv4Addr::new(192, 168, 0, 255)),
+        Just(LAPTOP),
+        any::<Ipv4Addr>()
+    ];
+    let mac = prop_oneof![Just(mac_of(LAPTOP)), Just(mac_of(GATEWAY)), Just([0xff; 6])];
+    let protocol = prop_oneof![Just(6_u8), Just(17), Just(1), Just(2), any::<u8>()];
+    let port = prop_oneof![Just(8000_u16), Just(7), Just(53), Just(67), Just(123), any::<u16>()];
+    let payload = proptest::collection::vec(any::<u8>(), 0..120);
+    (mac, from, to, protocol, port, payload, any::<(bool, u16, u16)>()).prop_map(
+        |(mac, from, to, protocol, port, mut payload, (whole, fragment, flags))| {
+            if payload.len() >= 20 {
+                payload[2..4].copy_from_slice(&port.to_be_bytes());
+                let size = payload.len() as u16;
+                match protocol {
+                    6 => {
+                        payload[12] = 0x50;
+                        payload[13] = flags as u8;
+                        payload[16..18].fill(0);
+                    }
+                    17 => {
+                        payload[4..6].copy_from_slice(&size.to_be_bytes());
+                        payload[6..8].fill(0);
+                    }
+                    _ => {}
+                }
+                let mut tcp = TcpPacket::new_unchecked(&mut payload[..]);
+                if protocol == 6 && tcp.check_len().is_ok() {
+                    tcp.fill_checksum(&from.into(), &to.into());
+                }
+                if protocol == 1 {
+                    payload[0] = [0, 3, 8, 11][usize::from(flags % 4)];
+                    Icmpv4Packet::new_unchecked(&mut payload[..]).fill_checksum();
+                }
+            }
+            let header = Ipv4Repr {
+                src_addr: from,
+                dst_addr: to,
+                next_header: protocol.into(),
+                payload_len: payload.len(),
+                hop_limit: 3,
+            };
+            ethernet(mac, EthernetProtocol::Ipv4, 20 + payload.len(), |bytes| {
+                let mut packet = Ipv4Packet::new_unchecked(bytes);
+                header.emit(&mut packet, &ChecksumCapabilities::default());
+                if !whole {
+                    packet.set_more_frags(fragment & 1 != 0);
+                    packet.set_frag_offset(fragment & 0x1ff8);
+                    packet.fill_checksum();
+                }
+                packet.payload_mut().copy_from_slice(&payload);
+            })
+        },
+    )
+}
+
+/// The same over IPv6.
+fn any_ipv6_frame() -> impl Strategy<Value = Vec<u8>> {
+    let own = |host: Ipv4Addr| {
+        let [a, b, c, d, e, f] = mac_of(host);
+        let word = |high, low| u16::from_be_bytes([high, low]);
+        Ipv6Addr::new(0xfe80, 0, 0, 0, word(a ^ 2, b), word(c, 0xff), word(0xfe, d), word(e, f))
+    };
+    let all = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+    let solicited = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xffa8, 4);
+    let station = Ipv6Addr::new(0xfe80, 0, 0, 0, 0x260a, 0xc4ff, 0xfe00, 2);
+    let to = prop_oneof![
+        Just(own(LAPTOP)),
+        Just(own(GATEWAY)),
+        Just(all),
+        Just(solicited),
+        any::<Ipv6Addr>()
+    ];
+    let from = prop_oneof![
+        Just(station),
+        Just(station),
+        Just(Ipv6Addr::UNSPECIFIED),
+        Just(own(LAPTOP)),
+        any::<Ipv6Addr>()
+    ];
+    let mac =
+        prop_oneof![Just(mac_of(LAPTOP)), Just(mac_of(GATEWAY)), Just([0x33, 0x33, 0, 0, 0, 1])];
+    let protocol = prop_oneof![Just(58_u8), Just(58), Just(6), Just(17), Just(0), any::<u8>()];
+    let kind = prop_oneof![Just(128_u8), Just(135), Just(136), Just(133), Just(134), any::<u8>()];
+    let payload = proptest::collection::vec(any::<u8>(), 0..100);
+    (mac, from, to, protocol, kind, payload, any::<bool>()).prop_map(
+        move |(mac, from, to, protocol, kind, mut payload, target)| {
+            if protocol == 58 && payload.len() >= 24 {
+                payload[..2].copy_from_slice(&[kind, 0]);
+                if target {
+                    payload[8..24].copy_from_slice(&own(LAPTOP).octets());
+                    payload.truncate(if payload.len() >= 32 { 32 } else { 24 });
+                    if let Some(option) = payload.get_mut(24..26) {
+                        option.copy_from_slice(&[1, 1]);
+                    }
+                }
+                let mut packet = Icmpv6Packet::new_unchecked(&mut payload[..]);
+                packet.fill_checksum(&from, &to);
+            }
+            let header = Ipv6Repr {
+                src_addr: from,
+                dst_addr: to,
+                next_header: protocol.into(),
+                payload_len: payload.len(),
+                hop_limit: 255,
+            };
+            ethernet(mac, EthernetProtocol::Ipv6, 40 + payload.len(), |bytes| {
+                let mut packet = Ipv6Packet::new_unchecked(bytes);
+                header.emit(&mut packet);
+                packet.payload_mut().copy_from_slice(&payload);
+            })
+        },
+    )
+}
+
+/// How many cases the properties try; more with `PROPTEST_CASES`.
+fn cases() -> ProptestConfig {
+    let more = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    ProptestConfig::with_cases(more.unwrap_or(64))
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn no_frames_make_the_network_panic(
+        frames in proptest::collection::vec(
+            prop_oneof![
+                any_frame(),
+                any_frame(),
+                any_ipv6_frame(),
+                proptest::collection::vec(any::<u8>(), 0..100),
+                (any_frame(), any::<prop::sample::Index>(), any::<u8>()).prop_map(|(mut f, n, b)| {
+                    let n = n.index(f.len());
+                    f[n] = b;
+                    f
+                }),
+            ],
+            0..60,
+        ),
+    ) {
+        let mut network = Network::new(NetworkConfig { hosts: config_without_big(), ..config() }).unwrap();
+        let mut now = Instant::ZERO;
+        for frame in frames {
+            network.receive(&frame, now);
+            now += Duration::from_millis(3);
+            outputs(&mut network);
+        }
+        let mut copy = network.clone();
+        for _ in 0..100 {
+            let Some(at) = network.poll_at() else { break };
+            prop_assert!(at >= now);
+            now = at;
+            network.poll(now);
+            copy.poll(now);
+            prop_assert!(outputs(&mut network) == outputs(&mut copy));
+        }
+    }
+}
+
+/// The hosts, without the large file.
+fn config_without_big() -> Vec<HostConfig> {
+    let services = vec![
+        Service::Http { port: 8000, files: BTreeMap::new() },
+        Service::TcpEcho(7),
+        Service::UdpEcho(7),
+    ];
+    vec![HostConfig { name: "laptop".to_owned(), address: LAPTOP, services }]
+}
+
+impl Bench {
+    /// Sends an echo request; what comes back within two seconds.
+    fn ping(&mut self, to: Ipv4Addr, data: &[u8]) -> Option<Vec<u8>> {
+        let buffer =
+            || icmp::PacketBuffer::new(vec![icmp::PacketMetadata::EMPTY; 4], vec![0; 16_384]);
+        let mut socket = icmp::Socket::new(buffer(), buffer());
+        socket.bind(icmp::Endpoint::Ident(99)).unwrap();
+        let request = Icmpv4Repr::EchoRequest { ident: 99, seq_no: 1, data };
+        let checksums = ChecksumCapabilities::default();
+        let payload = socket.send(request.buffer_len(), IpAddress::Ipv4(to)).unwrap();
+        request.emit(&mut Icmpv4Packet::new_unchecked(payload), &checksums);
+        let handle = self.station().sockets.add(socket);
+        let end = self.now + Duration::from_secs(2);
+        let mut answer = None;
+        self.run_until(Duration::from_secs(3), |bench| {
+            let socket = bench.station().sockets.get_mut::<icmp::Socket<'_>>(handle);
+            if let Ok((payload, from)) = socket.recv() {
+                assert_eq!(from, IpAddress::Ipv4(to));
+                let packet = Icmpv4Packet::new_checked(payload).unwrap();
+                if let Icmpv4Repr::EchoReply { data, .. } =
+                    Icmpv4Repr::parse(&packet, &ChecksumCapabilities::default()).unwrap()
+                {
+                    answer = Some(data.to_vec());
+                }
+            }
+            answer.is_some() || bench.now >= end
+        });
+        self.station().sockets.remove(handle);
+        answer
+    }
+
+    /// Sends a datagram; what comes back within two seconds.
+    fn datagram(&mut self, to: Ipv4Addr, port: u16, data: &[u8]) -> Option<Vec<u8>> {
+        let buffer =
+            || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 4], vec![0; 16_384]);
+        let mut socket = udp::Socket::new(buffer(), buffer());
+        socket.bind(4000).unwrap();
+        socket.send_slice(data, (IpAddress::Ipv4(to), port)).unwrap();
+        let handle = self.station().sockets.add(socket);
+        let end = self.now + Duration::from_secs(2);
+        let mut answer = None;
+        self.run_until(Duration::from_secs(3), |bench| {
+            let socket = bench.station().sockets.get_mut::<udp::Socket<'_>>(handle);
+            answer = socket.recv().ok().map(|(bytes, _)| bytes.to_vec());
+            answer.is_some() || bench.now >= end
+        });
+        self.station().sockets.remove(handle);
+        answer
+    }
+}
+
+#[test]
+fn a_faulty_wire_changes_no_byte_and_copies_meet_the_same_faults() {
+    let mut bench = Bench::with_address(network(), STATION);
+    let faults = Faults {
+        loss: 20,
+        duplicated: 20,
+        reordered: 20,
+        delay: Duration::from_millis(4),
+        jitter: Duration::from_millis(2),
+        mtu: None,
+    };
+    bench.network.order(Order::Faults(faults), bench.now).unwrap();
+    let handle = bench.connect(WEB);
+    let answer = bench.talk(handle, b"GET /big HTTP/1.1\r\n\r\n", 1_000_000);
+    // In the middle of the transfer, with frames under way.
+    bench.shadows.push(bench.network.clone());
+    let rest = bench.talk(handle, b"", 500_000);
+    let bytes = [answer, rest].concat();
+    let body = body_of(&bytes);
+    assert!(body == &big()[..body.len()]);
+    let start = bench.now;
+    bench.shadows.clear();
+    assert!(bench.ping(LAPTOP, b"slow").is_some() || bench.ping(LAPTOP, b"slow").is_some());
+    assert!(bench.now - start > Duration::from_millis(8));
+}
+
+#[test]
+fn segments_are_no_larger_than_a_station_takes() {
+    let mut bench = Bench::with_address(network(), STATION);
+    bench.set_largest_frame(590);
+    bench.sent = Some(Vec::new());
+    let answer = bench.exchange(WEB, b"GET /big HTTP/1.0\r\n\r\n", 100_000);
+    assert!(answer.len() >= 100_000);
+    let sizes = bench.sent.as_ref().unwrap().iter().map(|(_, frame)| frame.len());
+    assert_eq!(sizes.max(), Some(590));
+}
+
+#[test]
+fn a_network_can_go_to_another_thread() {
+    fn is_sendable<T: Send + Sync + Clone + std::fmt::Debug>() {}
+    is_sendable::<Network>();
+}
