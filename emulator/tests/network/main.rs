@@ -973,3 +973,21 @@ fn a_network_can_go_to_another_thread() {
     fn is_sendable<T: Send + Sync + Clone + std::fmt::Debug>() {}
     is_sendable::<Network>();
 }
+
+#[test]
+fn a_station_with_a_small_window_is_not_kept_waiting() {
+    let mut bench = Bench::with_address(network(), STATION);
+    bench.window = 5744; // that of ESP-IDF's lwIP by default: four segments
+    let start = bench.now;
+    let answer = bench.exchange(WEB, b"GET /big HTTP/1.0\r\n\r\n", 1_000_000);
+    let down = bench.now - start;
+    assert!(answer.len() >= 1_000_000);
+    let mut request = b"PUT /new HTTP/1.0\r\nContent-Length: 1000000\r\n\r\n".to_vec();
+    request.resize(request.len() + 1_000_000, 0);
+    let start = bench.now;
+    bench.exchange(WEB, &request, usize::MAX);
+    let up = bench.now - start;
+    for time in [down, up] {
+        assert!(time < Duration::from_millis(900), "down {down}, up {up}");
+    }
+}

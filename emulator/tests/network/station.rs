@@ -47,6 +47,8 @@ pub(crate) struct Bench {
     count: u64,
     busy: [Instant; 2],
     pub(crate) trouble: Trouble,
+    /// Buffers of the station's connections, each way.
+    pub(crate) window: usize,
     chance: u64,
     /// Time between polls that nobody asked for.
     pub(crate) needless_polls: Option<Duration>,
@@ -138,6 +140,7 @@ impl Bench {
             count: 0,
             busy: [Instant::ZERO; 2],
             trouble: Trouble::default(),
+            window: 65_535,
             chance: 1,
             needless_polls: None,
         }
@@ -175,7 +178,8 @@ impl Bench {
     }
 
     pub(crate) fn connect(&mut self, to: SocketAddrV4) -> SocketHandle {
-        let buffer = || tcp::SocketBuffer::new(vec![0; 65_535]);
+        let window = self.window;
+        let buffer = || tcp::SocketBuffer::new(vec![0; window]);
         let mut socket = tcp::Socket::new(buffer(), buffer());
         self.station.port += 1;
         let to = IpEndpoint::new((*to.ip()).into(), to.port());
