@@ -1,7 +1,7 @@
 //! What the network consists of: the gateway, its services, the hosts and what they serve.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -27,6 +27,9 @@ pub struct NetworkConfig {
     pub names: BTreeMap<String, Ipv4Addr>,
     /// The computers on the network.
     pub hosts: Vec<HostConfig>,
+    /// Where the gateway lets connections out: they become flows. Names lead here by
+    /// [`Self::names`].
+    pub outside: BTreeSet<SocketAddrV4>,
 }
 
 /// The DHCP server of the gateway.
@@ -67,6 +70,8 @@ pub enum Service {
     TcpEcho(u16),
     /// Sends back what it is sent over UDP.
     UdpEcho(u16),
+    /// Connections become flows: who owns the network is the server.
+    Flow(u16),
     /// A time server (SNTP), at UDP port 123.
     Ntp,
 }
@@ -96,6 +101,7 @@ impl Default for NetworkConfig {
             },
             names: BTreeMap::new(),
             hosts: Vec::new(),
+            outside: BTreeSet::new(),
         }
     }
 }
@@ -171,6 +177,12 @@ pub enum ConfigError {
     /// More addresses than a table should hold.
     #[error("the DHCP server gives {0} addresses away; at most 65536 may be")]
     LargeRange(u64),
+    /// No destination beyond the gateway.
+    #[error("{0} is no destination outside of the network")]
+    Inside(SocketAddrV4),
+    /// More destinations than are provided for.
+    #[error("{0} destinations outside; at most 64 may be")]
+    TooManyOutside(usize),
     /// A date that cannot be written.
     #[error("the date lies beyond the year 9999")]
     Date,
@@ -217,7 +229,27 @@ impl NetworkConfig {
         for name in self.names.keys() {
             check_name(name)?;
         }
+        self.check_outside()?;
         self.check_dhcp()
+    }
+
+    fn check_outside(&self) -> Result<(), ConfigError> {
+        if self.outside.len() > 64 {
+            return Err(ConfigError::TooManyOutside(self.outside.len()));
+        }
+        for &to in &self.outside {
+            let address = *to.ip();
+            let network = self.gateway.to_bits() & self.mask();
+            let inside = address.to_bits() & self.mask() == network;
+            let nobody = address.is_unspecified()
+                || address.is_multicast()
+                || address.is_broadcast()
+                || address.is_loopback();
+            if inside || nobody || to.port() == 0 {
+                return Err(ConfigError::Inside(to));
+            }
+        }
+        Ok(())
     }
 
     fn check_dhcp(&self) -> Result<(), ConfigError> {
@@ -278,7 +310,7 @@ fn check_services(host: &HostConfig) -> Result<(), ConfigError> {
                 check_files(host, files)?;
                 ("TCP", *port)
             }
-            Service::TcpEcho(port) => ("TCP", *port),
+            Service::TcpEcho(port) | Service::Flow(port) => ("TCP", *port),
             Service::UdpEcho(port) => ("UDP", *port),
             Service::Ntp => ("UDP", super::ntp::PORT),
         };

@@ -136,6 +136,50 @@ pub enum NetEventKind {
         /// wire tells the same frame with the true one.
         result: Result<Arc<HttpFrame>, RequestError>,
     },
+    /// A flow was opened: a connection whose other end is outside of the network.
+    FlowOpened {
+        /// Its number: they count from 1.
+        flow: u64,
+        /// The number that the order to dial gave; none if the station opened it.
+        dialled: Option<u64>,
+        /// The host.
+        host: String,
+        /// The host's end.
+        own: SocketAddr,
+        /// The station's end.
+        station: SocketAddr,
+    },
+    /// Bytes from the station.
+    FlowBytes {
+        /// The flow.
+        flow: u64,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+    /// Bytes for the station have gone into the connection.
+    FlowSent {
+        /// The flow.
+        flow: u64,
+        /// How many.
+        bytes: usize,
+    },
+    /// The station sends no more.
+    FlowFinished {
+        /// The flow.
+        flow: u64,
+    },
+    /// A flow is over.
+    FlowEnded {
+        /// The flow.
+        flow: u64,
+        /// How.
+        how: FlowEnding,
+    },
+    /// A flow that was to be dialled did not come about.
+    NotDialled {
+        /// The number that the order gave.
+        id: u64,
+    },
     /// Something for an address beyond the gateway, which lets nothing out.
     NoWayOut {
         /// From whom.
@@ -200,6 +244,15 @@ pub enum Ending {
     Replaced,
     /// Not seen to end; forgotten because there are too many.
     Forgotten,
+}
+
+/// How a flow ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FlowEnding {
+    /// Both sides had finished.
+    Finished,
+    /// It was reset by one of them, or given up.
+    Reset,
 }
 
 /// Why a host got no answer from a station.
@@ -275,6 +328,19 @@ impl fmt::Display for NetEventKind {
             Self::Answered { id, result: Err(error) } => {
                 write!(f, "http: request {id} not answered: {error}")
             }
+            Self::FlowOpened { flow, host, own, station, .. } => {
+                write!(f, "flow {flow}: {station} and {own} ({host}) connected")
+            }
+            Self::FlowBytes { flow, bytes } => {
+                write!(f, "flow {flow}: {} bytes from the station", bytes.len())
+            }
+            Self::FlowSent { flow, bytes } => {
+                write!(f, "flow {flow}: {bytes} bytes to the station")
+            }
+            Self::FlowFinished { flow } => write!(f, "flow {flow}: the station sends no more"),
+            Self::FlowEnded { flow, how: FlowEnding::Finished } => write!(f, "flow {flow}: closed"),
+            Self::FlowEnded { flow, how: FlowEnding::Reset } => write!(f, "flow {flow}: reset"),
+            Self::NotDialled { id } => write!(f, "flow: call {id} not answered"),
             Self::NoWayOut { from, to, protocol } => {
                 write!(f, "gateway: {from} -> {to} ({protocol}): no way out")
             }

@@ -4,7 +4,7 @@
 //! The stack is smoltcp's. What is decided here is what an operating system decides: how many
 //! connections a service takes, and how long a silent one lasts (Linux's figures, rounded).
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::phy::{Checksum, Device, DeviceCapabilities, Medium, RxToken, TxToken};
@@ -15,10 +15,11 @@ use smoltcp::wire::{EthernetAddress, IpCidr, IpEndpoint, Ipv6Address};
 use super::clock::{Calendar, from_stack, to_stack};
 use super::dns;
 use super::event::{Mac, NetEvent, NetEventKind, RequestError};
+use super::flow::{Flow, FlowScene};
 use super::http::{self, Scene, Then};
 use super::http_client::Client;
 use super::ntp;
-use super::order::Request;
+use super::order::{FlowOrder, Request};
 use crate::time::{Duration, Instant};
 
 /// Buffer of a connection, for each direction: the largest window without scaling.
@@ -48,11 +49,14 @@ const CLOSING: Duration = Duration::from_secs(60);
 pub(super) struct Host {
     name: String,
     address: Ipv4Addr,
+    mac: Mac,
     stack: Interface,
     sockets: SocketSet<'static>,
     listeners: Vec<Listener>,
     datagrams: Vec<(SocketHandle, DatagramService)>,
     clients: Vec<Client>,
+    /// Connections to stations that became flows.
+    dialled: Vec<Connection>,
     /// Requests made so far; their ports follow from it.
     requests: u16,
     deadline: Option<Instant>,
@@ -67,6 +71,8 @@ pub(super) struct Plan {
     pub(super) seed: u64,
     pub(super) streams: Vec<(u16, StreamService)>,
     pub(super) datagrams: Vec<(u16, DatagramService)>,
+    /// Its Ethernet address.
+    pub(super) mac: Mac,
     /// Requests that the host has made before: it does not use their ports again so soon.
     pub(super) requests: u16,
 }
@@ -76,6 +82,7 @@ pub(super) struct Plan {
 pub(super) enum StreamService {
     Http(http::Server),
     Echo,
+    Flow,
 }
 
 /// A service over UDP.
@@ -91,6 +98,8 @@ pub(super) struct World<'a> {
     pub(super) zone: &'a dns::Zone,
     pub(super) calendar: Calendar,
     pub(super) events: &'a mut Vec<NetEvent>,
+    /// Flows that were opened so far.
+    pub(super) flows: &'a mut u64,
 }
 
 struct Listener {
@@ -110,6 +119,7 @@ struct Connection {
 enum Talk {
     Http(Box<http::Connection>),
     Echo,
+    Flow(Box<Flow>),
     /// Nothing more to say; what comes is dropped.
     Over,
 }
@@ -123,7 +133,7 @@ pub(super) fn mac(address: Ipv4Addr) -> Mac {
 
 impl Host {
     pub(super) fn new(plan: &Plan, at: Instant) -> Self {
-        let hardware = EthernetAddress(mac(plan.address).0);
+        let hardware = EthernetAddress(plan.mac.0);
         let mut config = Config::new(hardware.into());
         config.random_seed = plan.seed;
         let mut nowhere = Vec::new();
@@ -155,11 +165,13 @@ impl Host {
         let mut host = Self {
             name: plan.name.clone(),
             address: plan.address,
+            mac: plan.mac,
             stack,
             sockets,
             listeners,
             datagrams,
             clients: Vec::new(),
+            dialled: Vec::new(),
             requests: plan.requests,
             deadline: None,
         };
@@ -173,8 +185,12 @@ impl Host {
         &self.name
     }
 
+    pub(super) fn address(&self) -> Ipv4Addr {
+        self.address
+    }
+
     pub(super) fn mac(&self) -> Mac {
-        mac(self.address)
+        self.mac
     }
 
     /// When something happens without a frame or an order.
@@ -185,7 +201,8 @@ impl Host {
     /// Whether there is nothing but listeners.
     pub(super) fn is_at_rest(&self) -> bool {
         let listens = |c: &Connection| c.seen.0 == State::Listen;
-        self.clients.is_empty() && self.listeners.iter().all(|l| l.connections.iter().all(listens))
+        let is_alone = self.clients.is_empty() && self.dialled.is_empty();
+        is_alone && self.listeners.iter().all(|l| l.connections.iter().all(listens))
     }
 
     /// The services, with all that is still scripted for them.
@@ -203,26 +220,54 @@ impl Host {
         let listener = self.listeners.iter_mut().find(|listener| listener.port == port)?;
         match &mut listener.service {
             StreamService::Http(server) => Some(server),
-            StreamService::Echo => None,
+            StreamService::Echo | StreamService::Flow => None,
         }
     }
 
     /// Begins a request to a station. False: too many are under way.
     pub(super) fn request(&mut self, request: &Request, at: Instant) -> bool {
-        if self.clients.len() >= CLIENTS_LIMIT {
-            return false;
+        let Some((socket, port)) = self.connect(request.to) else { return false };
+        let from = SocketAddr::new(IpAddr::V4(self.address), port);
+        self.clients.push(Client::new(request, socket, from, at));
+        true
+    }
+
+    /// Begins a flow to a station. False: too many are under way.
+    pub(super) fn dial(&mut self, id: u64, to: SocketAddrV4, at: Instant) -> bool {
+        let Some((socket, _)) = self.connect(to) else { return false };
+        let talk = Talk::Flow(Box::new(Flow::new(Some(id))));
+        let seen = (State::SynSent, 0, 0);
+        self.dialled.push(Connection { socket, talk, seen, since: at });
+        true
+    }
+
+    /// Begins a connection, from a new port.
+    fn connect(&mut self, to: SocketAddrV4) -> Option<(SocketHandle, u16)> {
+        if self.clients.len() + self.dialled.len() >= CLIENTS_LIMIT {
+            return None;
         }
         let port = 49_152 + self.requests % 16_384;
         self.requests = self.requests.wrapping_add(1);
-        let handle = self.sockets.add(new_socket());
-        let socket = self.sockets.get_mut::<tcp::Socket<'_>>(handle);
-        let to = SocketAddr::V4(request.to);
+        let mut socket = new_socket();
+        let to = IpEndpoint::from(SocketAddr::V4(to));
         // Fails for impossible addresses only, which orders refuse; then the socket stays closed,
-        // and the request ends like one that was refused.
-        let _ = socket.connect(self.stack.context(), IpEndpoint::from(to), port);
-        let from = SocketAddr::new(IpAddr::V4(self.address), port);
-        self.clients.push(Client::new(request, handle, from, at));
-        true
+        // and ends like one that was refused.
+        let _ = socket.connect(self.stack.context(), to, port);
+        Some((self.sockets.add(socket), port))
+    }
+
+    /// Does something with a flow, if it is one of this host's.
+    pub(super) fn order_flow(&mut self, number: u64, order: &FlowOrder) -> bool {
+        let accepted = self.listeners.iter_mut().flat_map(|listener| &mut listener.connections);
+        for connection in accepted.chain(&mut self.dialled) {
+            if let Talk::Flow(flow) = &mut connection.talk
+                && flow.number() == Some(number)
+            {
+                flow.order(order);
+                return true;
+            }
+        }
+        false
     }
 
     /// Lets the computer work at an instant: takes a frame, if one has come, and leaves frames to
@@ -256,6 +301,12 @@ impl Host {
         for listener in &mut self.listeners {
             moved |= listener.serve(&mut self.sockets, &self.name, at, world);
         }
+        for connection in &mut self.dialled {
+            let socket = self.sockets.get_mut::<tcp::Socket<'_>>(connection.socket);
+            let mut service = StreamService::Flow;
+            moved |= connection.serve(socket, &mut service, &self.name, at, world);
+        }
+        drop_ended(&mut self.dialled, &mut self.sockets);
         for &(handle, service) in &self.datagrams {
             let socket = self.sockets.get_mut::<udp::Socket<'_>>(handle);
             moved |= serve_datagrams(socket, service, self.address, at, world);
@@ -276,7 +327,8 @@ impl Host {
 
     fn services_deadline(&self, at: Instant) -> Option<Instant> {
         let connections = self.listeners.iter().flat_map(|listener| &listener.connections);
-        let connections = connections.filter_map(|connection| connection.deadline(at));
+        let connections =
+            connections.chain(&self.dialled).filter_map(|connection| connection.deadline(at));
         let clients = self.clients.iter().filter_map(|client| client.deadline());
         connections.chain(clients).min()
     }
@@ -329,6 +381,7 @@ impl Listener {
         match self.service {
             StreamService::Http(_) => Talk::Http(Box::new(http::Connection::new())),
             StreamService::Echo => Talk::Echo,
+            StreamService::Flow => Talk::Flow(Box::new(Flow::new(None))),
         }
     }
 
@@ -344,18 +397,23 @@ impl Listener {
             let socket = sockets.get_mut::<tcp::Socket<'_>>(connection.socket);
             moved |= connection.serve(socket, &mut self.service, host, at, world);
         }
-        self.connections.retain(|connection| {
-            let socket = sockets.get::<tcp::Socket<'_>>(connection.socket);
-            // One that was reset here still has its reset to send.
-            let over = socket.state() == State::Closed && socket.remote_endpoint().is_none();
-            if over {
-                sockets.remove(connection.socket);
-            }
-            !over
-        });
+        drop_ended(&mut self.connections, sockets);
         self.listen(sockets, at);
         moved
     }
+}
+
+/// Forgets connections that are over, and their sockets.
+fn drop_ended(connections: &mut Vec<Connection>, sockets: &mut SocketSet<'static>) {
+    connections.retain(|connection| {
+        let socket = sockets.get::<tcp::Socket<'_>>(connection.socket);
+        // One that was reset here still has its reset to send.
+        let over = socket.state() == State::Closed && socket.remote_endpoint().is_none();
+        if over {
+            sockets.remove(connection.socket);
+        }
+        !over
+    });
 }
 
 impl Connection {
@@ -372,6 +430,10 @@ impl Connection {
             self.since = at;
         }
         let moved = match (&mut self.talk, service) {
+            (Talk::Flow(flow), _) => {
+                let events = &mut *world.events;
+                flow.work(socket, &mut FlowScene { host, at, opened: world.flows, events })
+            }
             _ if matches!(
                 socket.state(),
                 State::Listen | State::SynSent | State::SynReceived | State::Closed
@@ -413,7 +475,10 @@ impl Connection {
             Then::Close => socket.close(),
             _ => socket.abort(),
         }
-        self.talk = Talk::Over;
+        // A flow still has its end to tell.
+        if !matches!(self.talk, Talk::Flow(_)) {
+            self.talk = Talk::Over;
+        }
         (self.seen, self.since) = ((socket.state(), socket.send_queue(), socket.recv_queue()), at);
         true
     }
@@ -422,8 +487,8 @@ impl Connection {
     fn patience(&self) -> Option<(Duration, Then)> {
         let (state, to_send, _) = self.seen;
         match state {
-            State::Listen | State::Closed | State::SynSent | State::TimeWait => None,
-            State::SynReceived => Some((HALF_OPEN, Then::Reset)),
+            State::Listen | State::Closed | State::TimeWait => None,
+            State::SynReceived | State::SynSent => Some((HALF_OPEN, Then::Reset)),
             State::FinWait1 | State::FinWait2 | State::Closing | State::LastAck => {
                 Some((CLOSING, Then::Reset))
             }
@@ -434,6 +499,8 @@ impl Connection {
                 Talk::Http(talk) if talk.is_answering() => None,
                 Talk::Http(_) => Some((HTTP_IDLE, Then::Close)),
                 Talk::Echo => Some((ECHO_IDLE, Then::Close)),
+                // Its owner decides.
+                Talk::Flow(_) => None,
                 Talk::Over => Some((CLOSING, Then::Reset)),
             },
         }
@@ -443,7 +510,7 @@ impl Connection {
         let patience = self.patience().map(|(patience, _)| self.since + patience);
         let talk = match &self.talk {
             Talk::Http(talk) => talk.deadline(at),
-            Talk::Echo | Talk::Over => None,
+            Talk::Echo | Talk::Flow(_) | Talk::Over => None,
         };
         [patience, talk].into_iter().flatten().min()
     }

@@ -6,7 +6,8 @@
 //! *Modelled*: ARP, IPv4 with fragments, ICMP echo, UDP, TCP; DHCP, DNS, SNTP, HTTP and echo
 //! servers; HTTP requests from hosts to stations; IPv6 as far as neighbours are concerned. An
 //! observer follows all TCP connections of stations and tells the HTTP frames in them. The way out
-//! is closed.
+//! is closed but for named destinations. Connections to these, and to what a host serves without
+//! being modelled, become *flows*: their bytes are events and orders.
 //!
 //! *Not modelled*: routers, VLANs, IPv6 beyond link-local addresses, TLS.
 //!
@@ -30,6 +31,7 @@ mod config;
 mod dhcp;
 mod dns;
 mod event;
+mod flow;
 mod gateway;
 mod host;
 mod http;
@@ -50,9 +52,12 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use config::{ConfigError, DhcpConfig, File, HostConfig, NetworkConfig, Service};
-pub use event::{Answer, Ending, Mac, NetEvent, NetEventKind, Protocol, RequestError, Unanswered};
+pub use event::{
+    Answer, Ending, FlowEnding, Mac, NetEvent, NetEventKind, Protocol, RequestError, Unanswered,
+};
+pub use flow::AHEAD as FLOW_AHEAD;
 pub use http_frames::{BODY_LIMIT, Body, Extent, Head, HttpFrame, Start};
-pub use order::{Dhcp, Faults, Lie, Link, Manner, Order, OrderError, Request, Response};
+pub use order::{Dhcp, Faults, FlowOrder, Lie, Link, Manner, Order, OrderError, Request, Response};
 
 use log::{Input, Log};
 use switch::{Output, State, Switch};

@@ -45,6 +45,35 @@ pub enum Order {
     Faults(Faults),
     /// A host sends an HTTP request to a station; the answer comes as an event.
     Request(Request),
+    /// A host connects to a station; the connection becomes a flow.
+    Dial {
+        /// Given back when the flow is opened, or is not.
+        id: u64,
+        /// The host; `gateway` is one, too.
+        host: String,
+        /// Whom it connects to.
+        to: SocketAddrV4,
+    },
+    /// What happens to a flow; nothing, if it is over.
+    Flow {
+        /// Its number.
+        flow: u64,
+        /// What.
+        order: FlowOrder,
+    },
+}
+
+/// What is done with a flow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FlowOrder {
+    /// Bytes for the station.
+    Send(Arc<[u8]>),
+    /// So many more of the station's bytes were taken; as many may be told.
+    Taken(usize),
+    /// Nothing more will be sent.
+    Finish,
+    /// The connection is reset.
+    Reset,
 }
 
 /// Whether the DHCP server answers.
@@ -212,23 +241,24 @@ impl Order {
                 {
                     return Err(OrderError::NotHttp(request.target.clone()));
                 }
-                let address = *request.to.ip();
-                let sane = !address.is_unspecified()
-                    && !address.is_multicast()
-                    && !address.is_broadcast()
-                    && request.to.port() != 0;
-                if !sane {
-                    return Err(OrderError::Destination(request.to));
-                }
+                check_destination(request.to)?;
                 check_headers(&request.headers)
             }
+            Self::Dial { to, .. } => check_destination(*to),
             Self::Dhcp(_)
+            | Self::Flow { .. }
             | Self::Dns { .. }
             | Self::Forget { .. }
             | Self::Link(_)
             | Self::Faults(_) => Ok(()),
         }
     }
+}
+
+fn check_destination(to: SocketAddrV4) -> Result<(), OrderError> {
+    let address = *to.ip();
+    let nobody = address.is_unspecified() || address.is_multicast() || address.is_broadcast();
+    if nobody || to.port() == 0 { Err(OrderError::Destination(to)) } else { Ok(()) }
 }
 
 fn check_headers(headers: &[(String, String)]) -> Result<(), OrderError> {

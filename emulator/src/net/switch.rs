@@ -6,7 +6,7 @@
 //! whose clients have no address yet, and answers to ARP probes, whose senders have none either.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
 use smoltcp::wire::{
@@ -19,7 +19,7 @@ use super::config::{NetworkConfig, Service};
 use super::event::{Mac, NetEvent, NetEventKind};
 use super::gateway::Outbound;
 use super::host::{self, DatagramService, Host, Plan, StreamService, World};
-use super::order::{Order, OrderError};
+use super::order::{FlowOrder, Order, OrderError};
 use super::packet::{Network, Origin, Packet, Transport};
 use super::tap::Tap;
 use super::wire::{Passage, Way, Wire};
@@ -28,7 +28,10 @@ use crate::time::Instant;
 
 /// Frames between hosts at one instant: an echo may not answer an echo for ever.
 const HOPS_LIMIT: usize = 1024;
+/// Stations that the gateway remembers.
+const NEIGHBOURS_LIMIT: usize = 256;
 const ARP_REQUEST: u16 = 1;
+const ETHERTYPE_ARP: [u8; 2] = [0x08, 0x06];
 
 /// All about the network that can be copied. With it, a network without connections is built.
 #[derive(Debug, Clone)]
@@ -38,7 +41,12 @@ pub(super) struct State {
     zone: dns::Zone,
     wire: Wire,
     tap: Tap,
+    /// The gateway, the hosts, and then whatever is reached through the gateway.
     plans: Vec<Plan>,
+    /// How many of these are on the segment.
+    local: usize,
+    /// Flows that were opened so far.
+    flows: u64,
 }
 
 /// The network at work.
@@ -46,6 +54,10 @@ pub(super) struct Switch {
     state: State,
     hosts: Vec<Host>,
     by_mac: BTreeMap<Mac, usize>,
+    /// Beyond the gateway.
+    outside: BTreeMap<Ipv4Addr, usize>,
+    /// Where stations are that send something through the gateway.
+    neighbours: BTreeMap<Ipv4Addr, Mac>,
 }
 
 /// What comes out of the network.
@@ -72,6 +84,7 @@ impl State {
             seed: seed(config.seed, 0, 0),
             streams: Vec::new(),
             datagrams: vec![(dns::PORT, DatagramService::Dns), (ntp::PORT, DatagramService::Ntp)],
+            mac: host::mac(config.gateway),
             requests: 0,
         };
         let hosts = config.hosts.iter().enumerate().map(|(n, host)| {
@@ -85,6 +98,7 @@ impl State {
                     }
                     Service::TcpEcho(port) => streams.push((*port, StreamService::Echo)),
                     Service::UdpEcho(port) => datagrams.push((*port, DatagramService::Echo)),
+                    Service::Flow(port) => streams.push((*port, StreamService::Flow)),
                     Service::Ntp => datagrams.push((ntp::PORT, DatagramService::Ntp)),
                 }
             }
@@ -95,16 +109,36 @@ impl State {
                 seed: seed(config.seed, n as u64 + 1, 0),
                 streams,
                 datagrams,
+                mac: host::mac(host.address),
                 requests: 0,
             }
         });
-        let plans = std::iter::once(gateway).chain(hosts).collect();
+        // A computer beyond the gateway stands at it, with its Ethernet address, and takes all
+        // others for its neighbours.
+        let mut ports: BTreeMap<Ipv4Addr, Vec<(u16, StreamService)>> = BTreeMap::new();
+        for to in &config.outside {
+            ports.entry(*to.ip()).or_default().push((to.port(), StreamService::Flow));
+        }
+        let local = 1 + config.hosts.len();
+        let outside = ports.into_iter().enumerate().map(|(n, (address, streams))| Plan {
+            name: address.to_string(),
+            address,
+            prefix: 0,
+            seed: seed(config.seed, (local + n) as u64, 0),
+            streams,
+            datagrams: Vec::new(),
+            mac: host::mac(config.gateway),
+            requests: 0,
+        });
+        let plans = std::iter::once(gateway).chain(hosts).chain(outside).collect();
         Self {
             dhcp: dhcp::Server::new(config.clone()),
             zone: dns::Zone::new(&config),
             wire: Wire::new(seed(config.seed, u64::MAX, 0)),
             tap: Tap::default(),
             plans,
+            local,
+            flows: 0,
             config,
         }
     }
@@ -127,8 +161,11 @@ impl Switch {
     pub(super) fn new(state: &State, at: Instant) -> Self {
         let state = state.clone();
         let hosts: Vec<Host> = state.plans.iter().map(|plan| Host::new(plan, at)).collect();
-        let by_mac = hosts.iter().enumerate().map(|(n, host)| (host.mac(), n)).collect();
-        Self { state, hosts, by_mac }
+        let (local, beyond) = hosts.split_at(state.local);
+        let by_mac = local.iter().enumerate().map(|(n, host)| (host.mac(), n)).collect();
+        let outside = beyond.iter().enumerate();
+        let outside = outside.map(|(n, host)| (host.address(), state.local + n)).collect();
+        Self { state, hosts, by_mac, outside, neighbours: BTreeMap::new() }
     }
 
     /// What remains of the network when all its stacks begin anew, for the `life`-th time.
@@ -208,6 +245,12 @@ impl Switch {
                 transport,
                 packet: bytes,
             } if packet.to == self.hosts[0].mac() && self.is_beyond(*to) => {
+                if let (Transport::Tcp(tcp), Some(&n)) = (transport, self.outside.get(to))
+                    && self.state.config.outside.contains(&SocketAddrV4::new(*to, tcp.dst_port()))
+                {
+                    self.remember(*from, packet.from);
+                    return self.work(n, Some(frame), at, out);
+                }
                 let outbound = Outbound {
                     gateway: self.state.config.gateway,
                     gateway_mac: self.hosts[0].mac(),
@@ -229,7 +272,7 @@ impl Switch {
             _ => {}
         }
         if packet.to.is_multicast() {
-            for n in 0..self.hosts.len() {
+            for n in 0..self.state.local {
                 self.work(n, Some(frame), at, out);
             }
         } else if let Some(&n) = self.by_mac.get(&packet.to) {
@@ -243,7 +286,12 @@ impl Switch {
         let (name, server) = match order {
             Order::Respond { host, port, .. } | Order::Forget { host, port } => (host, Some(*port)),
             Order::Request(request) => (&request.host, None),
-            Order::Dhcp(_) | Order::Dns { .. } | Order::Link(_) | Order::Faults(_) => {
+            Order::Dial { host, .. } => (host, None),
+            Order::Flow { .. }
+            | Order::Dhcp(_)
+            | Order::Dns { .. }
+            | Order::Link(_)
+            | Order::Faults(_) => {
                 return Ok(());
             }
         };
@@ -280,6 +328,15 @@ impl Switch {
                     server.forget();
                 }
             }
+            Order::Flow { flow, order } => self.order_flow(*flow, order, at, out),
+            Order::Dial { id, host, to } => {
+                let Some(n) = self.named(host) else { return };
+                if self.hosts[n].dial(*id, *to, at) {
+                    self.work(n, None, at, out);
+                } else {
+                    out.tell(at, NetEventKind::NotDialled { id: *id });
+                }
+            }
             Order::Request(request) => {
                 let Some(n) = self.named(&request.host) else { return };
                 if self.hosts[n].request(request, at) {
@@ -291,8 +348,42 @@ impl Switch {
         }
     }
 
+    fn order_flow(&mut self, flow: u64, order: &FlowOrder, at: Instant, out: &mut Output) {
+        if let Some(n) = self.hosts.iter_mut().position(|host| host.order_flow(flow, order)) {
+            self.work(n, None, at, out);
+        }
+    }
+
     fn named(&self, name: &str) -> Option<usize> {
         self.hosts.iter().position(|host| host.name().eq_ignore_ascii_case(name))
+    }
+
+    /// Where a station is that sends something through the gateway.
+    fn remember(&mut self, address: Ipv4Addr, station: Mac) {
+        if self.neighbours.len() >= NEIGHBOURS_LIMIT {
+            self.neighbours.clear();
+        }
+        self.neighbours.insert(address, station);
+    }
+
+    /// Somebody beyond the gateway asks for a station as if he stood on the segment. The gateway
+    /// answers, and the stations see nothing of it.
+    fn introduce(&mut self, host: usize, request: &[u8], at: Instant, out: &mut Output) {
+        let Ok(Packet { network: Network::Arp { operation: ARP_REQUEST, sender, target }, .. }) =
+            Packet::parse(request, Origin::Host)
+        else {
+            return;
+        };
+        let Some(&station) = self.neighbours.get(&target) else { return };
+        let mac = self.hosts[host].mac();
+        let reply = ArpRepr::EthernetIpv4 {
+            operation: ArpOperation::Reply,
+            source_hardware_addr: EthernetAddress(station.0),
+            source_protocol_addr: target,
+            target_hardware_addr: EthernetAddress(mac.0),
+            target_protocol_addr: sender,
+        };
+        self.work(host, Some(&arp_frame(station, mac, reply)), at, out);
     }
 
     fn is_beyond(&self, address: Ipv4Addr) -> bool {
@@ -309,12 +400,16 @@ impl Switch {
         let mut queue: VecDeque<Vec<u8>> = sent.into();
         let mut hops = 0;
         while let Some(frame) = queue.pop_front() {
+            if host >= self.state.local && frame.get(12..14) == Some(&ETHERTYPE_ARP) {
+                self.introduce(host, &frame, at, out);
+                continue;
+            }
             let to = frame.first_chunk::<6>().map_or(Mac::BROADCAST, |to| Mac(*to));
             let from = frame.get(6..12).and_then(|from| from.first_chunk::<6>());
             let sender = from.and_then(|from| self.by_mac.get(&Mac(*from))).copied();
             let listeners = match self.by_mac.get(&to) {
                 Some(&n) => n..n + 1,
-                None if to.is_multicast() => 0..self.hosts.len(),
+                None if to.is_multicast() => 0..self.state.local,
                 None => 0..0,
             };
             for n in listeners.filter(|&n| Some(n) != sender) {
@@ -340,7 +435,8 @@ impl Switch {
         out: &mut Output,
     ) {
         let calendar = Calendar::new(self.state.config.date);
-        let mut world = World { zone: &self.state.zone, calendar, events: &mut out.events };
+        let (zone, flows) = (&self.state.zone, &mut self.state.flows);
+        let mut world = World { zone, calendar, events: &mut out.events, flows };
         self.hosts[host].work(frame, at, sent, &mut world);
     }
 
@@ -382,15 +478,19 @@ impl Switch {
             target_hardware_addr: EthernetAddress(station.0),
             target_protocol_addr: Ipv4Addr::UNSPECIFIED,
         };
-        let ethernet = EthernetRepr {
-            src_addr: EthernetAddress(mac.0),
-            dst_addr: EthernetAddress(station.0),
-            ethertype: EthernetProtocol::Arp,
-        };
-        let mut bytes = vec![0; ethernet.buffer_len() + reply.buffer_len()];
-        let mut frame = EthernetFrame::new_unchecked(&mut bytes[..]);
-        ethernet.emit(&mut frame);
-        reply.emit(&mut ArpPacket::new_unchecked(frame.payload_mut()));
-        self.send(bytes, at, out);
+        self.send(arp_frame(mac, station, reply), at, out);
     }
+}
+
+fn arp_frame(from: Mac, to: Mac, arp: ArpRepr) -> Vec<u8> {
+    let ethernet = EthernetRepr {
+        src_addr: EthernetAddress(from.0),
+        dst_addr: EthernetAddress(to.0),
+        ethertype: EthernetProtocol::Arp,
+    };
+    let mut bytes = vec![0; ethernet.buffer_len() + arp.buffer_len()];
+    let mut frame = EthernetFrame::new_unchecked(&mut bytes[..]);
+    ethernet.emit(&mut frame);
+    arp.emit(&mut ArpPacket::new_unchecked(frame.payload_mut()));
+    bytes
 }

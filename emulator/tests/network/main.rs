@@ -7,9 +7,9 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4};
 use std::sync::Arc;
 
 use esp32_emulator::net::{
-    Answer, Dhcp, Ending, Extent, Faults, File, HostConfig, HttpFrame, Lie, Link, Mac, Manner,
-    NetEventKind, Network, NetworkConfig, Order, OrderError, Protocol, RENEWAL, Request,
-    RequestError, Response, Service, Unanswered,
+    Answer, Dhcp, Ending, Extent, FLOW_AHEAD, Faults, File, FlowEnding, FlowOrder, HostConfig,
+    HttpFrame, Lie, Link, Mac, Manner, NetEventKind, Network, NetworkConfig, Order, OrderError,
+    Protocol, RENEWAL, Request, RequestError, Response, Service, Unanswered,
 };
 use esp32_emulator::time::{Duration, Instant};
 use proptest::prelude::*;
@@ -26,6 +26,8 @@ const GATEWAY: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 1);
 const LAPTOP: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 4);
 const WEB: SocketAddrV4 = SocketAddrV4::new(LAPTOP, 8000);
 const STATION: [u8; 4] = [192, 168, 0, 200];
+/// Where a gateway may let connections out.
+const OUTSIDE: Ipv4Addr = Ipv4Addr::new(93, 184, 215, 14);
 const SIZE: usize = 5_000_000;
 
 fn big() -> Arc<[u8]> {
@@ -499,7 +501,7 @@ fn a_name_server_lies_when_told() {
 #[test]
 fn nothing_leaves_by_the_gateway() {
     let mut bench = Bench::with_address(network(), STATION);
-    let outside = Ipv4Addr::new(93, 184, 215, 14);
+    let outside = OUTSIDE;
     let handle = bench.connect(SocketAddrV4::new(outside, 80));
     bench
         .run_until(Duration::from_secs(5), |bench| bench.tcp(handle).state() == tcp::State::Closed);
@@ -707,7 +709,13 @@ fn wrong_checksums_and_lengths_are_told() {
 
 /// Frames with right checksums whose fields are anything.
 fn any_frame() -> impl Strategy<Value = Vec<u8>> {
-    let to = prop_oneof![Just(LAPTOP), Just(GATEWAY), Just(Ipv4Addr::BROADCAST), any::<Ipv4Addr>()];
+    let to = prop_oneof![
+        Just(LAPTOP),
+        Just(GATEWAY),
+        Just(OUTSIDE),
+        Just(Ipv4Addr::BROADCAST),
+        any::<Ipv4Addr>()
+    ];
     let from = prop_oneof![
         Just(Ipv4Addr::new(192, 168, 0, 201)),
         Just(Ipv4Addr::UNSPECIFIED),
@@ -851,7 +859,7 @@ proptest! {
             0..60,
         ),
     ) {
-        let mut network = Network::new(NetworkConfig { hosts: config_without_big(), ..config() }).unwrap();
+        let mut network = Network::new(config_without_big()).unwrap();
         let mut now = Instant::ZERO;
         for frame in frames {
             network.receive(&frame, now);
@@ -870,14 +878,19 @@ proptest! {
     }
 }
 
-/// The hosts, without the large file.
-fn config_without_big() -> Vec<HostConfig> {
+/// Services at the ports that frames of the property aim at.
+fn config_without_big() -> NetworkConfig {
     let services = vec![
         Service::Http { port: 8000, files: BTreeMap::new() },
         Service::TcpEcho(7),
         Service::UdpEcho(7),
+        Service::Flow(53),
     ];
-    vec![HostConfig { name: "laptop".to_owned(), address: LAPTOP, services }]
+    NetworkConfig {
+        hosts: vec![HostConfig { name: "laptop".to_owned(), address: LAPTOP, services }],
+        outside: [SocketAddrV4::new(OUTSIDE, 8000)].into(),
+        ..NetworkConfig::default()
+    }
 }
 
 impl Bench {
@@ -990,4 +1003,135 @@ fn a_station_with_a_small_window_is_not_kept_waiting() {
     for time in [down, up] {
         assert!(time < Duration::from_millis(900), "down {down}, up {up}");
     }
+}
+
+/// Carries out an order, and what follows at once.
+fn order(bench: &mut Bench, order: Order) {
+    let now = bench.now;
+    bench.network.order(order.clone(), now).unwrap();
+    for shadow in &mut bench.shadows {
+        shadow.order(order.clone(), now).unwrap();
+    }
+    bench.drain();
+}
+
+fn flow(bench: &mut Bench, flow: u64, what: FlowOrder) {
+    order(bench, Order::Flow { flow, order: what });
+}
+
+fn flow_bytes(bench: &Bench, number: u64) -> Vec<u8> {
+    let bytes = |event: &esp32_emulator::net::NetEvent| match &event.kind {
+        NetEventKind::FlowBytes { flow, bytes } if *flow == number => Some(bytes.clone()),
+        _ => None,
+    };
+    bench.events.iter().filter_map(bytes).flatten().collect()
+}
+
+fn has_told(bench: &Bench, kind: &NetEventKind) -> bool {
+    bench.events.iter().any(|event| event.kind == *kind)
+}
+
+#[test]
+fn a_connection_to_a_named_destination_outside_becomes_a_flow() {
+    let outside = SocketAddrV4::new(OUTSIDE, 80);
+    let config = NetworkConfig {
+        outside: [outside].into(),
+        names: BTreeMap::from([("example.org".to_owned(), *outside.ip())]),
+        ..config()
+    };
+    let mut bench = Bench::with_address(Network::new(config).unwrap(), STATION);
+    bench.shadows.push(bench.network.clone());
+    let handle = bench.connect(outside);
+    let second = Duration::from_secs(1);
+    bench.run_until(second, |bench| bench.tcp(handle).can_send());
+    bench.tcp(handle).send_slice(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+    bench.run_until(second, |bench| flow_bytes(bench, 1).ends_with(b"\r\n\r\n"));
+    // The neighbour is forgotten after a minute, and asked for again.
+    bench.run_for(Duration::from_secs(90));
+    bench.shadows.push(bench.network.clone());
+    let answer: Arc<[u8]> = Arc::from(&b"HTTP/1.0 200 OK\r\n\r\noutside"[..]);
+    flow(&mut bench, 1, FlowOrder::Send(answer.clone()));
+    flow(&mut bench, 1, FlowOrder::Finish);
+    assert_eq!(bench.talk(handle, b"", usize::MAX), &answer[..]);
+    bench.tcp(handle).close();
+    bench.run_for(second);
+    assert!(has_told(&bench, &NetEventKind::FlowSent { flow: 1, bytes: answer.len() }));
+    assert!(has_told(&bench, &NetEventKind::FlowEnded { flow: 1, how: FlowEnding::Finished }));
+    assert_eq!(frames(&bench).len(), 2);
+    // Another port of the same computer is not let out, and its echo is not answered.
+    let handle = bench.connect(SocketAddrV4::new(*outside.ip(), 81));
+    bench.run_until(second, |bench| bench.tcp(handle).state() == tcp::State::Closed);
+    assert!(bench.ping(*outside.ip(), b"?").is_none());
+    let refused = |kind: &NetEventKind| matches!(kind, NetEventKind::NoWayOut { .. });
+    assert_eq!(bench.events.iter().filter(|event| refused(&event.kind)).count(), 2);
+}
+
+#[test]
+fn a_flow_tells_no_more_than_is_taken() {
+    let mut config = config();
+    config.hosts[0].services.push(Service::Flow(1883));
+    let mut bench = Bench::with_address(Network::new(config).unwrap(), STATION);
+    let handle = bench.connect(SocketAddrV4::new(LAPTOP, 1883));
+    let bytes = &big()[..900_000];
+    let mut sent = 0;
+    let mut push = |bench: &mut Bench, end: usize| {
+        bench.run_until(Duration::from_secs(60), |bench| {
+            let socket = bench.tcp(handle);
+            if socket.can_send() && sent < bytes.len() {
+                sent += socket.send_slice(&bytes[sent..]).unwrap();
+            }
+            flow_bytes(bench, 1).len() >= end
+        });
+    };
+    push(&mut bench, FLOW_AHEAD);
+    bench.run_for(Duration::from_secs(5));
+    assert_eq!(flow_bytes(&bench, 1).len(), FLOW_AHEAD);
+    for n in 1..=2 {
+        flow(&mut bench, 1, FlowOrder::Taken(FLOW_AHEAD));
+        push(&mut bench, FLOW_AHEAD * (n + 1));
+    }
+    flow(&mut bench, 1, FlowOrder::Taken(FLOW_AHEAD));
+    push(&mut bench, bytes.len());
+    assert!(flow_bytes(&bench, 1) == bytes);
+    flow(&mut bench, 1, FlowOrder::Reset);
+    bench
+        .run_until(Duration::from_secs(1), |bench| bench.tcp(handle).state() == tcp::State::Closed);
+    assert!(has_told(&bench, &NetEventKind::FlowEnded { flow: 1, how: FlowEnding::Reset }));
+    // Nothing happens to one that is over.
+    flow(&mut bench, 1, FlowOrder::Send(Arc::from(&b"x"[..])));
+}
+
+#[test]
+fn a_call_to_a_station_becomes_a_flow_or_is_not_answered() {
+    let mut bench = Bench::with_address(network(), STATION);
+    let handle = bench.listen(80);
+    let dial = |id, port| Order::Dial {
+        id,
+        host: "gateway".to_owned(),
+        to: SocketAddrV4::new(STATION.into(), port),
+    };
+    order(&mut bench, dial(7, 80));
+    order(&mut bench, dial(8, 81));
+    bench.run_for(Duration::from_secs(1));
+    assert!(has_told(&bench, &NetEventKind::NotDialled { id: 8 }));
+    let opened = |kind: &NetEventKind| {
+        matches!(kind, NetEventKind::FlowOpened { flow: 1, dialled: Some(7), host, .. }
+            if host == "gateway")
+    };
+    assert!(bench.events.iter().any(|event| opened(&event.kind)));
+    flow(&mut bench, 1, FlowOrder::Send(Arc::from(&b"GET / HTTP/1.1\r\n\r\n"[..])));
+    assert_eq!(
+        bench.talk(handle, b"HTTP/1.1 204 No Content\r\n\r\n", 18),
+        b"GET / HTTP/1.1\r\n\r\n"
+    );
+    bench.tcp(handle).close();
+    bench.run_for(Duration::from_secs(1));
+    assert!(has_told(&bench, &NetEventKind::FlowFinished { flow: 1 }));
+    flow(&mut bench, 1, FlowOrder::Finish);
+    bench.run_for(Duration::from_secs(1));
+    assert!(has_told(&bench, &NetEventKind::FlowEnded { flow: 1, how: FlowEnding::Finished }));
+    assert!(flow_bytes(&bench, 1).ends_with(b"No Content\r\n\r\n"));
+    assert_eq!(frames(&bench).len(), 2, "seen on the wire like any other");
+    bench.run_for(Duration::from_secs(30));
+    order(&mut bench, dial(9, 80));
 }
