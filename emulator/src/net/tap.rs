@@ -198,8 +198,15 @@ impl Connection {
             }
             State::Asked { .. } => Fate::Goes,
             State::Answered { client, server } => {
-                let confirms = number(tcp.ack_number()).wrapping_sub(*server) == 1;
-                if side != Side::Requests || !tcp.ack() || !confirms {
+                // The last segment of the handshake, or, if that went by unseen, what can only
+                // follow it.
+                let opens = match side {
+                    Side::Requests => {
+                        tcp.ack() && number(tcp.ack_number()).wrapping_sub(*server) as i32 > 0
+                    }
+                    Side::Responses => !tcp.syn() && !tcp.payload().is_empty(),
+                };
+                if !opens {
                     return Fate::Goes;
                 }
                 let (from, to) = teller.key;
@@ -442,6 +449,18 @@ mod tests {
             ]
         );
         assert!(onlooker.tap.is_idle());
+    }
+
+    #[test]
+    fn a_handshake_that_ends_unseen_loses_no_byte() {
+        let mut onlooker = Onlooker::new();
+        onlooker.see(C, 1, Syn, (10, None), b"");
+        onlooker.see(S, 1, Syn, (20, Some(11)), b"");
+        onlooker.see(S, 1, Plain, (21, Some(11)), b"220 ready\r\n");
+        onlooker.see(C, 1, Fin, (11, Some(32)), b"");
+        onlooker.see(S, 1, Fin, (32, Some(12)), b"");
+        let told = onlooker.told();
+        assert!(told[1].ends_with("closed (connection 1, 0 bytes there, 11 back)"), "{told:?}");
     }
 
     #[test]

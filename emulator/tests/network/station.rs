@@ -42,6 +42,8 @@ pub(crate) struct Bench {
     pub(crate) shadows: Vec<Network>,
     /// Every frame that left the network, if asked for.
     pub(crate) sent: Option<Vec<(Instant, Vec<u8>)>>,
+    /// Every frame that the network was given, if asked for.
+    pub(crate) received: Option<Vec<(Instant, Vec<u8>)>>,
     station: Station,
     flying: BTreeMap<(Instant, u64), (Way, Vec<u8>)>,
     count: u64,
@@ -135,6 +137,7 @@ impl Bench {
             now: Instant::ZERO,
             shadows: Vec::new(),
             sent: None,
+            received: None,
             station: Station { stack, sockets, wire, mac, port: 50_000 },
             flying: BTreeMap::new(),
             count: 0,
@@ -256,6 +259,9 @@ impl Bench {
     /// A frame of anybody's making goes to the network, at once.
     pub(crate) fn inject(&mut self, frame: &[u8]) {
         let now = self.now;
+        if let Some(received) = &mut self.received {
+            received.push((now, frame.to_vec()));
+        }
         self.network.receive(frame, now);
         for shadow in &mut self.shadows {
             shadow.receive(frame, now);
