@@ -44,6 +44,8 @@ const HTTP_IDLE: Duration = Duration::from_secs(75);
 const ECHO_IDLE: Duration = Duration::from_secs(3_600);
 /// How long a connection that was closed on one side may take to be closed on the other.
 const CLOSING: Duration = Duration::from_secs(60);
+/// How long a reset waits for the station's Ethernet address to be known.
+const UNSENT: Duration = Duration::from_secs(10);
 
 /// A computer.
 pub(super) struct Host {
@@ -288,11 +290,11 @@ impl Host {
             }
         }
         let stack = self.stack.poll_at(now, &self.sockets).map(from_stack);
-        // The stack says "now" as "long ago"; if it still does after all rounds, it waits for
-        // something that time alone does not bring.
+        // The stack says "now" as "long ago"; if something is due still, after all rounds, it waits
+        // for what time alone does not bring.
         let soon = at + Duration::from_millis(1);
-        let stack = stack.map(|deadline| if deadline <= at { soon } else { deadline });
-        self.deadline = [stack, self.services_deadline(at)].into_iter().flatten().min();
+        let deadline = [stack, self.services_deadline(at)].into_iter().flatten().min();
+        self.deadline = deadline.map(|deadline| if deadline <= at { soon } else { deadline });
     }
 
     /// Lets all services do what they can. True if that may give the stack something to do.
@@ -306,7 +308,7 @@ impl Host {
             let mut service = StreamService::Flow;
             moved |= connection.serve(socket, &mut service, &self.name, at, world);
         }
-        drop_ended(&mut self.dialled, &mut self.sockets);
+        drop_ended(&mut self.dialled, &mut self.sockets, at);
         for &(handle, service) in &self.datagrams {
             let socket = self.sockets.get_mut::<udp::Socket<'_>>(handle);
             moved |= serve_datagrams(socket, service, self.address, at, world);
@@ -397,18 +399,19 @@ impl Listener {
             let socket = sockets.get_mut::<tcp::Socket<'_>>(connection.socket);
             moved |= connection.serve(socket, &mut self.service, host, at, world);
         }
-        drop_ended(&mut self.connections, sockets);
+        drop_ended(&mut self.connections, sockets, at);
         self.listen(sockets, at);
         moved
     }
 }
 
 /// Forgets connections that are over, and their sockets.
-fn drop_ended(connections: &mut Vec<Connection>, sockets: &mut SocketSet<'static>) {
+fn drop_ended(connections: &mut Vec<Connection>, sockets: &mut SocketSet<'static>, at: Instant) {
     connections.retain(|connection| {
         let socket = sockets.get::<tcp::Socket<'_>>(connection.socket);
-        // One that was reset here still has its reset to send.
-        let over = socket.state() == State::Closed && socket.remote_endpoint().is_none();
+        // One that was reset here still has its reset to send, unless the station is gone.
+        let is_silent = socket.remote_endpoint().is_none() || at >= connection.since + UNSENT;
+        let over = socket.state() == State::Closed && is_silent;
         if over {
             sockets.remove(connection.socket);
         }
@@ -507,7 +510,11 @@ impl Connection {
     }
 
     fn deadline(&self, at: Instant) -> Option<Instant> {
-        let patience = self.patience().map(|(patience, _)| self.since + patience);
+        let patience = match self.seen.0 {
+            State::Closed => Some(UNSENT),
+            _ => self.patience().map(|(patience, _)| patience),
+        };
+        let patience = patience.map(|patience| self.since + patience);
         let talk = match &self.talk {
             Talk::Http(talk) => talk.deadline(at),
             Talk::Echo | Talk::Flow(_) | Talk::Over => None,

@@ -62,12 +62,12 @@ impl Client {
 
     /// Whether the socket is of no more use.
     pub(super) fn is_over(&self, socket: &tcp::Socket<'_>, at: Instant) -> bool {
-        let has_reset_to_send = socket.remote_endpoint().is_some();
-        match socket.state() {
-            State::Closed => self.is_told && !has_reset_to_send,
-            State::TimeWait => self.is_told,
-            _ => self.is_told && at >= self.until,
-        }
+        let is_closed = match socket.state() {
+            // One that was reset here still has its reset to send.
+            State::Closed => socket.remote_endpoint().is_none(),
+            state => state == State::TimeWait,
+        };
+        self.is_told && (is_closed || at >= self.until)
     }
 
     /// Sends and reads what it can. True if that may give the stack something to do.

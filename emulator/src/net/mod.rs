@@ -75,6 +75,8 @@ pub struct Network {
     base: Arc<State>,
     base_at: Instant,
     log: Log,
+    /// Up to when things were done that were due, after the last input.
+    polled: Option<Instant>,
     /// How often the log was dropped.
     life: u64,
     /// None: to be made from `base` and `log` when it is needed.
@@ -104,6 +106,7 @@ impl Network {
             base,
             base_at: Instant::ZERO,
             log: Log::default(),
+            polled: None,
             life: 0,
             now: Instant::ZERO,
             frames: VecDeque::new(),
@@ -118,6 +121,7 @@ impl Network {
         self.awake();
         let now = self.forward(now);
         self.log.push_frame(frame, now);
+        self.polled = None;
         self.with_switch(|switch, out| {
             switch.advance(now, out);
             switch.receive(frame, now, out);
@@ -135,6 +139,7 @@ impl Network {
         let now = self.forward(now);
         let order = Arc::new(order);
         self.log.push_order(order.clone(), now);
+        self.polled = None;
         self.with_switch(|switch, out| {
             switch.advance(now, out);
             switch.order(&order, now, out);
@@ -146,7 +151,7 @@ impl Network {
     pub fn poll(&mut self, now: Instant) {
         if self.deadline.is_some_and(|deadline| deadline <= now) {
             self.awake();
-            self.forward(now);
+            self.polled = Some(now);
             self.with_switch(|switch, out| switch.advance(now, out));
         }
         self.forward(now);
@@ -185,7 +190,7 @@ impl Network {
         self.now
     }
 
-    /// The network at work, made from the log if need be: before `now` and the log move on.
+    /// The network at work, made from the log if need be: before the log moves on.
     fn awake(&mut self) -> &mut Switch {
         self.switch.get_or_insert_with(|| {
             let mut switch = Box::new(Switch::new(&self.base, self.base_at));
@@ -200,7 +205,10 @@ impl Network {
                 out.frames.clear();
                 out.events.clear();
             }
-            switch.advance(self.now, &mut out);
+            // What became due at the very instant of the last input may not have been done yet.
+            if let Some(at) = self.polled {
+                switch.advance(at, &mut out);
+            }
             switch
         })
     }
@@ -232,6 +240,7 @@ impl Network {
         self.base = Arc::new(self.awake().state(life));
         self.base_at = self.now;
         self.log = Log::default();
+        self.polled = None;
         let switch = Switch::new(&self.base, self.now);
         self.deadline = switch.deadline();
         self.switch = Some(Box::new(switch));
@@ -244,6 +253,7 @@ impl Clone for Network {
             base: self.base.clone(),
             base_at: self.base_at,
             log: self.log.clone(),
+            polled: self.polled,
             life: self.life,
             switch: None,
             deadline: self.deadline,

@@ -833,46 +833,129 @@ fn any_ipv6_frame() -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
+fn any_order() -> impl Strategy<Value = Order> {
+    let host = || "laptop".to_owned();
+    let to = SocketAddrV4::new(Ipv4Addr::new(192, 168, 0, 201), 80);
+    let manner = prop_oneof![
+        Just(Manner::Whole),
+        Just(Manner::Silence),
+        (0_usize..20).prop_map(Manner::Truncated),
+        (0_usize..200).prop_map(Manner::Reset),
+        (0_usize..4, 0_u64..10)
+            .prop_map(|(bytes, ms)| Manner::Drip { bytes, every: Duration::from_millis(ms) }),
+    ];
+    let response = (manner, 0_u64..10, 200_u16..600).prop_map(|(manner, ms, status)| Response {
+        body: Arc::from(&b"0123456789"[..]),
+        delay: Duration::from_millis(ms),
+        manner,
+        ..Response::new(status)
+    });
+    let flow = prop_oneof![
+        Just(FlowOrder::Send(Arc::from(&b"bytes"[..]))),
+        any::<usize>().prop_map(FlowOrder::Taken),
+        Just(FlowOrder::Finish),
+        Just(FlowOrder::Reset),
+    ];
+    let faults = (0_u16..1001, 0_u16..1001, 0_u64..9, 60_usize..2000);
+    prop_oneof![
+        prop_oneof![Just(Dhcp::Answers), Just(Dhcp::Silent)].prop_map(Order::Dhcp),
+        prop_oneof![Just(Link::Up), Just(Link::Down)].prop_map(Order::Link),
+        prop_oneof![Just(None), Just(Some(Lie::Silence)), Just(Some(Lie::Failure))]
+            .prop_map(|lie| Order::Dns { name: None, lie }),
+        faults.prop_map(|(loss, some, ms, mtu)| Order::Faults(Faults {
+            loss: loss / 4,
+            duplicated: some,
+            reordered: some,
+            delay: Duration::from_millis(ms),
+            jitter: Duration::from_millis(ms),
+            mtu: Some(mtu),
+        })),
+        response.prop_map(|response| respond(None, response, 2)),
+        any::<u64>().prop_map(move |id| Order::Dial { id, host: host(), to }),
+        any::<u64>().prop_map(move |id| Order::Request(Request {
+            id,
+            host: host(),
+            to,
+            method: "GET".to_owned(),
+            target: "/".to_owned(),
+            headers: vec![],
+            body: Arc::from([]),
+            within: Duration::from_secs(1),
+        })),
+        (1_u64..4, flow).prop_map(|(flow, order)| Order::Flow { flow, order }),
+    ]
+}
+
 /// How many cases the properties try; more with `PROPTEST_CASES`.
 fn cases() -> ProptestConfig {
     let more = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
     ProptestConfig::with_cases(more.unwrap_or(64))
 }
 
+/// Something for the network.
+#[derive(Debug, Clone)]
+enum Given {
+    Frame(Vec<u8>),
+    Order(Order),
+}
+
+fn any_given() -> impl Strategy<Value = Given> {
+    let spoilt = (any_frame(), any::<prop::sample::Index>(), any::<u8>());
+    let spoilt = spoilt.prop_map(|(mut frame, n, byte)| {
+        let n = n.index(frame.len());
+        frame[n] = byte;
+        frame
+    });
+    let noise = proptest::collection::vec(any::<u8>(), 0..100);
+    let frame = prop_oneof![
+        3 => any_frame(),
+        2 => (1_u16..20).prop_map(|port| segment(Ipv4Addr::new(192, 168, 0, 201), &syn(port))),
+        1 => any_ipv6_frame(),
+        1 => spoilt,
+        1 => noise,
+    ];
+    prop_oneof![4 => frame.prop_map(Given::Frame), 1 => any_order().prop_map(Given::Order)]
+}
+
 proptest! {
     #![proptest_config(cases())]
 
     #[test]
-    fn no_frames_make_the_network_panic(
-        frames in proptest::collection::vec(
-            prop_oneof![
-                any_frame(),
-                any_frame(),
-                any_ipv6_frame(),
-                proptest::collection::vec(any::<u8>(), 0..100),
-                (any_frame(), any::<prop::sample::Index>(), any::<u8>()).prop_map(|(mut f, n, b)| {
-                    let n = n.index(f.len());
-                    f[n] = b;
-                    f
-                }),
-            ],
-            0..60,
-        ),
+    fn no_frames_and_orders_make_the_network_panic_or_a_copy_stray(
+        given in proptest::collection::vec(any_given(), 0..60),
+        copied_at in 0_usize..60,
     ) {
         let mut network = Network::new(config_without_big()).unwrap();
-        let mut now = Instant::ZERO;
-        for frame in frames {
-            network.receive(&frame, now);
-            now += Duration::from_millis(3);
-            outputs(&mut network);
-        }
         let mut copy = network.clone();
+        let mut now = Instant::ZERO;
+        let sender = Ipv4Addr::new(192, 168, 0, 201);
+        network.receive(&arp(ArpOperation::Request, sender, LAPTOP), now);
+        for (n, given) in given.into_iter().enumerate() {
+            if n == copied_at {
+                outputs(&mut network);
+                copy = network.clone();
+            }
+            match &given {
+                Given::Frame(frame) => network.receive(frame, now),
+                Given::Order(order) => network.order(order.clone(), now).unwrap(),
+            }
+            if n >= copied_at {
+                match given {
+                    Given::Frame(frame) => copy.receive(&frame, now),
+                    Given::Order(order) => copy.order(order, now).unwrap(),
+                }
+                prop_assert!(outputs(&mut network) == outputs(&mut copy));
+            }
+            now += Duration::from_millis(3);
+        }
+        outputs(&mut network);
+        copy = network.clone();
         for _ in 0..100 {
             let Some(at) = network.poll_at() else { break };
-            prop_assert!(at >= now);
-            now = at;
+            now = now.max(at);
             network.poll(now);
             copy.poll(now);
+            prop_assert!(network.poll_at().is_none_or(|next| next > now), "time goes on");
             prop_assert!(outputs(&mut network) == outputs(&mut copy));
         }
     }
