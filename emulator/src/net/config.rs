@@ -216,7 +216,8 @@ impl NetworkConfig {
             return Err(ConfigError::Date);
         }
         let mut addresses = BTreeMap::new();
-        let mut names = BTreeSet::new();
+        // Orders know the gateway by this name.
+        let mut names = BTreeSet::from(["gateway".to_owned()]);
         self.check_address("gateway", self.gateway, &mut addresses)?;
         for host in &self.hosts {
             check_name(&host.name)?;
@@ -355,6 +356,7 @@ mod tests {
         let wrong = [
             (with(vec![host("a", 1, vec![])]), "gateway and a both have the address 192.168.0.1"),
             (with(vec![host("a", 4, vec![]), host("A", 5, vec![])]), "two hosts are called \"A\""),
+            (with(vec![host("Gateway", 4, vec![])]), "two hosts are called \"Gateway\""),
             (with(vec![host("a", 255, vec![])]), "a: 192.168.0.255 is no address of a computer"),
             (with(vec![host("a b", 4, vec![])]), "\"a b\" is no name of a host"),
             (
