@@ -27,6 +27,7 @@ const SPI_FLASH_MD5: u8 = 0x13;
 const CLKDIV: u32 = 0x3ff4_0014;
 const MAGIC: u32 = 0x00f0_1d83;
 const INVALID: u8 = 5;
+const FAILED: u8 = 6;
 
 /// Silence after which nothing more is expected.
 const SILENCE: Duration = Duration::from_millis(20);
@@ -398,6 +399,23 @@ fn the_end_of_a_flash_download_resets_the_chip_or_boots() {
     client.tell(FLASH_END, &[1]);
     let said = client.hear(Duration::from_millis(80));
     assert!(said.contains("invalid header: 0xffffffff"), "{said}");
+}
+
+#[test]
+fn plain_blocks_that_are_not_what_was_announced_are_refused_at_the_end() {
+    for (announced, is_right) in [(1_024, true), (4_096, false), (1_020, false)] {
+        let mut client = Client::connected();
+        client.attach_flash();
+        client.tell(FLASH_BEGIN, &[announced, 1, 1_024, 0]);
+        client.succeed(&block(FLASH_DATA, 0, &pattern(1_024)));
+        let end = request(FLASH_END, 0, &words(&[1]));
+        match is_right {
+            true => drop(client.succeed(&end)),
+            false => client.fail(&end, FAILED),
+        }
+        let said = client.hear(Duration::from_millis(80));
+        assert!(said.contains("invalid header: "), "{announced}: {said}");
+    }
 }
 
 #[test]

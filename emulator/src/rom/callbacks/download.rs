@@ -691,7 +691,11 @@ fn finish_compressed(call: &mut Call<'_>) -> Result<Outcome, Stop> {
     accept(call)
 }
 
-/// FLASH_END and FLASH_DEFL_END: locks the chip if all blocks have come.
+/// FLASH_END and FLASH_DEFL_END: locks the chip if all blocks have come, and ends the loader either way.
+///
+/// Plain blocks must be exactly the bytes that were announced. A chip of revision 3 refuses others like
+/// this: so it does with espflash 4.7 without its stub, which announces whole sectors and then sends
+/// blocks of 1 KiB up to the end of the image.
 fn end_flash(call: &mut Call<'_>, command: u8) -> Result<Outcome, Stop> {
     set_variable(call, STATE, ENDED)?;
     call.store(call.get(2), 0)?;
