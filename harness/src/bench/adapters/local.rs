@@ -45,6 +45,10 @@ impl Local {
     fn gone(&self, error: impl ToString) -> AdapterError {
         AdapterError::Gone { port: self.path.clone(), reason: error.to_string() }
     }
+
+    fn cannot(&self, what: &str) -> AdapterError {
+        AdapterError::Cannot { port: self.path.clone(), what: what.to_owned() }
+    }
 }
 
 /// What a person can do about a port that does not open.
@@ -94,7 +98,7 @@ impl Adapter for Local {
     fn set_lines(&mut self, lines: ModemLines) -> Result<(), AdapterError> {
         if !self.has_modem_lines {
             let what = "change DTR and RTS: it is a pseudo-terminal or has no such lines";
-            return Err(AdapterError::Cannot { port: self.path.clone(), what });
+            return Err(self.cannot(what));
         }
         let changed = self.port.write_data_terminal_ready(lines.dtr);
         let changed = changed.and_then(|()| self.port.write_request_to_send(lines.rts));
@@ -102,7 +106,7 @@ impl Adapter for Local {
     }
 
     fn send_break(&mut self) -> Result<(), AdapterError> {
-        let cannot = |_| AdapterError::Cannot { port: self.path.clone(), what: "send a break" };
+        let cannot = |_| self.cannot("send a break");
         self.port.set_break().map_err(cannot)?;
         std::thread::sleep(BREAK);
         self.port.clear_break().map_err(cannot)

@@ -105,7 +105,7 @@ pub enum AdapterError {
         /// Which.
         port: String,
         /// What was asked.
-        what: &'static str,
+        what: String,
     },
 }
 

@@ -41,33 +41,29 @@ impl Rfc2217 {
         // What a program before has left asserted.
         adapter.client.set_dtr(false);
         adapter.client.set_rts(false);
-        match adapter.settle(patience) {
-            Ok(()) => Ok(adapter),
-            Err(AdapterError::Gone { port, reason }) => {
-                let remedy = "is it an RFC 2217 port, and does nobody else use it?".to_owned();
-                Err(AdapterError::Open { port, reason, remedy: Some(remedy) })
-            }
-            Err(error) => Err(error),
-        }
+        let (port, reason) = match adapter.settle(patience) {
+            Ok(Ok(())) => return Ok(adapter),
+            Ok(Err(reason)) => (adapter.port.to_string(), reason.to_string()),
+            Err(AdapterError::Gone { port, reason }) => (port, reason),
+            Err(error) => return Err(error),
+        };
+        let remedy = Some("is it an RFC 2217 port, and does nobody else use it?".to_owned());
+        Err(AdapterError::Open { port, reason, remedy })
     }
 
     fn gone(&self, reason: impl ToString) -> AdapterError {
         AdapterError::Gone { port: self.port.to_string(), reason: reason.to_string() }
     }
 
-    /// Waits until the other end has confirmed all settings.
-    fn settle(&mut self, patience: Duration) -> Result<(), AdapterError> {
+    /// Waits until the other end has confirmed all settings; why it has not, if waiting is of no use.
+    fn settle(&mut self, patience: Duration) -> Result<Result<(), NotReady>, AdapterError> {
         let end = Instant::now() + patience;
         loop {
             self.flush()?;
             let late = Instant::now() >= end;
             match self.client.readiness() {
-                Ok(()) => return Ok(()),
-                Err(reason @ (NotReady::Refused | NotReady::Mismatched(_))) => {
-                    return Err(self.gone(reason));
-                }
-                Err(reason) if late => return Err(self.gone(reason)),
-                Err(_) => {}
+                Err(NotReady::Negotiating | NotReady::Pending(_)) if !late => {}
+                settled => return Ok(settled),
             }
             let mut piece = [0; 512];
             let count =
@@ -116,7 +112,18 @@ impl Adapter for Rfc2217 {
 
     fn set_baud(&mut self, baud: u32) -> Result<(), AdapterError> {
         self.client.set_port_settings(PortSettings { baud_rate: baud, ..PortSettings::default() });
-        self.settle(PATIENCE)
+        match self.settle(PATIENCE)? {
+            Ok(()) => Ok(()),
+            Err(NotReady::Mismatched(_)) => {
+                let found = match self.client.reported_settings().baud_rate {
+                    Some(found) => format!("it reports {found}"),
+                    None => "it reports another".to_owned(),
+                };
+                let what = format!("take a speed of {baud} baud: {found}");
+                Err(AdapterError::Cannot { port: self.port.to_string(), what })
+            }
+            Err(reason) => Err(self.gone(reason)),
+        }
     }
 
     fn has_modem_lines(&self) -> bool {
@@ -202,6 +209,36 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_speed_that_the_other_end_does_not_take_is_named_and_another_is_taken_then() {
+        let address = served(|mut client| {
+            let mut server = ::rfc2217::Server::new(PortSettings::default());
+            let mut piece = [0; 512];
+            while let Ok(count @ 1..) = client.read(&mut piece) {
+                let mut heard = &piece[..count];
+                while !heard.is_empty() {
+                    heard = &heard[server.receive_until_event(heard, &mut Vec::new())..];
+                    while server.poll_event().is_some() {}
+                }
+                // Whatever speed it was asked for.
+                let mut answer = server.take_output();
+                let speed = b"\xff\xfa\x2c\x65";
+                while let Some(at) = answer.windows(4).position(|four| four == speed) {
+                    let _ = client.write_all(&answer[..at]);
+                    let _ = client.write_all(b"\xff\xfa\x2c\x65\x00\x01\xc2\x00");
+                    answer.drain(..at + 8);
+                }
+                let _ = client.write_all(&answer);
+            }
+        });
+        let mut port = Rfc2217::open(&address).expect("it has this speed");
+        let error = port.set_baud(460_800).expect_err("it has no other");
+        assert!(matches!(error, AdapterError::Cannot { .. }), "{error}");
+        let text = "cannot take a speed of 460800 baud: it reports 115200";
+        assert!(error.to_string().ends_with(text), "{error}");
+        port.set_baud(ROM_BAUD).expect("it has this one still");
     }
 
     #[test]

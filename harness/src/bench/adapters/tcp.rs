@@ -19,8 +19,8 @@ impl Tcp {
         Ok(Self { port, stream })
     }
 
-    fn cannot(&self, what: &'static str) -> AdapterError {
-        AdapterError::Cannot { port: self.port.to_string(), what }
+    fn cannot(&self, what: &str) -> AdapterError {
+        AdapterError::Cannot { port: self.port.to_string(), what: what.to_owned() }
     }
 }
 
