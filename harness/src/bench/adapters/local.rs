@@ -3,7 +3,8 @@
 use std::io::{ErrorKind, Read, Write};
 use std::time::Duration;
 
-use serialport::SerialPort;
+use espflash::connection::Port;
+use serialport::SerialPort as _;
 
 use super::{Adapter, AdapterError, ModemLines, ROM_BAUD};
 
@@ -15,13 +16,13 @@ const BREAK: Duration = Duration::from_millis(100);
 /// An open port.
 pub(super) struct Local {
     path: String,
-    port: Box<dyn SerialPort>,
+    port: Port,
     has_modem_lines: bool,
 }
 
 impl Local {
     pub(super) fn open(path: &str) -> Result<Self, AdapterError> {
-        let opened = serialport::new(path, ROM_BAUD).timeout(WRITE_PATIENCE).open();
+        let opened = serialport::new(path, ROM_BAUD).timeout(WRITE_PATIENCE).open_native();
         let mut port = opened.map_err(|error| AdapterError::Open {
             port: path.to_owned(),
             remedy: remedy(path, &error),
@@ -110,5 +111,9 @@ impl Adapter for Local {
         self.port.set_break().map_err(cannot)?;
         std::thread::sleep(BREAK);
         self.port.clear_break().map_err(cannot)
+    }
+
+    fn native(&self) -> Result<Option<Port>, AdapterError> {
+        self.port.try_clone_native().map(Some).map_err(|error| self.gone(error))
     }
 }

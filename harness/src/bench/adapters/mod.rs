@@ -14,6 +14,7 @@ use std::net::TcpStream;
 use std::str::FromStr;
 use std::time::Duration;
 
+use espflash::connection::Port;
 use serde::Deserialize;
 
 pub use crate::targets::emulated::ModemLines;
@@ -149,6 +150,15 @@ pub trait Adapter: Send {
     /// # Errors
     /// When the adapter has gone or cannot.
     fn send_break(&mut self) -> Result<(), AdapterError>;
+
+    /// A second handle of the same port, for a library that wants a port of this computer; nothing if
+    /// it is none. Who has it changes the port for both.
+    ///
+    /// # Errors
+    /// When the adapter has gone.
+    fn native(&self) -> Result<Option<Port>, AdapterError> {
+        Ok(None)
+    }
 }
 
 /// Opens an adapter at [`ROM_BAUD`], with both modem lines released.
