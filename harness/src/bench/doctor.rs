@@ -146,7 +146,7 @@ fn started(
 fn loader(board: &mut Fixture, seen: &mut Examination) -> Result<(), FixtureError> {
     let chip = match board.chip() {
         Ok(chip) => chip,
-        Err(FixtureError::Loader(LoaderError::NoLoader | LoaderError::NoAnswer { .. })) => {
+        Err(FixtureError::Loader(LoaderError::NoLoader { .. } | LoaderError::NoAnswer { .. })) => {
             seen.wrong(
                 "loader",
                 "the board is heard and does not hear: the wire from the adapter's TX to the \

@@ -137,9 +137,7 @@ impl Flash {
 
 /// Brings the chip into its boot loader.
 pub(super) fn into_loader(board: &mut Fixture) -> Result<(), NoTarget> {
-    board.boot_mode(BootMode::Download).map_err(trouble)?;
-    board.reset().map_err(trouble)?;
-    board.chip().map(drop).map_err(trouble)
+    board.begin_download().map(drop).map_err(trouble)
 }
 
 /// How far a long operation is, on a terminal.

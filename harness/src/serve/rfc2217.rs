@@ -7,6 +7,8 @@ use ::rfc2217::{ModemState, PortSettings, Purge, Server, ServerEvent};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 
+use crate::bench::adapters::ROM_BAUD;
+
 use super::doors::{Line, MachineGone, PIECE};
 use super::machine::{ModemLines, Sent};
 
@@ -49,7 +51,9 @@ async fn client(
     mut to: impl AsyncWrite + Unpin,
     line: &Line,
 ) -> Result<(), MachineGone> {
-    let mut server = Server::new(PortSettings::default()).with_signature(SIGNATURE);
+    // A port has a speed before a client says one, and the console's is the best guess.
+    let settings = PortSettings { baud_rate: ROM_BAUD, ..PortSettings::default() };
+    let mut server = Server::new(settings).with_signature(SIGNATURE);
     // The board has no such lines; programs that look at them shall find a partner.
     server.set_modem_state(ModemState::CTS | ModemState::DSR | ModemState::CD);
     let mut lines = ModemLines::default();

@@ -120,8 +120,7 @@ fn prepare(
 ) -> Result<Vec<String>, TargetError> {
     if !flash.is_empty() {
         fixture.power(Power::On)?;
-        fixture.boot_mode(BootMode::Download)?;
-        fixture.reset()?;
+        fixture.begin_download()?;
         make_flash(fixture, flash)?;
         fixture.boot_mode(BootMode::Run)?;
     }
@@ -247,7 +246,7 @@ impl BoardTarget {
     fn waits(&mut self, to: &'static str) -> Result<(), TargetError> {
         match self.fixture.chip() {
             Ok(_) => Ok(()),
-            Err(FixtureError::Loader(LoaderError::NoLoader)) => {
+            Err(FixtureError::Loader(LoaderError::NoLoader { .. })) => {
                 Err(TargetError::NotInDownloadMode(to))
             }
             Err(error) => Err(error.into()),

@@ -1,8 +1,32 @@
 //! Trouble with the chip's loader.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::bench::adapters::AdapterError;
+
+/// What came instead of an answer: the end of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Heard(Vec<u8>);
+
+impl Heard {
+    /// Most bytes of it that are kept.
+    const KEPT: usize = 64;
+
+    pub(super) fn add(&mut self, bytes: &[u8]) {
+        self.0.extend(bytes);
+        self.0.drain(..self.0.len().saturating_sub(Self::KEPT));
+    }
+}
+
+impl fmt::Display for Heard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_slice() {
+            [] => f.write_str("nothing"),
+            bytes => write!(f, "\"{}\"", bytes.escape_ascii()),
+        }
+    }
+}
 
 /// Trouble with the loader.
 #[derive(Debug, thiserror::Error)]
@@ -11,9 +35,12 @@ pub enum LoaderError {
     /// The adapter is in trouble.
     #[error(transparent)]
     Adapter(#[from] AdapterError),
-    /// Nothing answers.
-    #[error("the chip does not answer as its boot loader does")]
-    NoLoader,
+    /// Nothing answers as it must.
+    #[error("the chip does not answer as its boot loader does: it says {heard}")]
+    NoLoader {
+        /// What came instead.
+        heard: Heard,
+    },
     /// An answer is missing.
     #[error("no answer to {command} within {} s", .patience.as_secs_f32())]
     NoAnswer {

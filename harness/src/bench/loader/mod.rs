@@ -14,7 +14,7 @@ pub mod stub;
 use crate::targets::Progress;
 
 pub use chip::{Chip, Mac};
-pub use error::LoaderError;
+pub use error::{Heard, LoaderError};
 
 /// What the smallest erase command erases.
 pub const SECTOR: u32 = 0x1000;

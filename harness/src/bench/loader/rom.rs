@@ -15,7 +15,7 @@ use flate2::Compression;
 use flate2::write::ZlibEncoder;
 
 use super::slip::{Unframer, frame};
-use super::{Chip, Client, LoaderError, Mac, SECTOR};
+use super::{Chip, Client, Heard, LoaderError, Mac, SECTOR};
 use crate::bench::adapters::{Adapter, ROM_BAUD};
 
 /// Bytes of a block that is written; the ROM takes up to 0x1800.
@@ -76,6 +76,8 @@ const RDID: u32 = 0x9f;
 pub struct RomClient<'a> {
     line: &'a mut dyn Adapter,
     unframer: Unframer,
+    /// What came since the last answer.
+    heard: Heard,
 }
 
 /// What an answer brings.
@@ -87,7 +89,7 @@ struct Answer {
 impl<'a> RomClient<'a> {
     /// A conversation that goes on: the chip has been heard before on this line.
     pub fn resume(line: &'a mut dyn Adapter) -> Self {
-        Self { line, unframer: Unframer::default() }
+        Self { line, unframer: Unframer::default(), heard: Heard::default() }
     }
 
     /// Begins one: is heard, asks the chip what it is, and goes on at `baud`.
@@ -116,7 +118,7 @@ impl<'a> RomClient<'a> {
                 Err(_) => {}
             }
         }
-        Err(LoaderError::NoLoader)
+        Err(LoaderError::NoLoader { heard: std::mem::take(&mut self.heard) })
     }
 
     /// Reads what is still under way.
@@ -276,12 +278,14 @@ impl<'a> RomClient<'a> {
         loop {
             let left = end.saturating_duration_since(Instant::now());
             let count = self.line.read(&mut piece, left)?;
+            self.heard.add(&piece[..count]);
             // No request is sent before the last one is answered, so nothing follows an answer that
             // anybody waits for.
             for byte in &piece[..count] {
                 if let Some(packet) = self.unframer.push(*byte)
                     && packet.get(..2) == Some(&[1, command])
                 {
+                    self.heard = Heard::default();
                     return read_answer(name, &packet);
                 }
             }
@@ -448,7 +452,7 @@ mod tests {
             client.drain().expect("it has an end");
         }
         let mut line = Noise(b"\xc0");
-        assert!(matches!(RomClient::connect(&mut line, 921_600), Err(LoaderError::NoLoader)));
+        assert!(matches!(RomClient::connect(&mut line, 921_600), Err(LoaderError::NoLoader { .. })));
     }
 
     /// What the loader may say: right answers to any command, torn and spoilt ones, garbage.
