@@ -275,6 +275,7 @@ fn run_held(chip: &mut Esp32, end: Instant, random: &mut Random, counts: &mut [u
     loop {
         match chip.run_until(end) {
             Stopped::Deadline => return,
+            Stopped::Air => chip.leave_unanswered(),
             Stopped::Output => (0..3).for_each(|port| while chip.take_output(port).is_some() {}),
             Stopped::Held(held) => {
                 counts[match held {

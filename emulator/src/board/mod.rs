@@ -22,6 +22,7 @@ mod esp32_cam;
 mod esp32_cam_mb;
 pub mod parts;
 mod profile;
+mod site;
 
 use std::collections::VecDeque;
 
@@ -29,6 +30,7 @@ use parts::auto_reset::{CutWires, EN_RISE, ModemLines, Pulls};
 use parts::nor_flash::NorFlash;
 use parts::psram::Psram;
 pub use profile::{Button, Led, Lit, Profile, Strap};
+pub use site::{Site, SiteEvent};
 
 use crate::cpu::code::MAX_BLOCK;
 use crate::peripherals::efuse::EfuseConfig;
@@ -87,6 +89,8 @@ pub enum Outcome {
     Serial,
     /// [`Board::take_edge`] has something.
     Edge,
+    /// [`Board::take_site_event`] has something.
+    Site,
     /// The flash operation at which power was to be cut has come; the board is off.
     PowerCut,
     /// The host's debugger holds the chip.
@@ -120,6 +124,8 @@ pub struct Board {
     pressed: u64,
     serial: VecDeque<SerialByte>,
     edges: VecDeque<Edge>,
+    /// What is around its antenna; without it nobody hears the board.
+    site: Option<Box<Site>>,
 }
 
 impl Board {
@@ -154,6 +160,37 @@ impl Board {
             pressed: 0,
             serial: VecDeque::new(),
             edges: VecDeque::new(),
+            site: None,
+        }
+    }
+
+    /// Puts the board on a site.
+    pub fn set_site(&mut self, site: Site) {
+        self.site = Some(Box::new(site));
+        self.look_around();
+    }
+
+    /// What is around the board, to be looked at or changed; [`Board::run_until`] goes on with it.
+    pub fn site_mut(&mut self) -> Option<&mut Site> {
+        self.look_around();
+        self.site.as_deref_mut()
+    }
+
+    /// The oldest thing that happened around the board and that nobody has taken.
+    pub fn take_site_event(&mut self) -> Option<SiteEvent> {
+        self.site.as_mut().and_then(|site| site.take_event())
+    }
+
+    /// Something around the board may have changed: the radio must ask.
+    fn look_around(&mut self) {
+        self.chip.set_air_due(self.chip.now());
+    }
+
+    /// The radio wants to know something of what is around it.
+    fn attend_air(&mut self) {
+        match &mut self.site {
+            Some(site) => site.attend(&mut self.chip),
+            None => self.chip.leave_unanswered(),
         }
     }
 
@@ -322,6 +359,9 @@ impl Board {
         self.powered = false;
         self.en_rises = None;
         self.chip.power_off();
+        if let Some(site) = &mut self.site {
+            site.fall_silent();
+        }
     }
 
     /// Presses the reset button and holds it.
@@ -343,6 +383,7 @@ impl Board {
             self.connect(0);
             self.booted = Some(self.selected_boot());
             self.chip.power_on();
+            self.look_around();
         }
     }
 
@@ -418,6 +459,12 @@ impl Board {
                     return Outcome::PowerCut;
                 }
                 Stopped::Deadline => return self.news().unwrap_or(Outcome::Deadline),
+                Stopped::Air => {
+                    self.attend_air();
+                    if let Some(news) = self.news() {
+                        return news;
+                    }
+                }
                 Stopped::Output => {
                     if let Some(news) = self.news() {
                         return news;
@@ -431,6 +478,9 @@ impl Board {
         match (self.serial.is_empty(), self.edges.is_empty()) {
             (false, _) => Some(Outcome::Serial),
             (true, false) => Some(Outcome::Edge),
+            (true, true) if self.site.as_ref().is_some_and(|site| site.has_event()) => {
+                Some(Outcome::Site)
+            }
             (true, true) => None,
         }
     }

@@ -44,6 +44,4 @@ storage! {
     BtBb = "BT_BB", 0xffc;
     /// Page 0x3FF7_2000: a few accesses of the PHY's sleep code.
     PhySleep = "PHY_SLEEP", 0xffc;
-    /// PHYA at 0x3FF7_4000: transmit parameters and key memory of the Wi-Fi MAC.
-    Phya = "PHYA", 0xffc;
 }

@@ -104,6 +104,10 @@ pub(super) struct System {
     /// Pads whose changes are kept, one bit each.
     pub(super) observed: u64,
     pub(super) edges: Vec<Edge>,
+    /// When the world around the antenna wants to be looked at.
+    pub(super) air_due: Instant,
+    /// The channel that the air was told of last.
+    listened_to: Option<u8>,
 }
 
 impl System {
@@ -144,6 +148,8 @@ impl System {
             outside: [None; PINS as usize],
             observed: 0,
             edges: Vec::new(),
+            air_due: Instant::MAX,
+            listened_to: None,
         };
         signals::set_idle_levels(&mut system.devices.gpio);
         system.remap();
@@ -493,7 +499,7 @@ impl System {
     /// What follows from an access to a device; true if the chip must look at once.
     fn after(&mut self, touched: Option<Touched>, cx: &Context) -> bool {
         let Some(Touched { id, changed }) = touched else { return self.devices.log.wants_pc() };
-        self.serve(id, cx);
+        let changed = self.serve(id, cx) || changed;
         if changed {
             self.update_lines();
         }
@@ -516,8 +522,9 @@ impl System {
             || self.devices.log.wants_pc()
     }
 
-    /// Connects a device that has just been touched or polled to its partners.
-    pub(super) fn serve(&mut self, id: Id, cx: &Context) {
+    /// Connects a device that has just been touched or polled to its partners; true if that has
+    /// changed its deadline or its interrupt level, or the air must be looked at.
+    pub(super) fn serve(&mut self, id: Id, cx: &Context) -> bool {
         match id {
             Id::Dport => self.serve_dport(cx),
             Id::Spi0 => {
@@ -539,10 +546,12 @@ impl System {
             Id::Uart1 => self.spread_uart(1, cx),
             Id::Uart2 => self.spread_uart(2, cx),
             Id::Sens => self.serve_touch(cx),
+            Id::WifiMac => self.serve_mac(cx),
+            Id::Ana => self.follow_tuning(cx),
             Id::RtcCntl | Id::Timg0 | Id::Timg1 | Id::ApbCtrl => self.requests = true,
             _ => {}
         }
-        self.devices.refresh(id);
+        self.devices.refresh(id) || self.air_due <= cx.now
     }
 
     /// A touch is an interrupt of RTC_CNTL, and may end a sleep.
@@ -593,9 +602,32 @@ impl System {
         }
     }
 
-    /// The next instant at which a device or a signal between devices changes by itself.
+    /// The next instant at which a device, a signal between devices or the air changes by itself.
     pub(super) fn next_deadline(&self) -> Instant {
-        self.devices.next_deadline().min(self.signals.due)
+        self.devices.next_deadline().min(self.signals.due).min(self.air_due)
+    }
+
+    fn serve_mac(&mut self, cx: &Context) {
+        let mut memory = DmaPort { memory: &mut self.memory, dirty: &mut self.dirty };
+        self.devices.wifi_mac.run(&mut memory, cx);
+        if self.devices.wifi_mac.has_transmission() {
+            self.air_due = cx.now;
+        }
+        self.follow_tuning(cx);
+    }
+
+    /// The channel that the radio listens to, 1 to 14, if it listens.
+    pub(super) fn listens_to(&self) -> Option<u8> {
+        self.devices.ana.tuned_channel().filter(|_| self.devices.wifi_mac.receives())
+    }
+
+    /// The air must know who listens where.
+    fn follow_tuning(&mut self, cx: &Context) {
+        let channel = self.listens_to();
+        if channel != self.listened_to {
+            self.listened_to = channel;
+            self.air_due = cx.now;
+        }
     }
 
     fn serve_i2s(&mut self, id: Id, cx: &Context) {

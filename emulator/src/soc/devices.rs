@@ -25,7 +25,7 @@ use crate::peripherals::sens::Sens;
 use crate::peripherals::sha::Sha;
 use crate::peripherals::slc::Slc;
 use crate::peripherals::spi::SpiController;
-use crate::peripherals::storage::{BtBb, Fe2, PhySleep, Phya};
+use crate::peripherals::storage::{BtBb, Fe2, PhySleep};
 use crate::peripherals::timer_group::TimerGroup;
 use crate::peripherals::uart::Uart;
 use crate::peripherals::wifi_mac::WifiMac;
@@ -60,7 +60,7 @@ macro_rules! devices {
             $($(#[$doc])* pub(super) $field: $type,)*
             deadlines: [Instant; Id::COUNT],
             irqs: [u32; Id::COUNT],
-            storage: Vec<Option<Box<[u32; 1024]>>>,
+            storage: Vec<Option<Box<[u32]>>>,
             pub(super) log: AccessLog,
         }
 
@@ -86,6 +86,13 @@ macro_rules! devices {
             pub(super) fn name(self) -> &'static str {
                 match self {
                     $(Self::$id => stringify!($id),)*
+                }
+            }
+
+            /// Words of the block.
+            fn words(self) -> u32 {
+                match self {
+                    $(Self::$id => ($end - $start) / 4,)*
                 }
             }
 
@@ -254,10 +261,8 @@ devices! {
     Bluetooth bluetooth: Bluetooth = |_| Bluetooth::default(), at 0x7_1000..0x7_2000, sources [];
     /// Sleep state of the radio PHY.
     PhySleep phy_sleep: PhySleep = |_| PhySleep, at 0x7_2000..0x7_3000, sources [];
-    /// WiFi MAC.
-    WifiMac wifi_mac: WifiMac = |_| WifiMac::default(), at 0x7_3000..0x7_4000, sources [];
-    /// Transmit parameters of the WiFi MAC.
-    Phya phya: Phya = |_| Phya, at 0x7_4000..0x7_5000, sources [];
+    /// WiFi MAC, both pages.
+    WifiMac wifi_mac: WifiMac = |_| WifiMac::default(), at 0x7_3000..0x7_5000, sources [0];
     /// Radio device: of it the random number generator.
     Wdev rng: Rng = |config: &DeviceConfig| Rng::new(config.seed), at 0x7_5000..0x7_6000, sources [];
 }
@@ -306,8 +311,8 @@ impl Devices {
         self.poll(id, cx);
         if !self.write_register(id, offset, value, cx) {
             self.stored(id, offset, Direction::Write);
-            let cells = self.storage[id as usize].get_or_insert_with(|| Box::new([0; 1024]));
-            if let Some(cell) = cells.get_mut(offset as usize / 4) {
+            let cells = self.storage[id as usize].as_deref_mut();
+            if let Some(cell) = cells.and_then(|cells| cells.get_mut(offset as usize / 4)) {
                 *cell = value;
             }
         }
@@ -320,11 +325,8 @@ impl Devices {
         let fidelity = if declared.is_some() { Fidelity::Stores } else { Fidelity::Unmodelled };
         self.log.record(Some(id as u8), offset, direction, fidelity);
         if self.storage[id as usize].is_none() {
-            let mut cells = Box::new([0; 1024]);
-            for (n, cell) in cells.iter_mut().enumerate() {
-                *cell = id.stores(n as u32 * 4).unwrap_or(0);
-            }
-            self.storage[id as usize] = Some(cells);
+            let reset = |word| id.stores(word * 4).unwrap_or(0);
+            self.storage[id as usize] = Some((0..id.words()).map(reset).collect());
         }
         let cells = self.storage[id as usize].as_deref();
         cells.and_then(|cells| cells.get(offset as usize / 4)).copied().unwrap_or(0)

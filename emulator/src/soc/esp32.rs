@@ -34,6 +34,7 @@ use crate::peripherals::rtc_cntl::{
 use crate::peripherals::rtc_io::RtcPad;
 use crate::peripherals::uart::{Symbol, Uart};
 use crate::peripherals::watchdog::WatchdogAction;
+use crate::peripherals::wifi_mac::{Outcome, Reception, Transmission};
 use crate::peripherals::{Clocks, CoreId};
 use crate::rom::boot::{Boot, Progress, RomVersion};
 use crate::rom::call::After;
@@ -107,6 +108,9 @@ pub enum Stopped {
     Deadline,
     /// A UART has output to take, or an observed pin has changed.
     Output,
+    /// The radio sends, or listens to another channel, or the instant of [`Esp32::set_air_due`] has
+    /// come.
+    Air,
     /// The flash chip has reached the operation at which power was to be cut.
     PowerCut,
     /// The host's debugger holds the chip; nothing happens until [`Esp32::go_on`].
@@ -420,6 +424,46 @@ impl Esp32 {
         Some(self.uart_mut(port)?.0)
     }
 
+    /// What the radio sends: the oldest frame that nobody has taken.
+    pub fn take_transmission(&mut self) -> Option<Transmission> {
+        self.system.devices.wifi_mac.take_transmission()
+    }
+
+    /// The channel that the radio is tuned to, 1 to 14; `None` while it is tuned to none.
+    pub fn channel(&self) -> Option<u8> {
+        self.system.devices.ana.tuned_channel()
+    }
+
+    /// What comes of a frame that the radio sends.
+    pub fn finish_transmission(&mut self, transmission: &Transmission, outcome: Outcome) {
+        self.system.devices.wifi_mac.finish(transmission, outcome);
+        self.system.devices.refresh(Id::WifiMac);
+    }
+
+    /// The same while the receiver is on.
+    pub fn listens_to(&self) -> Option<u8> {
+        self.system.listens_to()
+    }
+
+    /// Nobody hears what the radio sends.
+    pub fn leave_unanswered(&mut self) {
+        while let Some(transmission) = self.take_transmission() {
+            self.finish_transmission(&transmission, Outcome::Unanswered);
+        }
+        self.set_air_due(Instant::MAX);
+    }
+
+    /// A frame on the radio's channel is on its way to the antenna.
+    pub fn expect_frame(&mut self, reception: Reception) {
+        self.system.devices.wifi_mac.expect(reception);
+        self.system.devices.refresh(Id::WifiMac);
+    }
+
+    /// When [`Esp32::run_until`] comes back with [`Stopped::Air`], if the radio sends nothing.
+    pub fn set_air_due(&mut self, due: Instant) {
+        self.system.air_due = due;
+    }
+
     /// Lets device time pass up to `deadline`; comes back earlier when there is something to see.
     pub fn run_until(&mut self, deadline: Instant) -> Stopped {
         loop {
@@ -438,6 +482,9 @@ impl Esp32 {
             }
             self.system.poll_due();
             self.attend();
+            if self.system.air_due <= self.system.now() {
+                return Stopped::Air;
+            }
             if self.collect_output() {
                 return Stopped::Output;
             }

@@ -206,6 +206,7 @@ pub(crate) fn run_to(chip: &mut Esp32, end: Instant) {
     loop {
         match chip.run_until(end) {
             Stopped::Deadline => return,
+            Stopped::Air => chip.leave_unanswered(),
             Stopped::Output => (0..3).for_each(|port| while chip.take_output(port).is_some() {}),
             other => panic!("{other:?}: {}", where_it_is(chip)),
         }

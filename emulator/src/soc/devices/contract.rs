@@ -216,7 +216,9 @@ impl Pair {
         if random.next().is_multiple_of(3) {
             let [one, two] = self.systems.each_mut().map(|it| {
                 let (value, touched) = it.devices.read(address, &cx);
-                touched.into_iter().for_each(|it_was| it.serve(it_was.id, &cx));
+                if let Some(touched) = touched {
+                    it.serve(touched.id, &cx);
+                }
                 value
             });
             assert_eq!(one, two, "{:?}, seed {}: read of {address:#x}", self.id, self.seed);
@@ -231,7 +233,9 @@ impl Pair {
         let cx = self.context();
         for system in &mut self.systems {
             let touched = system.devices.write(address, value, &cx);
-            touched.into_iter().for_each(|it_was| system.serve(it_was.id, &cx));
+            if let Some(touched) = touched {
+                system.serve(touched.id, &cx);
+            }
         }
         self.assert_equal("a write");
     }

@@ -1,0 +1,128 @@
+//! What is around the board's antenna: the air, and the network behind its access points.
+//!
+//! Wiring only: frames go from the chip's radio to the air when their last bit has been sent, from
+//! the air to the radio when it has come, and between access points and the network at once.
+
+use std::collections::VecDeque;
+
+use crate::net::{NetEvent, Network};
+use crate::peripherals::wifi_mac::{Outcome, Rate, Reception, Transmission};
+use crate::radio::{self, Air, AirEvent};
+use crate::soc::Esp32;
+use crate::time::Instant;
+
+/// Access points, and the network behind them.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// Who else is on the air.
+    pub air: Air,
+    /// What access points are connected to.
+    pub network: Network,
+    /// Frames that the board sends now, and on which channel.
+    sending: Vec<(u8, Transmission)>,
+    events: VecDeque<SiteEvent>,
+}
+
+/// Something that happened around the board.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SiteEvent {
+    /// On the air.
+    Air(AirEvent),
+    /// On the network.
+    Net(NetEvent),
+}
+
+impl Site {
+    /// Nothing has been sent yet.
+    pub fn new(air: Air, network: Network) -> Self {
+        Self { air, network, sending: Vec::new(), events: VecDeque::new() }
+    }
+
+    /// When something happens by itself.
+    fn due(&self) -> Instant {
+        let sent = self.sending.iter().map(|(_, it)| it.end);
+        let others = [self.air.poll_at(), self.network.poll_at()];
+        sent.chain(others.into_iter().flatten()).min().unwrap_or(Instant::MAX)
+    }
+
+    /// Lets happen what is due, and tells the radio when it will be needed again.
+    pub(super) fn attend(&mut self, chip: &mut Esp32) {
+        let now = chip.now();
+        while let Some(transmission) = chip.take_transmission() {
+            match chip.channel() {
+                Some(channel) => self.sending.push((channel, transmission)),
+                None => chip.finish_transmission(&transmission, Outcome::Unanswered),
+            }
+        }
+        self.air.listen(chip.listens_to(), now);
+        for (channel, transmission) in self.sending.extract_if(.., |(_, it)| it.end <= now) {
+            let outcome = match self.air.transmit(channel, &transmission.frame, now) {
+                radio::Outcome::Unanswered => Outcome::Unanswered,
+                radio::Outcome::Acknowledged | radio::Outcome::NotForOne => Outcome::Sent,
+            };
+            chip.finish_transmission(&transmission, outcome);
+        }
+        self.air.poll(now);
+        self.exchange(now);
+        while let Some(radio::OnAir { at, signal_dbm, rate, frame, .. }) = self.air.take_frame() {
+            chip.expect_frame(Reception { at, signal_dbm, rate: code_of(rate), frame });
+        }
+        self.events.extend(std::iter::from_fn(|| self.air.take_event()).map(SiteEvent::Air));
+        self.events.extend(std::iter::from_fn(|| self.network.take_event()).map(SiteEvent::Net));
+        chip.set_air_due(self.due());
+    }
+
+    /// The oldest thing that happened and that nobody has taken.
+    pub(super) fn take_event(&mut self) -> Option<SiteEvent> {
+        self.events.pop_front()
+    }
+
+    pub(super) fn has_event(&self) -> bool {
+        !self.events.is_empty()
+    }
+
+    /// Frames cross between access points and the network until nobody has more to say.
+    fn exchange(&mut self, now: Instant) {
+        self.network.poll(now);
+        loop {
+            let mut any = false;
+            while let Some(frame) = self.air.take_ethernet() {
+                self.network.receive(&frame, now);
+                any = true;
+            }
+            while let Some(frame) = self.network.take_frame() {
+                self.air.send_ethernet(&frame, now);
+                any = true;
+            }
+            if !any {
+                break;
+            }
+        }
+    }
+
+    /// The board has lost its power, and what it was sending with it.
+    pub(super) fn fall_silent(&mut self) {
+        self.sending.clear();
+    }
+}
+
+/// The chip's code of a rate.
+fn code_of(rate: radio::Rate) -> Rate {
+    use radio::Rate::{
+        Mbps1, Mbps2, Mbps5_5, Mbps6, Mbps9, Mbps11, Mbps12, Mbps18, Mbps24, Mbps36, Mbps48, Mbps54,
+    };
+    Rate::from_code(match rate {
+        Mbps1 => 0,
+        Mbps2 => 1,
+        Mbps5_5 => 2,
+        Mbps11 => 3,
+        Mbps48 => 0x8,
+        Mbps24 => 0x9,
+        Mbps12 => 0xa,
+        Mbps6 => 0xb,
+        Mbps54 => 0xc,
+        Mbps36 => 0xd,
+        Mbps18 => 0xe,
+        Mbps9 => 0xf,
+    })
+}
