@@ -99,6 +99,27 @@ const TWINS: &[Twin] = &[
         bad: "code: \"None\"",
         fails: "open('kept').read()",
     },
+    // The air: it is weaker than it shall be.
+    Twin {
+        scenario: "hello-from-esp",
+        good: "signal: -58dBm",
+        bad: "signal: -59dBm",
+        fails: "sta_if.scan()",
+    },
+    // The air: somebody has the name that nobody shall have.
+    Twin {
+        scenario: "wifi-lost",
+        good: "ssid: other-net, channel: 11",
+        bad: "ssid: nowhere, channel: 11, password: correct-horse",
+        fails: "until(201)",
+    },
+    // Firmware that leaves the radio off.
+    Twin {
+        scenario: "wifi-refused",
+        good: "w.active(True)",
+        bad: "w.active(False)",
+        fails: "w.active(False)",
+    },
 ];
 
 /// The program, so that it finds the cache and nothing of this repository.
@@ -146,11 +167,25 @@ fn project(scenario: &str, text: &str) -> tempfile::TempDir {
     let project = tempfile::tempdir().expect("a temporary folder");
     std::fs::write(project.path().join("bench.toml"), "").expect("a writable folder");
     std::fs::write(project.path().join(format!("{scenario}.yaml")), text).expect("writable");
+    copy_folder(&root().join("firmware/hello"), &project.path().join("firmware/hello"));
     for (name, snapshot) in snapshots(scenario) {
         std::fs::copy(snapshot, project.path().join(format!("{scenario}.{name}.snap")))
             .expect("a writable folder");
     }
     project
+}
+
+/// A folder with all that is in it.
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a writable folder");
+    for entry in std::fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        match from.is_dir() {
+            true => copy_folder(&from, &to),
+            false => drop(std::fs::copy(from, to).expect("a writable folder")),
+        }
+    }
 }
 
 /// The snapshots of a scenario, by name.
@@ -191,7 +226,7 @@ fn files(folder: &Path) -> BTreeSet<PathBuf> {
 
 #[rstest]
 fn a_broken_twin_fails_at_the_step_that_must_notice(
-    #[values(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10)] number: usize,
+    #[values(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13)] number: usize,
 ) {
     let Twin { scenario, good, bad, fails } = &TWINS[number];
     let text = std::fs::read_to_string(file_of(scenario)).expect("the scenario");
@@ -216,7 +251,7 @@ fn every_committed_scenario_has_a_broken_twin_and_every_twin_is_run() {
     let committed: BTreeSet<_> = scenarios().iter().filter_map(stem).collect();
     let twins: BTreeSet<_> = TWINS.iter().map(|twin| twin.scenario.to_owned()).collect();
     assert_eq!(committed, twins);
-    assert_eq!(TWINS.len(), 11, "the test above counts them");
+    assert_eq!(TWINS.len(), 14, "the test above counts them");
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Files that are written whole or not at all.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Writes a file whole or not at all, and the folders above it.
 pub(crate) fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
@@ -25,4 +27,30 @@ fn readable(file: &std::fs::File) -> io::Result<()> {
 #[cfg(not(unix))]
 fn readable(_file: &std::fs::File) -> io::Result<()> {
     Ok(())
+}
+
+/// Most bytes that a folder may hold that is read as a whole.
+const MOST: u64 = 64 << 20;
+
+/// The files below a folder, by their paths from there with `/` between.
+pub(crate) fn below(folder: &Path) -> io::Result<BTreeMap<String, Arc<[u8]>>> {
+    let mut files = BTreeMap::new();
+    let mut left = MOST;
+    let mut folders = vec![(folder.to_owned(), String::new())];
+    while let Some((folder, prefix)) = folders.pop() {
+        for entry in std::fs::read_dir(&folder)? {
+            let entry = entry?;
+            let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+            let kind = entry.file_type()?;
+            if kind.is_dir() {
+                folders.push((entry.path(), format!("{name}/")));
+            } else if kind.is_file() {
+                left = left.checked_sub(entry.metadata()?.len()).ok_or_else(|| {
+                    io::Error::other(format!("it holds more than {} MB", MOST >> 20))
+                })?;
+                files.insert(name, Arc::from(std::fs::read(entry.path())?));
+            }
+        }
+    }
+    Ok(files)
 }

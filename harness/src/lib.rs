@@ -12,6 +12,7 @@
 //! | [`symbols`] | from addresses to places in the source, by an ELF file |
 //! | [`runner`] | cases to verdicts, as a stream of events; never prints |
 //! | [`comparison`] | the same cases on two targets, and where they part |
+//! | [`site`] | access points and hosts around a board, as a scenario describes them |
 //! | [`snapshots`] | reviewed files that observations are compared with |
 //! | [`reports`] | consumers of the events; never decide |
 //! | [`serve`], [`flash_file`] | a board that keeps running for outside tools |
@@ -27,11 +28,15 @@ mod files;
 pub mod firmware;
 pub mod flash_file;
 pub mod hil;
+#[cfg(test)]
+#[path = "../tests/common/json_schema.rs"]
+mod json_schema;
 pub mod recording;
 pub mod reports;
 pub mod runner;
 pub mod scenario;
 pub mod serve;
+pub mod site;
 pub mod snapshots;
 pub mod steps;
 pub mod symbols;

@@ -125,7 +125,9 @@ impl Bench {
     }
 
     fn measure(&self, terminal: &Terminal) -> Result<Vec<Figure>, Trouble> {
-        let request = TargetRequest { board: BOARD.to_owned(), seed: 1, flash: flash(terminal)? };
+        let flash = flash(terminal)?;
+        let request =
+            TargetRequest { board: BOARD.to_owned(), seed: 1, flash, ..Default::default() };
         let mut figures = Vec::new();
         let mut booted = None;
         let mut boots = Vec::new();

@@ -112,7 +112,12 @@ impl Record {
                 ProjectFirmware.resolve(&project, spec, &mut news).map_err(bench)?.segments
             }
         };
-        let request = TargetRequest { board: self.board.clone(), seed: self.seed, flash };
+        let request = TargetRequest {
+            board: self.board.clone(),
+            seed: self.seed,
+            flash,
+            ..Default::default()
+        };
         targets.open(&request).map_err(bench)
     }
 }

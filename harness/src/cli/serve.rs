@@ -149,7 +149,7 @@ impl Serve {
     /// The board with its flash as asked for, switched off.
     fn board(&self, terminal: &Terminal, flash: Option<&FlashFile>) -> Result<Emulated, NoTarget> {
         let request =
-            TargetRequest { board: self.board.clone(), seed: self.seed, flash: Vec::new() };
+            TargetRequest { board: self.board.clone(), seed: self.seed, ..Default::default() };
         let mut board = Emulated::new(&request, rom(&self.rom)?).map_err(usage)?;
         if let Some(flash) = flash
             && let Some(contents) = flash.load(board.flash_size().into()).map_err(bench)?

@@ -371,9 +371,18 @@ impl<P: Write, S: Write> Report for Console<P, S> {
                 let line = format!("{} {on}{text}", self.progress_ink.odd.apply_to(head));
                 self.case_line(*case, &line);
             }
+            Event::Site { case, on, time, text } => {
+                if self.look.serial {
+                    let on = on.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
+                    let head = format!("       net {}", seconds(*time));
+                    let line = format!("{} {on}{text}", self.progress_ink.faint.apply_to(head));
+                    self.case_line(*case, &line);
+                }
+            }
             // What a crash or a test means for the case is told with the step that ends by it.
             Event::Image { .. }
             | Event::Pin { .. }
+            | Event::Http { .. }
             | Event::Crash { .. }
             | Event::UnityTest { .. } => {}
             Event::StepFinished { case, step, verdict, time, evidence, .. } => {

@@ -85,6 +85,8 @@ pub(super) enum Entry {
     Crash(Box<Crash>),
     /// Something happened to the bench.
     Remark { time: DeviceTime, text: String },
+    /// Something happened on the air or the network.
+    Site { time: DeviceTime, text: String },
 }
 
 /// A port of one of the case's boards.
@@ -148,6 +150,7 @@ impl Try {
     pub(super) fn transcript(&self) -> String {
         let line = |entry: &Entry| match entry {
             Entry::Line { port, time, text } => Some(format!("{time} {port} | {text}\n")),
+            Entry::Site { time, text } => Some(format!("{time} net | {text}\n")),
             Entry::Remark { time, text } => Some(format!("{time} bench | {text}\n")),
             Entry::Step(_) | Entry::Crash(_) => None,
         };
@@ -233,11 +236,20 @@ impl Record {
                 let its_port = PortOf { on: on.clone(), port: crash.port };
                 let says_it = |entry: &Entry| match entry {
                     Entry::Line { port, time, .. } => *port == its_port && *time >= crash.time,
-                    Entry::Step(_) | Entry::Crash(_) | Entry::Remark { .. } => false,
+                    Entry::Step(_)
+                    | Entry::Crash(_)
+                    | Entry::Remark { .. }
+                    | Entry::Site { .. } => false,
                 };
                 let at = entries.iter().position(says_it).map_or(entries.len(), |line| line + 1);
                 entries.insert(at, Entry::Crash(crash.clone()));
             }
+            Event::Site { case, on, time, text } => {
+                let on = on.iter().map(|name| format!("{name}: ")).collect::<String>();
+                let line = Entry::Site { time: *time, text: on + text };
+                self.current(*case)?.entries.push(line);
+            }
+            Event::Http { .. } => {}
             Event::Remark { case, on, time, text } => {
                 let on = on.iter().map(|name| format!("{name}: ")).collect::<String>();
                 let remark = Entry::Remark { time: *time, text: on + text };

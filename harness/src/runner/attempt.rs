@@ -22,6 +22,7 @@ use super::session::{Common, News, Session, SessionState, Setup};
 use super::verdict::Verdict;
 use crate::scenario::model::{BoardEntry, BoardName, Case, Unmodelled};
 use crate::scenario::values::{Secrets, Values};
+use crate::site::{Folders, SiteEvent};
 use crate::snapshots::SnapshotFolder;
 use crate::symbols::Symbols;
 use crate::targets::{Capability, MachineReport, Target, TargetRequest};
@@ -157,6 +158,19 @@ impl Attempt<'_> {
                 step: starts.borrow().partition_point(|start| *start < crash.time).max(1) - 1,
                 crash: Box::new(redact_crash(*crash, secrets)),
             }),
+            News::Site { time, event } => {
+                let (case, on) = (number, on.clone());
+                teller.borrow_mut().tell(match event {
+                    SiteEvent::Log(line) => {
+                        let text = printable(&secrets.redact(&line));
+                        Event::Site { case, on, time, text }
+                    }
+                    SiteEvent::Http(frame) => {
+                        let frame = Box::new(frame.redacted(secrets));
+                        Event::Http { case, on, time, frame }
+                    }
+                });
+            }
             News::Remark { time, text } => teller.borrow_mut().tell(Event::Remark {
                 case: number,
                 on: on.clone(),
@@ -323,8 +337,24 @@ impl Maker<'_> {
                 Some(image) if !self.case.writes_flash(name) => image.segments.clone(),
                 _ => Vec::new(),
             },
+            site: self.case.site.clone(),
+            folders: self.folders()?,
         })?;
         self.around(name, target, None)
+    }
+
+    /// What the web servers of the case serve.
+    fn folders(&self) -> Result<Folders, StepError> {
+        let hosts = self.case.site.iter().flat_map(|site| &site.hosts);
+        let folders = hosts.filter_map(|host| host.http.as_ref()?.folder.clone());
+        folders
+            .map(|folder| {
+                let path = self.case.project.join(&folder);
+                let files = crate::files::below(&path);
+                let files = files.map_err(|source| StepError::File { path, source })?;
+                Ok((folder, files))
+            })
+            .collect()
     }
 
     /// The same, around a target that is there already.

@@ -16,6 +16,7 @@ use super::unity::UnityTest;
 use super::verdict::{Tally, Verdict};
 use crate::scenario::fault::Place;
 use crate::scenario::model::BoardName;
+use crate::site::HttpFrame;
 use crate::targets::{Capability, Level, MachineReport, Port};
 use crate::time::DeviceTime;
 
@@ -145,6 +146,30 @@ pub enum Event {
         /// Its level from now on.
         level: Level,
     },
+    /// Something has happened on the air or the network.
+    Site {
+        /// The case.
+        case: usize,
+        /// Around which of the case's boards, if not its own.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        on: BoardName,
+        /// When.
+        time: DeviceTime,
+        /// In words.
+        text: String,
+    },
+    /// An HTTP request or response was seen on the wire.
+    Http {
+        /// The case.
+        case: usize,
+        /// Around which of the case's boards, if not its own.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        on: BoardName,
+        /// When it was complete.
+        time: DeviceTime,
+        /// What it was.
+        frame: Box<HttpFrame>,
+    },
     /// The guest has died, and all that it says about that has been heard. Whether that fails the
     /// case is told by the end of a step.
     Crash {
@@ -253,6 +278,8 @@ impl Event {
             | Self::Serial { case, .. }
             | Self::Image { case, .. }
             | Self::Pin { case, .. }
+            | Self::Site { case, .. }
+            | Self::Http { case, .. }
             | Self::Crash { case, .. }
             | Self::Remark { case, .. }
             | Self::UnityTest { case, .. }
@@ -274,6 +301,8 @@ impl Event {
             | Self::Serial { case, .. }
             | Self::Image { case, .. }
             | Self::Pin { case, .. }
+            | Self::Site { case, .. }
+            | Self::Http { case, .. }
             | Self::Crash { case, .. }
             | Self::Remark { case, .. }
             | Self::UnityTest { case, .. }

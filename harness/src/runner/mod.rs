@@ -11,6 +11,7 @@
 //! | [`boards`] | the further boards of a case, and steps on several at the same time |
 //! | [`session`] | what a step sees of a running case |
 //! | [`guard`] | watches for panics, watchdog resets and `never:` texts |
+//! | [`sightings`] | what was seen on the air and the network |
 //! | [`operator`] | the person at the bench |
 //! | [`crash`] | what a dying guest says: which death, and where in its program |
 //! | [`events`] | everything that is told to the outside |
@@ -35,6 +36,7 @@ pub mod play;
 pub mod prefix;
 mod schedule;
 pub mod session;
+pub mod sightings;
 pub mod statistics;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -63,7 +63,8 @@ impl Plan {
         let planned = |case: Arc<Case>| {
             let steps = case.all_steps();
             let needs = steps.iter().flat_map(|entry| entry.step.facts().needs);
-            let needs: BTreeSet<_> = needs.copied().collect();
+            let air = case.site.is_some().then_some(Capability::Air);
+            let needs: BTreeSet<_> = needs.copied().chain(air).collect();
             let missing = needs.difference(&capabilities).copied().collect();
             let missing_parts = case
                 .boards()

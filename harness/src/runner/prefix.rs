@@ -92,6 +92,7 @@ fn surroundings(case: &Case) -> String {
             // Crashes are told with it.
             case.board.elf.as_ref().map(|elf| &elf.text),
             case.dialect,
+            &case.site,
             case.timeout,
             never,
             case.writes_flash(None),

@@ -81,7 +81,8 @@ pub(crate) fn run_in(
     run_text_in(project, target, &text, environment)
 }
 
-fn run_text_in(
+/// Runs a scenario in the project `project` with these environment variables.
+pub(crate) fn run_text_in(
     project: &Path,
     target: FakeTarget,
     text: &str,

@@ -7,6 +7,7 @@ use super::decode::list;
 use super::fault::{Fault, FaultCode, nearest};
 use super::model::{BoardEntry, Case, OWN_BOARD, StepEntry, steps_by_board};
 use crate::runner::session::confined;
+use crate::site::Site;
 use crate::steps::ImageRef;
 
 /// A board of the scenario, as the checks of its steps know it.
@@ -44,6 +45,34 @@ pub fn unused_boards(steps: &[StepEntry], known: &[KnownBoard<'_>]) -> Vec<Fault
         Some(fault.help("steps for it stand in `parallel`, under its name"))
     };
     unused.filter_map(fault).collect()
+}
+
+/// Hosts and networks that steps name exist.
+pub fn site(steps: &[StepEntry], site: Option<&Site>) -> Vec<Fault> {
+    let hosts: Vec<_> = site.iter().flat_map(|it| &it.hosts).map(|it| it.name.as_str()).collect();
+    let networks: Vec<_> = site.iter().flat_map(|it| &it.air).map(|it| it.ssid.as_str()).collect();
+    let mut faults = Vec::new();
+    for (_, entry) in steps_by_board(steps) {
+        let facts = entry.step.facts();
+        let named =
+            [(facts.hosts, &hosts, "host", "hosts"), (facts.networks, &networks, "network", "air")];
+        for (names, known, what, key) in named {
+            for (name, span) in names.into_iter().filter(|(name, _)| !known.contains(name)) {
+                let message = format!("the scenario has no {what} `{name}`");
+                let mut fault = Fault::new(FaultCode::UnknownName, span, message).help(match known
+                    .is_empty()
+                {
+                    true => format!("they stand under `{key}:`"),
+                    false => format!("those under `{key}:` are {}", list(known.iter().copied())),
+                });
+                if let Some(near) = nearest(name, known.iter().copied()) {
+                    fault = fault.label(format!("did you mean `{near}`?"));
+                }
+                faults.push(fault.in_text(&entry.source));
+            }
+        }
+    }
+    faults
 }
 
 fn on_board<'s>(steps: &'s [StepEntry], board: Option<&str>) -> Vec<&'s StepEntry> {

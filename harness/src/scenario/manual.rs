@@ -116,6 +116,7 @@ fn words(kind: &Kind) -> String {
         Kind::Duration => "a duration".to_owned(),
         Kind::Size => "a size in bytes".to_owned(),
         Kind::Frequency => "a frequency".to_owned(),
+        Kind::Signal => "a signal strength in dBm".to_owned(),
         Kind::Share => "a share in %".to_owned(),
         Kind::Limit => "a duration, or `<`, `<=`, `>`, `>=` and a duration".to_owned(),
         Kind::Number(min, max) if *max == i64::from(u32::MAX) => {

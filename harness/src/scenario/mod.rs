@@ -16,6 +16,7 @@ pub mod node;
 pub mod parser;
 pub mod reference;
 pub mod schema;
+pub mod site;
 pub mod step_list;
 pub mod units;
 pub mod values;

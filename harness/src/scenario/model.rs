@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::fault::{Place, SourceText};
+use crate::site::Site;
 use crate::steps::AnyStep;
 use crate::time::Span;
 use crate::transcript::Pattern;
@@ -138,6 +139,8 @@ pub struct Case {
     pub board: BoardEntry,
     /// Further boards by their names.
     pub more_boards: BTreeMap<String, BoardEntry>,
+    /// What is on the air around its boards, if anything.
+    pub site: Option<Site>,
     /// How long it may take, in device time.
     pub timeout: Span,
     /// Texts that must never appear.

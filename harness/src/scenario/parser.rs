@@ -15,6 +15,7 @@ use super::fault::{Fault, FaultCode, FileFaults, SourceText};
 use super::model::{BoardEntry, Case, Dialect, OWN_BOARD, Spanned, StepEntry, Unmodelled};
 use super::node::{self, Node, Value};
 use super::reference::{Group, Key, Kind, PATTERN, Reference};
+use super::site;
 use super::step_list;
 use super::values::{Values, substitute};
 use crate::steps::WOKWI_STEPS;
@@ -64,6 +65,9 @@ pub const SCENARIO: Reference = Reference {
             ])),
             "Further boards for the step `parallel`, by names of your choice: a profile, or a mapping. The first board is called `main` there.",
         ),
+        site::AIR,
+        site::NETWORK,
+        site::HOSTS,
         Key::or(
             "timeout",
             Kind::Duration,
@@ -279,6 +283,7 @@ fn read_case(
     let firmware = fields.optional::<Spanned>("firmware", decoder);
     let elf = fields.optional::<Spanned>("elf", decoder);
     let more_boards = more_boards(&mut fields, decoder);
+    let site = site::read(&mut fields, decoder);
     let default_timeout = match dialect {
         Dialect::Benchrig => DEFAULT_TIMEOUT,
         Dialect::Wokwi => WOKWI_TIMEOUT,
@@ -294,7 +299,15 @@ fn read_case(
         }
     };
     let steps = match fields.node("steps") {
-        Some(node) => steps(node, root, decoder),
+        Some(node) => {
+            let steps = steps(node, root, decoder);
+            // Whose names are known only if nothing is wrong with it.
+            if let Some(site) = &site {
+                let faults = check::site(&steps, site.as_ref());
+                faults.into_iter().for_each(|fault| decoder.fault(fault));
+            }
+            steps
+        }
         None => {
             fields.missing("steps");
             Vec::new()
@@ -328,6 +341,7 @@ fn read_case(
             elf: elf.flatten(),
         },
         more_boards,
+        site: site.flatten(),
         timeout: timeout.unwrap_or(default_timeout),
         never: never.unwrap_or_default(),
         unmodelled: unmodelled.unwrap_or(Unmodelled::Allow),

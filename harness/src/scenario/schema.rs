@@ -91,6 +91,9 @@ fn value(kind: &Kind) -> Value {
         ),
         Kind::Frequency => quantity("[kKmM]?[hH][zZ]", zero()),
         Kind::Share => quantity("%", zero()),
+        Kind::Signal => or_placeholder(json!([
+            {"type": "string", "pattern": r"^\s*-?[0-9]+\s*[dD][bB][mM]\s*$"},
+        ])),
         Kind::Limit => {
             let pattern = r"^\s*([<>]=?)?\s*([0-9]+(\.[0-9]+)?\s*([nN][sS]|[uUµ][sS]|[mM][sS]|[sS]|[mM][iI][nN]|[hH])|0)\s*$";
             or_placeholder(json!([{"type": "string", "pattern": pattern}, zero()]))

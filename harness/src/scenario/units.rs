@@ -86,6 +86,24 @@ pub fn share(text: &str) -> Result<u32, UnitError> {
     }
 }
 
+/// A signal strength such as `-55dBm`, from -95 to 0.
+///
+/// # Errors
+/// Anything else, and fractions of a decibel.
+pub fn signal(text: &str) -> Result<i8, UnitError> {
+    let text = text.trim();
+    let number = match text.len().checked_sub(3).and_then(|at| text.split_at_checked(at)) {
+        Some((number, unit)) if unit.eq_ignore_ascii_case("dbm") => number.trim_end(),
+        _ if text.parse::<i64>().is_ok() => return Err(UnitError::NoUnit),
+        _ => return Err(UnitError::UnknownUnit),
+    };
+    match number.parse() {
+        Ok(signal @ -95..=0) => Ok(signal),
+        Ok(_) => Err(UnitError::OutOfRange),
+        Err(_) => Err(UnitError::NoNumber),
+    }
+}
+
 /// `number unit` in whole base units, without floating point.
 fn scaled(text: &str, unit_size: impl Fn(&str) -> Option<u64>) -> Result<u64, UnitError> {
     let text = text.trim();

@@ -4,10 +4,12 @@
 //! says about itself before anything starts ([`Step::facts`]), and what it does ([`Step::run`]).
 //! A step sees the [`Session`], never a concrete target.
 
+mod access_point;
 pub mod answer_fields;
 mod baud;
 mod boot_mode;
 mod brownout;
+mod connect_wifi;
 mod corrupt_flash;
 mod cut_power;
 mod delay;
@@ -19,10 +21,12 @@ mod expect_frequency;
 mod expect_no_serial;
 mod expect_pin;
 mod expect_pulse;
+mod expect_request;
 mod expect_serial;
 mod expect_unity;
 pub mod flash_fields;
 mod get_file;
+mod install_package;
 mod log;
 mod mark;
 mod measure;
@@ -38,6 +42,7 @@ mod read_flash;
 mod remove_file;
 mod repeat;
 mod repl;
+mod respond;
 mod run_file;
 mod send_break;
 pub mod serial_fields;
@@ -54,9 +59,11 @@ mod wait_serial;
 mod write_flash;
 mod write_serial;
 
+pub use access_point::AccessPointStep;
 pub use baud::Baud;
 pub use boot_mode::BootModeStep;
 pub use brownout::Brownout;
+pub use connect_wifi::ConnectWifi;
 pub use corrupt_flash::CorruptFlash;
 pub use cut_power::CutPower;
 pub use delay::Delay;
@@ -68,9 +75,11 @@ pub use expect_frequency::ExpectFrequency;
 pub use expect_no_serial::ExpectNoSerial;
 pub use expect_pin::ExpectPin;
 pub use expect_pulse::ExpectPulse;
+pub use expect_request::ExpectRequest;
 pub use expect_serial::ExpectSerial;
 pub use expect_unity::ExpectUnity;
 pub use get_file::GetFile;
+pub use install_package::InstallPackage;
 pub use log::Log;
 pub use mark::Mark;
 pub use measure::Measure;
@@ -84,6 +93,7 @@ pub use read_flash::ReadFlash;
 pub use remove_file::RemoveFile;
 pub use repeat::Repeat;
 pub use repl::Repl;
+pub use respond::Respond;
 pub use run_file::RunFile;
 pub use send_break::SendBreak;
 pub use serial_noise::SerialNoise;
@@ -166,6 +176,10 @@ pub struct Facts<'s> {
     pub pins: Vec<u8>,
     /// Parts of the board that it names: buttons, and `esp` for the chip with its pins.
     pub parts: Vec<&'s str>,
+    /// Hosts that it names, with their places.
+    pub hosts: Vec<(&'s str, Range<usize>)>,
+    /// WiFi networks of the scenario that it names, with their places.
+    pub networks: Vec<(&'s str, Range<usize>)>,
     /// The steps inside of it, list by list.
     pub inner: Vec<&'s [StepEntry]>,
     /// The steps inside of it that are done at the same time with several boards.
@@ -264,6 +278,11 @@ steps! {
     GetFile(GetFile),
     RemoveFile(RemoveFile),
     SoftReset(SoftReset),
+    InstallPackage(InstallPackage),
+    ConnectWifi(ConnectWifi),
+    AccessPoint(AccessPointStep),
+    ExpectRequest(ExpectRequest),
+    Respond(Respond),
     ExpectPin(ExpectPin),
     SetPin(SetPin),
     SetControl(SetControl),

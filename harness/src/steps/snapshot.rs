@@ -10,6 +10,7 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
+use super::expect_request::is_of;
 use super::flash_fields::{Region, dump};
 use super::pin_fields::Pin;
 use super::{Facts, Step};
@@ -18,8 +19,10 @@ use crate::runner::failure::{Failure, StepError};
 use crate::runner::pins::PinEdge;
 use crate::runner::session::Session;
 use crate::scenario::decode::{Decode, Decoder, Fields, UnknownKeys, word};
+use crate::scenario::model::Spanned;
 use crate::scenario::node::{Node, Value};
 use crate::scenario::reference::{Group, Key, Kind, Reference, U32};
+use crate::site::HttpFrame;
 use crate::snapshots::redact::{Redaction, redact};
 use crate::snapshots::{Comparison, timing};
 use crate::targets::{Capability, Port};
@@ -58,6 +61,10 @@ pub enum Subject {
     Pins(Vec<Pin>),
     /// Bytes of the flash.
     Flash(Region),
+    /// HTTP frames, of this host or of all.
+    Http(Option<Spanned>),
+    /// The log of the air and the network.
+    Network,
 }
 
 /// A mark by name.
@@ -74,6 +81,8 @@ enum SubjectKind {
     Serial,
     Pins,
     Flash,
+    Http,
+    Network,
 }
 
 impl Subject {
@@ -87,11 +96,15 @@ impl Subject {
             ("serial", SubjectKind::Serial),
             ("pins", SubjectKind::Pins),
             ("flash", SubjectKind::Flash),
+            ("http", SubjectKind::Http),
+            ("network", SubjectKind::Network),
         ];
         match word(node, decoder, "something to take a snapshot of", &words)? {
             SubjectKind::Serial => fields.or("port", Port::Console, decoder).map(Self::Serial),
             SubjectKind::Pins => fields.required("pins", decoder).map(Self::Pins),
             SubjectKind::Flash => Region::from_fields(fields, decoder).map(Self::Flash),
+            SubjectKind::Http => fields.optional("host", decoder).map(Self::Http),
+            SubjectKind::Network => Some(Self::Network),
         }
     }
 }
@@ -112,7 +125,11 @@ impl Step for Snapshot {
         group: Group::Results,
         doc: "Compares what was seen with a reviewed file beside the scenario. The range begins at a mark (or at the start) and ends at a mark or where the last expectation ended, never at \"now\".",
         value: Kind::Keys(&[
-            Key::required("of", Kind::Words(&["serial", "pins", "flash"]), "What."),
+            Key::required(
+                "of",
+                Kind::Words(&["serial", "pins", "flash", "http", "network"]),
+                "What.",
+            ),
             Key::required("name", Kind::Text, "A part of the file's name."),
             Key::optional("since", Kind::Text, "The mark it begins at."),
             Key::optional("until", Kind::Text, "The mark it ends at."),
@@ -128,6 +145,7 @@ impl Step for Snapshot {
                 "Of `serial`: the port.",
             ),
             Key::optional("pins", Kind::List(&Kind::Pin), "Of `pins`: which."),
+            Key::optional("host", Kind::Text, "Of `http`: only what this host sends and gets."),
             Key::optional(
                 "timing",
                 Kind::Either(&[Kind::Words(&["exact"]), Kind::Duration]),
@@ -140,6 +158,8 @@ impl Step for Snapshot {
             "snapshot: {of: serial, name: console, redact: [boot, time]}",
             "snapshot: {of: pins, name: blink, pins: [2, 4], since: booted, until: off}",
             "snapshot: {of: pins, name: pulses, pins: 2, since: booted, timing: 200us}",
+            "snapshot: {of: http, name: hello, host: laptop, since: booted}",
+            "snapshot: {of: network, name: air, redact: mac}",
             "snapshot: {of: flash, name: nvs, at: 0x9000, length: 24KB}",
         ],
     };
@@ -165,7 +185,7 @@ impl Step for Snapshot {
         let until = fields.optional::<Place>("until", decoder);
         let redact = fields.or("redact", Vec::new(), decoder);
         let timing = match subject {
-            Some(Subject::Flash(_)) => Some(None),
+            Some(Subject::Flash(_) | Subject::Http(_) | Subject::Network) => Some(None),
             _ => fields.optional("timing", decoder),
         };
         let span = name_node.map_or(node.span.clone(), |node| node.span.clone());
@@ -181,6 +201,11 @@ impl Step for Snapshot {
                 Subject::Serial(_) => &[Capability::Serial],
                 Subject::Pins(_) => &[Capability::Pins],
                 Subject::Flash(_) => &[Capability::Flash],
+                Subject::Http(_) | Subject::Network => &[Capability::Air],
+            },
+            hosts: match &self.subject {
+                Subject::Http(Some(host)) => vec![(&host.text, host.span.clone())],
+                _ => Vec::new(),
             },
             pins: match &self.subject {
                 Subject::Pins(pins) => pins.iter().map(|pin| pin.0).collect(),
@@ -202,6 +227,15 @@ impl Step for Snapshot {
             Subject::Serial(port) => self.serial(session, *port),
             Subject::Pins(pins) => {
                 self.edges(session, pins).iter().map(|(_, edge)| format!("{edge}\n")).collect()
+            }
+            Subject::Http(host) => {
+                self.frames(session, host.as_ref().map(|it| it.text.as_str()))?
+            }
+            Subject::Network => {
+                let Range { start, end } = self.time_range(session);
+                let log = session.seen().log().iter();
+                let log = log.filter(|(time, _)| (start..=end).contains(time));
+                log.map(|(_, line)| format!("{line}\n")).collect()
             }
             Subject::Flash(region) => {
                 dump(region.at, &session.target().read_flash(region.at, region.length)?)
@@ -287,7 +321,7 @@ impl Snapshot {
         let moments = match &self.subject {
             Subject::Serial(port) => self.moments(session, *port),
             Subject::Pins(pins) => self.edges(session, pins),
-            Subject::Flash(_) => return Ok(Times::NotWanted),
+            Subject::Flash(_) | Subject::Http(_) | Subject::Network => return Ok(Times::NotWanted),
         };
         let since = self.time_range(session).start;
         let line = |(time, what): &(DeviceTime, String)| {
@@ -341,6 +375,22 @@ impl Snapshot {
         lines.map(moment).collect()
     }
 
+    /// The HTTP frames of the range, which ends where the last expectation ended, with the answers
+    /// to what was asked until then.
+    fn frames(&self, session: &mut Session<'_>, host: Option<&str>) -> Result<String, StepError> {
+        let place =
+            |place: &Option<Place>| place.as_ref().and_then(|place| session.frames_at(&place.mark));
+        let since = place(&self.since).unwrap_or(0);
+        let until = place(&self.until).unwrap_or(session.seen().read()).max(since);
+        session.await_answers(since..until)?;
+        let of = |frame: &HttpFrame| {
+            host.is_none_or(|host| is_of(&frame.from, host) || is_of(&frame.to, host))
+        };
+        let frames = session.seen().with_answers(since..until);
+        let texts = frames.into_iter().filter(|frame| of(frame)).map(HttpFrame::text);
+        Ok(texts.collect::<Vec<_>>().join("\n"))
+    }
+
     /// The edges of pins in the range, in order of time.
     fn edges(&self, session: &Session<'_>, pins: &[Pin]) -> Vec<(DeviceTime, String)> {
         let Range { start, end } = self.time_range(session);
@@ -363,6 +413,9 @@ impl Snapshot {
                 format!("edges of {}", pins.join(", "))
             }
             Subject::Flash(region) => format!("flash, {region}"),
+            Subject::Http(Some(host)) => format!("HTTP of {}", host.text),
+            Subject::Http(None) => "HTTP".to_owned(),
+            Subject::Network => "air and network".to_owned(),
         };
         if let Some(place) = &self.since {
             words += &format!(" since {}", place.mark);
@@ -583,5 +636,29 @@ mod tests {
     fn a_name_that_leaves_the_folder_is_refused() {
         let steps = "- snapshot: {of: serial, name: ../x}";
         assert!(matches!(run_steps(boot(), steps), Outcome::Invalid(_)));
+    }
+
+    #[test]
+    fn a_snapshot_of_http_ends_with_the_answers_to_what_was_expected() {
+        use crate::runner::testing::run_text_in;
+        use crate::site::{HttpFrame, SiteEvent};
+        let http = |frame| SiteEvent::Http(std::sync::Arc::new(frame));
+        let second = Span::from_secs(1);
+        let target = FakeTarget::new([Reply::on(Cue::PowerOn)
+            .happen(second, http(HttpFrame::request(1, "GET", "/first", "")))
+            .happen(second, http(HttpFrame::request(2, "GET", "/later", "")))
+            .happen(second, http(HttpFrame::answer(2, 500)))
+            .happen(second, http(HttpFrame::answer(1, 200)))]);
+        let project = tempfile::tempdir().expect("a folder");
+        let text = "name: t\nversion: 1\nair: {ssid: x}\nhosts: {name: laptop, address: 192.168.0.4}\nsteps:
+- expect-request: {host: laptop, path: /first}
+- snapshot: {of: http, name: all}\n";
+        let accept = [("INSTA_UPDATE", "always")];
+        assert_eq!(run_text_in(project.path(), target, text, &accept), Outcome::Passed);
+        let file = project.path().join("scenarios/test.all.snap");
+        let contents = crate::snapshots::text_of(&file).expect("a file").expect("a snapshot");
+        let expected =
+            "board -> laptop:80\nGET /first HTTP/1.0\n\nlaptop:80 -> board\nHTTP/1.0 200 x";
+        assert_eq!(contents.trim_end(), expected);
     }
 }

@@ -5,6 +5,9 @@
 //! been reset into download mode before.
 
 mod debugged;
+mod site;
+
+use std::sync::Arc;
 
 use esp32_emulator::board::parts::auto_reset::CutWires;
 pub use esp32_emulator::board::parts::auto_reset::{ModemLines, ModemWiring};
@@ -26,6 +29,7 @@ use super::{
     TargetSource, UnmodelledAccess,
 };
 use crate::serve::machine::Served;
+use crate::site::Order;
 use crate::time::DeviceTime;
 
 /// What the smallest erase command erases.
@@ -49,10 +53,23 @@ impl TargetSource for EmulatorSource {
 
     fn capabilities(&self) -> Capabilities {
         use Capability::{
-            Faults, Flash, Pins, Power, Reset, SaveState, Serial, SeveralBoards, Strap, VirtualTime,
+            Air, Faults, Flash, Pins, Power, Reset, SaveState, Serial, SeveralBoards, Strap,
+            VirtualTime,
         };
-        [Faults, Flash, Pins, Power, Reset, SaveState, Serial, SeveralBoards, Strap, VirtualTime]
-            .into()
+        [
+            Air,
+            Faults,
+            Flash,
+            Pins,
+            Power,
+            Reset,
+            SaveState,
+            Serial,
+            SeveralBoards,
+            Strap,
+            VirtualTime,
+        ]
+        .into()
     }
 
     fn parts(&self, board: &str) -> Vec<String> {
@@ -80,6 +97,8 @@ pub struct Emulated {
     kept: (u64, u64),
     /// What is on the wires of each port.
     adapters: [Adapter; 3],
+    /// What things around it are called, if there are any.
+    names: Option<Arc<site::Names>>,
 }
 
 impl Emulated {
@@ -92,9 +111,17 @@ impl Emulated {
             return Err(TargetError::NoSuchPart(format!("profile `{}`", request.board)));
         };
         let options = Options { seed: request.seed, rom, ..Options::default() };
-        let board = Board::new(profile, &options);
+        let mut board = Board::new(profile, &options);
+        let names = match &request.site {
+            None => None,
+            Some(described) => {
+                let (site, names) = site::made(described, &request.folders, request.seed)?;
+                board.set_site(site);
+                Some(Arc::new(names))
+            }
+        };
         let adapters = [0, 1, 2].map(|port| Adapter::new(request.seed.wrapping_mul(3) + port));
-        let mut target = Self { board, loads: 0, kept: (0, 0), adapters };
+        let mut target = Self { board, loads: 0, kept: (0, 0), adapters, names };
         for segment in &request.flash {
             target.load(segment.offset, &segment.bytes)?;
         }
@@ -397,12 +424,23 @@ impl Target for Emulated {
         while let Some(Edge { at, gpio, level }) = self.board.take_edge() {
             events.push(TargetEvent::Pin { gpio, time: device_time(at), level: level.into() });
         }
+        while let (Some(names), Some(event)) = (&self.names, self.board.take_site_event()) {
+            events.extend(names.told(event));
+        }
         if outcome == Outcome::PowerCut {
             events.push(TargetEvent::PowerLost { time: self.now() });
         }
         // Serial bytes and edges come from two queues; a stable sort keeps each in its order.
         events.sort_by_key(TargetEvent::time);
         Ok(events)
+    }
+
+    fn order(&mut self, order: Order) -> Result<(), TargetError> {
+        let now = self.board.now();
+        match (self.names.clone(), self.board.site_mut()) {
+            (Some(names), Some(site)) => names.order(site, order, now),
+            _ => Err(TargetError::NoSuchPart("air around it".to_owned())),
+        }
     }
 
     fn finish(&mut self) -> MachineReport {

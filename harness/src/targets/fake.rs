@@ -8,6 +8,7 @@ use super::{
     BootMode, Button, Capabilities, Capability, Core, Disturbance, Level, MachineReport, Port,
     Power, Progress, Target, TargetError, TargetEvent, TargetRequest, TargetSource,
 };
+use crate::site::{Order, SiteEvent};
 use crate::time::{DeviceTime, Span};
 
 /// What makes a reply begin.
@@ -34,6 +35,7 @@ enum Said {
     Bytes(Port, Vec<u8>),
     Pin(u8, Level),
     PowerLost,
+    Site(SiteEvent),
 }
 
 impl Reply {
@@ -51,6 +53,12 @@ impl Reply {
     /// Changes the level of a pin, `after` the previous thing.
     pub fn pin(mut self, after: Span, gpio: u8, level: Level) -> Self {
         self.lines.push((after, Said::Pin(gpio, level)));
+        self
+    }
+
+    /// Something happens around it, `after` the previous thing.
+    pub fn happen(mut self, after: Span, event: SiteEvent) -> Self {
+        self.lines.push((after, Said::Site(event)));
         self
     }
 
@@ -131,6 +139,7 @@ impl FakeTarget {
                 Said::Bytes(port, bytes) => TargetEvent::Serial { port, time, bytes },
                 Said::Pin(gpio, level) => TargetEvent::Pin { gpio, time, level },
                 Said::PowerLost => TargetEvent::PowerLost { time },
+                Said::Site(event) => TargetEvent::Site { time, event },
             });
         }
     }
@@ -276,6 +285,11 @@ impl Target for FakeTarget {
         Ok(())
     }
 
+    fn order(&mut self, order: Order) -> Result<(), TargetError> {
+        self.note(format!("{order:?}"));
+        Ok(())
+    }
+
     fn run_until(&mut self, deadline: DeviceTime) -> Result<Vec<TargetEvent>, TargetError> {
         let due = |event: &mut TargetEvent| event.time() <= deadline;
         let Some(event) = self.pending.pop_front_if(due) else {
@@ -288,7 +302,7 @@ impl Target for FakeTarget {
                 self.levels.insert(*gpio, *level);
             }
             TargetEvent::PowerLost { .. } => self.powered = false,
-            TargetEvent::Serial { .. } | TargetEvent::Remark { .. } => {}
+            TargetEvent::Serial { .. } | TargetEvent::Site { .. } | TargetEvent::Remark { .. } => {}
         }
         Ok(vec![event])
     }
@@ -327,10 +341,11 @@ impl FakeSource {
     /// A source of copies of `target` that can do everything.
     pub fn new(target: FakeTarget) -> Self {
         use Capability::{
-            Faults, Flash, Operator, Pins, Power, Reset, SaveState, Serial, SeveralBoards, Strap,
-            VirtualTime,
+            Air, Faults, Flash, Operator, Pins, Power, Reset, SaveState, Serial, SeveralBoards,
+            Strap, VirtualTime,
         };
         let capabilities = [
+            Air,
             Faults,
             Flash,
             Operator,

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use standing::Core;
 
 use crate::serve::machine::Served;
+use crate::site::{Folders, Order, Site, SiteEvent};
 use crate::time::DeviceTime;
 
 /// Something a target can do.
@@ -49,6 +50,8 @@ pub enum Capability {
     SaveState,
     /// Be one of several boards of a case.
     SeveralBoards,
+    /// Hear the access points of a scenario, and reach its hosts.
+    Air,
 }
 
 impl fmt::Display for Capability {
@@ -65,6 +68,7 @@ impl fmt::Display for Capability {
             Self::VirtualTime => "virtual-time",
             Self::SaveState => "save-state",
             Self::SeveralBoards => "several-boards",
+            Self::Air => "air",
         })
     }
 }
@@ -261,6 +265,13 @@ pub enum TargetEvent {
         /// When.
         time: DeviceTime,
     },
+    /// Something has happened on the air or the network.
+    Site {
+        /// When.
+        time: DeviceTime,
+        /// What.
+        event: SiteEvent,
+    },
     /// Something has happened to the bench that the person should know.
     Remark {
         /// When.
@@ -277,6 +288,7 @@ impl TargetEvent {
             Self::Serial { time, .. }
             | Self::Pin { time, .. }
             | Self::PowerLost { time }
+            | Self::Site { time, .. }
             | Self::Remark { time, .. } => *time,
         }
     }
@@ -520,6 +532,14 @@ pub trait Target: Send {
         Err(TargetError::Cannot("let things go wrong"))
     }
 
+    /// Tells an access point or a host of the site to do something.
+    ///
+    /// # Errors
+    /// Trouble with the target, or there is no such access point or host.
+    fn order(&mut self, _order: Order) -> Result<(), TargetError> {
+        Err(TargetError::Cannot("change its surroundings"))
+    }
+
     /// Queues bytes for a port; they take their time on the wire.
     ///
     /// # Errors
@@ -575,6 +595,10 @@ pub struct TargetRequest {
     pub seed: u64,
     /// What the flash holds before the first step; blank elsewhere.
     pub flash: Vec<Segment>,
+    /// What is on the air around it, if anything.
+    pub site: Option<Site>,
+    /// What the web servers of the site serve.
+    pub folders: Folders,
 }
 
 /// Where targets come from: one per case.

@@ -452,7 +452,10 @@ mod tests {
             client.drain().expect("it has an end");
         }
         let mut line = Noise(b"\xc0");
-        assert!(matches!(RomClient::connect(&mut line, 921_600), Err(LoaderError::NoLoader { .. })));
+        assert!(matches!(
+            RomClient::connect(&mut line, 921_600),
+            Err(LoaderError::NoLoader { .. })
+        ));
     }
 
     /// What the loader may say: right answers to any command, torn and spoilt ones, garbage.

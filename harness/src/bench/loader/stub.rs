@@ -42,8 +42,14 @@ impl Stub {
     pub fn start(port: Port, baud: u32) -> Result<Self, LoaderError> {
         let name = port.name().unwrap_or_default();
         // It matters only whether it is the chip's own USB port, which an ESP32 has not.
-        let usb =
-            UsbPortInfo { vid: 0, pid: 0, serial_number: None, manufacturer: None, product: None };
+        let usb = UsbPortInfo {
+            vid: 0,
+            pid: 0,
+            serial_number: None,
+            manufacturer: None,
+            product: None,
+            interface: None,
+        };
         let (after, before) = (ResetAfterOperation::NoResetNoStub, ResetBeforeOperation::NoReset);
         let connection = Connection::new(port, usb, after, before, ROM_BAUD);
         // Whether it must be written, and whether it has been, is the loader's to see.

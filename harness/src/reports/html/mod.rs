@@ -295,7 +295,7 @@ fn hits(shown: &Try) -> Vec<Hit> {
         let Some(met) = met(record) else { continue };
         let is_it = |entry: &Entry| match entry {
             Entry::Line { time, text, .. } => *time >= met.time && met.is_in(text),
-            Entry::Step(_) | Entry::Crash(_) | Entry::Remark { .. } => false,
+            Entry::Step(_) | Entry::Crash(_) | Entry::Remark { .. } | Entry::Site { .. } => false,
         };
         // Expectations read on; those of another port may lie before.
         let later = shown.entries[from..].iter().position(is_it).map(|at| from + at);
@@ -400,6 +400,9 @@ fn lines(shown: &Try, id: &str, hits: &[Hit], from: usize, to: usize) -> Markup 
                     }
                     Entry::Crash(crash) => p.crash.mild[!crash.kind.is_fatal()] {
                         (crash.kind) ", at " (seconds_of(crash.time)) " s: " (crash.line)
+                    },
+                    Entry::Site { time, text } => p.site {
+                        (seconds_of(*time)) " s: " (text)
                     },
                     Entry::Remark { time, text } => p.crash.mild {
                         "bench, at " (seconds_of(*time)) " s: " (text)

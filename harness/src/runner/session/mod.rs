@@ -22,6 +22,7 @@ use super::firmware::FlashImage;
 use super::guard::{Alarm, Guard};
 use super::operator::{Answer, Operator, Question};
 use super::pins::{PinEdge, Pins};
+use super::sightings::Seen;
 use super::unity::UnityTest;
 use crate::scenario::model::{BoardName, Dialect};
 use crate::scenario::values::{Secrets, Template, Values};
@@ -83,6 +84,8 @@ struct Moment {
     time: DeviceTime,
     /// The cursor of each port then.
     places: BTreeMap<Port, usize>,
+    /// How many HTTP frames had been read by expectations.
+    frames: usize,
 }
 
 /// A running case, as its steps see it.
@@ -111,6 +114,7 @@ pub struct SessionState {
     deadline: DeviceTime,
     power_decided: bool,
     pins: Pins,
+    seen: Seen,
     /// When power failed last, if no step has asked for it.
     power_lost: Option<DeviceTime>,
 }
@@ -133,6 +137,7 @@ impl SessionState {
             deadline: now + timeout,
             power_decided: false,
             pins: Pins::default(),
+            seen: Seen::default(),
             power_lost: None,
         }
     }
@@ -288,13 +293,30 @@ impl<'a> Session<'a> {
     pub fn mark(&mut self, name: &str) {
         // The cursor, not what happens to have arrived by now: that would differ between targets.
         let places = self.state.ports.iter().map(|(port, t)| (*port, t.cursor())).collect();
-        let moment = Moment { time: self.now(), places };
+        let moment = Moment { time: self.now(), places, frames: self.state.seen.read() };
         self.state.marks.insert(name.to_owned(), moment);
     }
 
     /// Where a mark stands in the text of a port; `None` when there is no such mark yet.
     pub fn place_of(&self, mark: &str, port: Port) -> Option<usize> {
         self.state.marks.get(mark).map(|moment| moment.places.get(&port).copied().unwrap_or(0))
+    }
+
+    /// How many HTTP frames had been read when a mark was set; `None` when there is no such mark yet.
+    pub fn frames_at(&self, mark: &str) -> Option<usize> {
+        self.state.marks.get(mark).map(|moment| moment.frames)
+    }
+
+    /// What was seen on the air and the network.
+    pub fn seen(&self) -> &Seen {
+        &self.state.seen
+    }
+
+    /// The last lines of the air's and the network's log.
+    pub fn site_lines(&self) -> Vec<String> {
+        let log = self.state.seen.log();
+        let last = &log[log.len().saturating_sub(TAIL)..];
+        last.iter().map(|(time, line)| format!("{time} {line}")).collect()
     }
 
     /// When a mark was set; `None` when there is no such mark yet.

@@ -3,6 +3,7 @@
 use crate::runner::crash::Crash;
 use crate::runner::unity::UnityTest;
 use crate::scenario::model::BoardName;
+use crate::site::SiteEvent;
 use crate::targets::{Level, Port, Progress};
 use crate::time::DeviceTime;
 
@@ -38,6 +39,13 @@ pub enum News {
     Crash(Box<Crash>),
     /// The board has run a test of the Unity framework.
     Unity(UnityTest),
+    /// Something has happened on the air or the network.
+    Site {
+        /// When.
+        time: DeviceTime,
+        /// What.
+        event: SiteEvent,
+    },
     /// Something has happened to the bench.
     Remark {
         /// When.
@@ -56,6 +64,7 @@ impl News {
             Self::Progress { .. } => None,
             Self::Line { time, .. }
             | Self::Pin { time, .. }
+            | Self::Site { time, .. }
             | Self::Remark { time, .. }
             | Self::Time(time) => Some(*time),
             Self::Crash(crash) => Some(crash.time),

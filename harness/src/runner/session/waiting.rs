@@ -2,6 +2,8 @@
 //! alarm of the [`Guard`](crate::runner::guard::Guard) and by the person's Ctrl-C, in device time
 //! except for the last.
 
+use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -10,12 +12,16 @@ use crate::runner::crash::DUMP;
 use crate::runner::failure::{Failure, Sighting, StepError};
 use crate::runner::guard::Alarm;
 use crate::runner::pins::{PinEdge, Pulse};
+use crate::site::HttpFrame;
 use crate::targets::{Level, Port, TargetEvent};
 use crate::time::{DeviceTime, Span};
 use crate::transcript::{Expectation, Match, Pattern, Poll, SETTLE, nearest_line};
 
 /// The longest stretch of device time between two looks at the person's Ctrl-C.
 const SLICE: Span = Span::from_millis(100);
+
+/// How long an answer to an HTTP request may take that belongs to a snapshot.
+const ANSWERED: Span = Span::from_secs(10);
 
 /// How long an expectation waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,6 +188,43 @@ impl Session<'_> {
         Ok(true)
     }
 
+    /// The next frame that is as expected, behind those that were expected of this host before;
+    /// nothing if it does not come in time.
+    ///
+    /// # Errors
+    /// As for every wait.
+    pub fn expect_frame(
+        &mut self,
+        host: &str,
+        is_it: &dyn Fn(&HttpFrame) -> bool,
+        patience: Patience,
+    ) -> Result<Option<Arc<HttpFrame>>, StepError> {
+        let until = self.until(patience);
+        loop {
+            if let Some(frame) = self.state.seen.take(host, is_it) {
+                return Ok(Some(frame));
+            }
+            if self.advance_to_event(until)? == Advance::Deadline {
+                return Ok(None);
+            }
+            self.excuse_upcoming();
+        }
+    }
+
+    /// Waits for the answers to the HTTP requests of a range, if they come soon.
+    ///
+    /// # Errors
+    /// As for every wait.
+    pub fn await_answers(&mut self, range: Range<usize>) -> Result<(), StepError> {
+        let until = self.now() + ANSWERED;
+        while self.state.seen.awaits_answer(range.clone())
+            && self.advance_to_event(until)? != Advance::Deadline
+        {
+            self.excuse_upcoming();
+        }
+        Ok(())
+    }
+
     /// The next pulse of `level` that is over by `until`.
     ///
     /// # Errors
@@ -278,6 +321,10 @@ impl Session<'_> {
                         TargetEvent::Pin { gpio, time, level } => {
                             self.state.pins.push(gpio, PinEdge { time, level });
                             self.tell(News::Pin { gpio, time, level });
+                        }
+                        TargetEvent::Site { time, event } => {
+                            self.state.seen.push(time, event.clone());
+                            self.tell(News::Site { time, event });
                         }
                         TargetEvent::PowerLost { time } => self.state.power_lost = Some(time),
                         TargetEvent::Remark { time, text } => {

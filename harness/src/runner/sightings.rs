@@ -1,0 +1,98 @@
+//! What a case has seen of its site: HTTP frames and the log of the air and the network, and how far
+//! each expectation has read.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::site::{HttpFrame, SiteEvent};
+use crate::time::DeviceTime;
+
+/// All that was seen.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    frames: Vec<(DeviceTime, Arc<HttpFrame>)>,
+    log: Vec<(DeviceTime, String)>,
+    /// Frames before this have been taken by an expectation, by the host that it was about.
+    cursors: BTreeMap<String, usize>,
+}
+
+impl Seen {
+    /// Keeps what has happened.
+    pub fn push(&mut self, time: DeviceTime, event: SiteEvent) {
+        match event {
+            SiteEvent::Log(line) => self.log.push((time, line)),
+            SiteEvent::Http(frame) => self.frames.push((time, frame)),
+        }
+    }
+
+    /// All frames, in the order in which they were complete.
+    pub fn frames(&self) -> impl Iterator<Item = &HttpFrame> {
+        self.frames.iter().map(|(_, frame)| &**frame)
+    }
+
+    /// The log, with its times.
+    pub fn log(&self) -> &[(DeviceTime, String)] {
+        &self.log
+    }
+
+    /// How many frames expectations have read, whatever host they were about.
+    pub fn read(&self) -> usize {
+        self.cursors.values().copied().max().unwrap_or(0)
+    }
+
+    /// The next frame that is as expected, behind those that were expected of this host before.
+    pub fn take(
+        &mut self,
+        host: &str,
+        is_it: impl Fn(&HttpFrame) -> bool,
+    ) -> Option<Arc<HttpFrame>> {
+        let cursor = self.cursors.entry(host.to_owned()).or_default();
+        let found = self.frames.iter().enumerate().skip(*cursor).find(|(_, it)| is_it(&it.1))?;
+        *cursor = found.0 + 1;
+        Some(found.1.1.clone())
+    }
+
+    /// The frames of a range by their numbers, and behind them the answers to those requests of the
+    /// range that have been answered later.
+    pub fn with_answers(&self, range: Range<usize>) -> Vec<&HttpFrame> {
+        let (since, until) = (range.start, range.end.min(self.frames.len()).max(range.start));
+        let mut frames: Vec<_> = self.frames().take(until).skip(since).collect();
+        let mut open = self.open(since..until);
+        for answer in self.frames().skip(until).filter(|frame| frame.status.is_some()) {
+            if let Some(left) = open.get_mut(&answer.connection).filter(|left| **left > 0) {
+                *left -= 1;
+                frames.push(answer);
+            }
+        }
+        frames
+    }
+
+    /// Whether a request of a range waits for its answer.
+    pub fn awaits_answer(&self, range: Range<usize>) -> bool {
+        let until = range.end;
+        let mut open = self.open(range);
+        for answer in self.frames().skip(until).filter(|frame| frame.status.is_some()) {
+            open.entry(answer.connection).and_modify(|left| *left = left.saturating_sub(1));
+        }
+        open.values().any(|left| *left > 0)
+    }
+
+    /// How many requests of a range are not answered in it, by connection.
+    fn open(&self, range: Range<usize>) -> BTreeMap<u64, usize> {
+        let mut open: BTreeMap<u64, usize> = BTreeMap::new();
+        for frame in self.frames().take(range.end).skip(range.start) {
+            let left = open.entry(frame.connection).or_default();
+            *left = match frame.status {
+                Some(_) => left.saturating_sub(1),
+                None => *left + 1,
+            };
+        }
+        open
+    }
+
+    /// The frames of a host that no expectation has read.
+    pub fn unread(&self, host: &str) -> impl Iterator<Item = &HttpFrame> {
+        self.frames().skip(self.cursors.get(host).copied().unwrap_or(0))
+    }
+}

@@ -1,0 +1,452 @@
+//! The keys `air`, `network` and `hosts` of a scenario.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::ops::Range;
+
+use super::decode::{Decoder, Fields, UnknownKeys, word};
+use super::model::Spanned;
+use super::node::{Node, Value};
+use super::reference::{Key, Kind};
+use super::units;
+use crate::site::{AccessPoint, Host, Http, Network, Security, Site};
+
+/// Most access points and most hosts: more are surely a mistake.
+const MAX: usize = 64;
+const PORT: Kind = Kind::Number(1, 65_535);
+
+/// `air`.
+pub const AIR: Key = Key::optional(
+    "air",
+    Kind::List(&Kind::Keys(&[
+        Key::required("ssid", Kind::Text, "The name of its network, 1 to 32 bytes."),
+        Key::optional("password", Kind::Text, "8 to 63 characters, for WPA2."),
+        Key::optional(
+            "security",
+            Kind::Words(&["open", "wpa2", "wpa3"]),
+            "How it lets stations in: `wpa2` with a password, else `open`. `wpa3` lets nobody in who cannot do SAE.",
+        ),
+        Key::or("channel", Kind::Number(1, 14), "1", "Its channel."),
+        Key::or("signal", Kind::Signal, "-50dBm", "How strong the board hears it, -95dBm to 0dBm."),
+        Key::optional("bssid", Kind::Text, "Its own address, such as `02:62:72:00:00:01`."),
+        Key::or("hidden", Kind::Flag, "false", "Its beacons do not say its name."),
+    ])),
+    "The access points that the board can hear. Without any the air is silent.",
+);
+
+/// `network`.
+pub const NETWORK: Key = Key::optional(
+    "network",
+    Kind::Keys(&[Key::or(
+        "gateway",
+        Kind::Text,
+        "192.168.0.1/24",
+        "The router's address and how many bits of it are the network's. It lends addresses, and answers names with those of hosts.",
+    )]),
+    "The network behind the access points. It has no way out.",
+);
+
+/// `hosts`.
+pub const HOSTS: Key = Key::optional(
+    "hosts",
+    Kind::List(&Kind::Keys(&[
+        Key::required("name", Kind::Text, "What steps and the network call it."),
+        Key::required("address", Kind::Text, "Its address, such as `192.168.0.4`."),
+        Key::optional(
+            "http",
+            Kind::Keys(&[
+                Key::or("port", PORT, "80", "Its TCP port."),
+                Key::optional(
+                    "folder",
+                    Kind::Path,
+                    "The folder of the project that it serves; without one it answers 404.",
+                ),
+            ]),
+            "Its web server.",
+        ),
+        Key::optional("tcp-echo", Kind::List(&PORT), "TCP ports that send back what they get."),
+        Key::optional("udp-echo", Kind::List(&PORT), "UDP ports that do."),
+    ])),
+    "The computers on the network.",
+);
+
+/// The site, if the scenario has one.
+pub(super) fn read(fields: &mut Fields<'_>, decoder: &mut Decoder) -> Option<Option<Site>> {
+    let air = fields.node("air");
+    let network = fields.node("network");
+    let hosts = fields.node("hosts");
+    let access_points = air.map(|node| access_points(node, decoder));
+    let described = network.map_or(Some(Network::default()), |node| read_network(node, decoder));
+    let computers = hosts.map(|node| read_hosts(node, described.as_ref(), decoder));
+    if let (None, Some(node)) = (air, network.or(hosts)) {
+        let message = "a network without an access point reaches no board".to_owned();
+        return decoder.bad(node.span.clone(), message);
+    }
+    if air.is_none() {
+        return Some(None);
+    }
+    Some(Some(Site {
+        air: access_points??,
+        network: described?,
+        hosts: computers.unwrap_or(Some(Vec::new()))?,
+    }))
+}
+
+/// The items of a list, or a mapping standing for a list of one.
+fn items(node: &Node) -> &[Node] {
+    match &node.value {
+        Value::List(items) => items,
+        _ => std::slice::from_ref(node),
+    }
+}
+
+fn few<'n>(node: &'n Node, what: &str, decoder: &mut Decoder) -> Option<&'n [Node]> {
+    let items = items(node);
+    if items.len() > MAX {
+        return decoder.bad(node.span.clone(), format!("more than {MAX} {what}"));
+    }
+    Some(items)
+}
+
+fn access_points(node: &Node, decoder: &mut Decoder) -> Option<Vec<AccessPoint>> {
+    let items = few(node, "access points", decoder)?;
+    let read = items.iter().enumerate().map(|(n, item)| access_point(item, n as u8, decoder));
+    let read: Vec<Option<AccessPoint>> = read.collect();
+    let mut seen = BTreeSet::new();
+    for (item, access_point) in items.iter().zip(&read) {
+        if let Some(AccessPoint { bssid, .. }) = access_point
+            && !seen.insert(*bssid)
+        {
+            let message = "two access points have this address".to_owned();
+            return decoder.bad(item.span.clone(), message);
+        }
+    }
+    read.into_iter().collect()
+}
+
+fn access_point(node: &Node, n: u8, decoder: &mut Decoder) -> Option<AccessPoint> {
+    let mut fields = Fields::new(node, "an access point", decoder)?;
+    let ssid = fields.required::<Spanned>("ssid", decoder).and_then(|it| check_ssid(it, decoder));
+    let password = fields.optional::<Spanned>("password", decoder);
+    let security = match fields.node("security") {
+        None => Some(None),
+        Some(node) => {
+            let words =
+                [("open", Kindness::Open), ("wpa2", Kindness::Wpa2), ("wpa3", Kindness::Wpa3)];
+            word(node, decoder, "a way to let stations in", &words).map(Some)
+        }
+    };
+    let channel = match fields.node("channel") {
+        None => Some(1),
+        Some(node) => match node.as_integer() {
+            Some(channel @ 1..=14) => Some(channel as u8),
+            _ => decoder.wrong(node, "a channel from 1 to 14"),
+        },
+    };
+    let signal = match fields.node("signal") {
+        None => Some(-50),
+        Some(node) => match node.as_text().map(units::signal) {
+            Some(Ok(signal)) => Some(signal),
+            _ => decoder.wrong(node, "a signal such as -50dBm, from -95dBm to 0dBm"),
+        },
+    };
+    let bssid = match fields.node("bssid") {
+        // Locally administered.
+        None => Some([0x02, 0x62, 0x72, 0, 0, n + 1]),
+        Some(node) => self::bssid(node, decoder),
+    };
+    let hidden = fields.or("hidden", false, decoder);
+    let span = fields.span();
+    fields.finish(UnknownKeys::Deny, decoder);
+    let security = protection(security?, password?, span, decoder);
+    Some(AccessPoint {
+        ssid: ssid?,
+        security: security?,
+        channel: channel?,
+        signal: signal?,
+        bssid: bssid?,
+        hidden: hidden?,
+    })
+}
+
+/// The words for [`Security`].
+#[derive(Debug, Clone, Copy)]
+enum Kindness {
+    Open,
+    Wpa2,
+    Wpa3,
+}
+
+fn protection(
+    security: Option<Kindness>,
+    password: Option<Spanned>,
+    span: Range<usize>,
+    decoder: &mut Decoder,
+) -> Option<Security> {
+    match (security, password) {
+        (None | Some(Kindness::Wpa2), Some(Spanned { text: password, span })) => {
+            if !(8..=63).contains(&password.len())
+                || !password.bytes().all(|b| matches!(b, 32..=126))
+            {
+                let message = "a WPA2 password has 8 to 63 characters of ASCII".to_owned();
+                return decoder.bad(span, message);
+            }
+            Some(Security::Wpa2 { password })
+        }
+        (Some(Kindness::Wpa2), None) => decoder.bad(span, "WPA2 needs a `password`".to_owned()),
+        (None | Some(Kindness::Open), None) => Some(Security::Open),
+        (Some(Kindness::Open), Some(Spanned { span, .. })) => {
+            decoder.bad(span, "an open access point has no password".to_owned())
+        }
+        (Some(Kindness::Wpa3), _) => Some(Security::Wpa3),
+    }
+}
+
+fn check_ssid(ssid: Spanned, decoder: &mut Decoder) -> Option<String> {
+    match ssid.text.len() {
+        1..=32 => Some(ssid.text),
+        _ => decoder.bad(ssid.span, "an SSID has 1 to 32 bytes".to_owned()),
+    }
+}
+
+/// The address of an access point.
+pub fn bssid(node: &Node, decoder: &mut Decoder) -> Option<[u8; 6]> {
+    match node.as_text().and_then(address) {
+        Some(bssid) if bssid[0] & 1 == 0 && bssid != [0; 6] => Some(bssid),
+        _ => decoder.wrong(node, "the address of one device, such as 02:62:72:00:00:01"),
+    }
+}
+
+/// Six octets in hexadecimal.
+fn address(text: &str) -> Option<[u8; 6]> {
+    let mut octets = [0; 6];
+    let mut parts = text.split(':');
+    for octet in &mut octets {
+        let part = parts.next().filter(|part| part.len() == 2)?;
+        *octet = u8::from_str_radix(part, 16).ok()?;
+    }
+    parts.next().is_none().then_some(octets)
+}
+
+fn read_network(node: &Node, decoder: &mut Decoder) -> Option<Network> {
+    let mut fields = Fields::new(node, "the network", decoder)?;
+    let gateway = match fields.node("gateway") {
+        None => Some((Network::default().gateway, Network::default().prefix)),
+        Some(node) => {
+            let parts = node.as_text().and_then(|text| text.split_once('/'));
+            let parsed = parts.and_then(|(gateway, prefix)| {
+                let prefix = prefix.parse().ok().filter(|prefix| (8..=28).contains(prefix))?;
+                Some((gateway.parse::<Ipv4Addr>().ok()?, prefix))
+            });
+            match parsed.filter(|&(gateway, prefix)| is_host(gateway, gateway, prefix)) {
+                Some(parsed) => Some(parsed),
+                None => decoder.wrong(node, "an address with 8 to 28 bits, such as 192.168.0.1/24"),
+            }
+        }
+    };
+    fields.finish(UnknownKeys::Deny, decoder);
+    gateway.map(|(gateway, prefix)| Network { gateway, prefix, ..Network::default() })
+}
+
+/// Whether an address is that of a computer in the network of `gateway`.
+fn is_host(address: Ipv4Addr, gateway: Ipv4Addr, prefix: u8) -> bool {
+    let rest = u32::MAX >> prefix;
+    let (address, gateway) = (address.to_bits(), gateway.to_bits());
+    (address ^ gateway) & !rest == 0 && address & rest != 0 && address & rest != rest
+}
+
+fn read_hosts(node: &Node, network: Option<&Network>, decoder: &mut Decoder) -> Option<Vec<Host>> {
+    let items = few(node, "hosts", decoder)?;
+    let read: Vec<_> = items.iter().map(|item| host(item, network, decoder)).collect();
+    let (mut names, mut addresses) = (BTreeSet::new(), BTreeSet::new());
+    addresses.extend(network.map(|network| network.gateway));
+    for (item, host) in items.iter().zip(&read) {
+        let Some(Host { name, address, .. }) = host else { continue };
+        if !names.insert(name.to_ascii_lowercase()) {
+            return decoder.bad(item.span.clone(), format!("two hosts are called `{name}`"));
+        }
+        if !addresses.insert(*address) {
+            let message = format!("{address} is taken by another host or the gateway");
+            return decoder.bad(item.span.clone(), message);
+        }
+    }
+    read.into_iter().collect()
+}
+
+fn host(node: &Node, network: Option<&Network>, decoder: &mut Decoder) -> Option<Host> {
+    let mut fields = Fields::new(node, "a host", decoder)?;
+    let name = fields.required::<Spanned>("name", decoder).and_then(|it| check_name(it, decoder));
+    let address = match fields.node("address") {
+        None => {
+            fields.missing("address");
+            None
+        }
+        Some(node) => match node.as_text().and_then(|text| text.parse::<Ipv4Addr>().ok()) {
+            Some(address) if network.is_none_or(|it| is_host(address, it.gateway, it.prefix)) => {
+                Some(address)
+            }
+            Some(address) => {
+                decoder.bad(node.span.clone(), format!("{address} is not in the network"))
+            }
+            None => decoder.wrong(node, "an address such as 192.168.0.4"),
+        },
+    };
+    let http = match fields.node("http") {
+        None => Some(None),
+        Some(node) => http(node, decoder).map(Some),
+    };
+    let tcp_echo = ports(&mut fields, "tcp-echo", decoder);
+    let udp_echo = ports(&mut fields, "udp-echo", decoder);
+    fields.finish(UnknownKeys::Deny, decoder);
+    Some(Host {
+        name: name?,
+        address: address?,
+        http: http?,
+        tcp_echo: tcp_echo?,
+        udp_echo: udp_echo?,
+    })
+}
+
+fn http(node: &Node, decoder: &mut Decoder) -> Option<Http> {
+    let mut fields = Fields::new(node, "a web server", decoder)?;
+    let port = match fields.node("port") {
+        None => Some(80),
+        Some(node) => port(node, decoder),
+    };
+    let folder = fields.optional::<Spanned>("folder", decoder);
+    fields.finish(UnknownKeys::Deny, decoder);
+    let folder = match folder? {
+        None => None,
+        Some(Spanned { text, span }) => match crate::runner::session::confined(&text) {
+            Ok(_) => Some(text),
+            Err(why) => return decoder.bad(span, format!("the path {why}")),
+        },
+    };
+    Some(Http { port: port?, folder })
+}
+
+fn ports(fields: &mut Fields<'_>, key: &'static str, decoder: &mut Decoder) -> Option<Vec<u16>> {
+    let Some(node) = fields.node(key) else { return Some(Vec::new()) };
+    let ports: Vec<_> = items(node).iter().map(|item| port(item, decoder)).collect();
+    ports.into_iter().collect()
+}
+
+fn port(node: &Node, decoder: &mut Decoder) -> Option<u16> {
+    match node.as_integer().map(u16::try_from) {
+        Some(Ok(port @ 1..)) => Some(port),
+        _ => decoder.wrong(node, "a port from 1 to 65535"),
+    }
+}
+
+fn check_name(name: Spanned, decoder: &mut Decoder) -> Option<String> {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    if name.text.eq_ignore_ascii_case("gateway") {
+        return decoder.bad(name.span, "`gateway` is the name of the router".to_owned());
+    }
+    match name.text.len() <= 253 && name.text.split('.').all(label) {
+        true => Some(name.text),
+        false => {
+            let message = "a host's name has letters, digits and `-`, and dots between".to_owned();
+            decoder.bad(name.span, message)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::decode::no_files;
+    use crate::scenario::parser::{FilePlace, parse};
+    use std::path::Path;
+
+    fn site(head: &str) -> Result<Option<Site>, Vec<String>> {
+        let text = format!("name: x\nversion: 1\n{head}steps:\n- delay: 1s\n- log: x\n");
+        let place = FilePlace { path: Path::new("x.yaml"), project: Path::new(".") };
+        match parse(&text, place, &no_files) {
+            Ok(mut file) => Ok(file.cases.remove(0).site.clone()),
+            Err(invalid) => {
+                Err(invalid.faults.faults.into_iter().map(|fault| fault.message).collect())
+            }
+        }
+    }
+
+    #[test]
+    fn an_access_point_needs_no_more_than_a_name() {
+        assert_eq!(site("").unwrap(), None);
+        let Site { air, network, hosts } = site("air: {ssid: here}\n").unwrap().expect("a site");
+        assert_eq!((network, hosts), (Network::default(), vec![]));
+        let expected = AccessPoint {
+            ssid: "here".to_owned(),
+            security: Security::Open,
+            channel: 1,
+            signal: -50,
+            bssid: [2, 0x62, 0x72, 0, 0, 1],
+            hidden: false,
+        };
+        assert_eq!(air, [expected]);
+    }
+
+    #[test]
+    fn all_that_can_be_said_is_heard() {
+        let head = "\
+air:
+- {ssid: a b, password: correct-horse, channel: 6, signal: -71 dBm, bssid: '02:11:22:33:44:51'}
+- {ssid: b, security: wpa3, hidden: true}
+network: {gateway: 10.0.0.1/8}
+hosts:
+- {name: laptop, address: 10.1.2.3, http: {port: 8000, folder: web}, tcp-echo: 7, udp-echo: [7, 9]}
+";
+        let site = site(head).unwrap().expect("a site");
+        assert_eq!(site.air[0].security, Security::Wpa2 { password: "correct-horse".to_owned() });
+        assert_eq!((site.air[0].channel, site.air[0].signal), (6, -71));
+        assert_eq!((&site.air[1].security, site.air[1].hidden), (&Security::Wpa3, true));
+        assert_eq!((site.network.gateway, site.network.prefix), ("10.0.0.1".parse().unwrap(), 8));
+        let http = Http { port: 8000, folder: Some("web".to_owned()) };
+        assert_eq!((&site.hosts[0].http, &site.hosts[0].udp_echo), (&Some(http), &vec![7, 9]));
+    }
+
+    #[test]
+    fn every_mistake_is_told() {
+        let faults = |head: &str| site(head).unwrap_err().join("\n");
+        for (head, text) in [
+            ("air: {ssid: x, password: short}\n", "a WPA2 password has 8 to 63"),
+            ("air: {ssid: x, security: wpa2}\n", "WPA2 needs a `password`"),
+            ("air: {ssid: x, security: open, password: long-enough}\n", "has no password"),
+            ("air: {ssid: ''}\n", "an SSID has 1 to 32 bytes"),
+            ("air: {ssid: x, channel: 15}\n", "expected a channel from 1 to 14"),
+            ("air: {ssid: x, signal: -50}\n", "expected a signal such as -50dBm"),
+            ("air: {ssid: x, bssid: '01:00:00:00:00:00'}\n", "the address of one device"),
+            (
+                "air: [{ssid: x, bssid: '02:00:00:00:00:01'}, {ssid: y, bssid: '02:00:00:00:00:01'}]\n",
+                "two access points",
+            ),
+            ("air: {sid: x}\n", "has no key `sid`"),
+            ("hosts: {name: a, address: 192.168.0.4}\n", "without an access point"),
+            ("air: {ssid: x}\nhosts: {name: a, address: 10.0.0.4}\n", "is not in the network"),
+            ("air: {ssid: x}\nhosts: {name: a, address: 192.168.0.1}\n", "is taken by another"),
+            (
+                "air: {ssid: x}\nhosts: [{name: a, address: 192.168.0.4}, {name: A, address: 192.168.0.5}]\n",
+                "two hosts are called",
+            ),
+            ("air: {ssid: x}\nhosts: {name: 'a b', address: 192.168.0.4}\n", "a host's name has"),
+            (
+                "air: {ssid: x}\nhosts: {name: a, address: 192.168.0.4, http: {port: 0}}\n",
+                "a port from 1",
+            ),
+            (
+                "air: {ssid: x}\nhosts: {name: a, address: 192.168.0.4, http: {folder: /etc}}\n",
+                "is not relative",
+            ),
+            (
+                "air: {ssid: x}\nnetwork: {gateway: 192.168.0.0/24}\n",
+                "an address with 8 to 28 bits",
+            ),
+        ] {
+            let told = faults(head);
+            assert!(told.contains(text), "{head}: {told}");
+        }
+    }
+}

@@ -1,0 +1,369 @@
+//! The site of a case: the access points on the air, and the hosts on the network behind them; what
+//! can be ordered of them, and what they tell.
+//!
+//! Plain data, as a scenario describes it and a target is asked for it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::scenario::values::Secrets;
+use crate::time::{DeviceTime, Span};
+
+/// Access points and hosts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// The access points.
+    pub air: Vec<AccessPoint>,
+    /// The network behind them.
+    pub network: Network,
+    /// The computers on it.
+    pub hosts: Vec<Host>,
+}
+
+/// How an access point lets stations in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Security {
+    /// Anybody.
+    Open,
+    /// Who knows the password: WPA2-PSK with CCMP.
+    Wpa2 {
+        /// 8 to 63 characters.
+        password: String,
+    },
+    /// Only WPA3-SAE, which no station here can do: all are refused.
+    Wpa3,
+}
+
+/// An access point.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessPoint {
+    /// The name of its network: 1 to 32 bytes.
+    pub ssid: String,
+    /// How it lets stations in.
+    pub security: Security,
+    /// 1 to 14.
+    pub channel: u8,
+    /// How strong a board hears it, in dBm.
+    pub signal: i8,
+    /// Its own address.
+    pub bssid: [u8; 6],
+    /// Its beacons do not say the name.
+    pub hidden: bool,
+}
+
+/// The network behind the access points.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Network {
+    /// The router: it lends addresses and answers names.
+    pub gateway: Ipv4Addr,
+    /// Bits of the network's part of an address.
+    pub prefix: u8,
+    /// Seconds since 1970 at the beginning of the case.
+    pub date: u64,
+}
+
+impl Default for Network {
+    /// 192.168.0.1/24 on the first day of 2026.
+    fn default() -> Self {
+        Self { gateway: Ipv4Addr::new(192, 168, 0, 1), prefix: 24, date: 1_767_225_600 }
+    }
+}
+
+/// A computer on the network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host {
+    /// What steps call it, and the name that it has on the network.
+    pub name: String,
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// Its web server.
+    pub http: Option<Http>,
+    /// TCP ports that send back what they are sent.
+    pub tcp_echo: Vec<u16>,
+    /// UDP ports that do.
+    pub udp_echo: Vec<u16>,
+}
+
+/// A web server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Http {
+    /// Its TCP port.
+    pub port: u16,
+    /// The folder of the project that it serves; without one it answers 404.
+    pub folder: Option<String>,
+}
+
+/// The files that web servers serve, by folder of the project and path below it.
+pub type Folders = BTreeMap<String, BTreeMap<String, Arc<[u8]>>>;
+
+/// Something that an access point or a host is told to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Order {
+    /// An access point changes.
+    AccessPoint {
+        /// The name of its network.
+        ssid: String,
+        /// Which of those with this name, by its address; without: all.
+        bssid: Option<[u8; 6]>,
+        /// How.
+        change: Change,
+    },
+    /// A web server answers the next requests so, and not by itself.
+    Respond {
+        /// The host.
+        host: String,
+        /// Only requests for this path.
+        path: Option<String>,
+        /// The answer.
+        response: Response,
+        /// To how many requests.
+        times: u32,
+    },
+}
+
+/// What becomes of an access point.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// It starts, or vanishes without a word.
+    Power(bool),
+    /// It sends its stations away for a reason of 802.11.
+    Kick(u16),
+    /// It is heard so strongly from now on, in dBm.
+    Signal(i8),
+    /// It has another password.
+    Password(String),
+    /// It works on another channel.
+    Channel(u8),
+    /// It does something wrong, or no longer.
+    Misbehave(Misbehaviour),
+}
+
+/// What an access point does wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Misbehaviour {
+    /// Nothing.
+    None,
+    /// It acknowledges nothing and answers nothing.
+    Deaf,
+    /// It does not answer authentication.
+    NoAuthentication,
+    /// It refuses authentication with status 1.
+    RefuseAuthentication,
+    /// It does not answer association.
+    NoAssociation,
+    /// It refuses association with status 17: too many stations.
+    RefuseAssociation,
+    /// It never begins the handshake.
+    NoMessage1,
+    /// It never goes on with the handshake.
+    NoMessage3,
+}
+
+/// An answer of a web server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// 200 to 999.
+    pub status: u16,
+    /// In their order.
+    pub headers: Vec<(String, String)>,
+    /// Its body.
+    pub body: Arc<[u8]>,
+    /// How long it takes to begin.
+    pub delay: Span,
+    /// How it is sent.
+    pub manner: Manner,
+}
+
+/// How an answer is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// At once.
+    Whole,
+    /// So many bytes of the body, and then the connection ends.
+    Truncated(u32),
+    /// The connection is reset after so many bytes.
+    Reset(u32),
+    /// So many bytes at a time, each so long after the last.
+    Drip(u32, Span),
+    /// Never.
+    Silence,
+}
+
+/// Something that happened on the site.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SiteEvent {
+    /// What an access point or a host tells, as one line.
+    Log(String),
+    /// An HTTP request or response was seen on the wire.
+    Http(Arc<HttpFrame>),
+}
+
+/// An HTTP request or response, as it was on the wire.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct HttpFrame {
+    /// The number of the TCP connection.
+    pub connection: u64,
+    /// Who sent it: `board`, or the name of a host, with the port where it serves.
+    pub from: String,
+    /// To whom.
+    pub to: String,
+    /// The first line.
+    pub start: String,
+    /// Of a request: what is asked for.
+    pub request: Option<Asked>,
+    /// Of a response: its status.
+    pub status: Option<u16>,
+    /// In their order and case.
+    pub headers: Vec<(String, String)>,
+    /// Bytes of the body.
+    pub size: u64,
+    /// The body, or what is kept of it.
+    #[serde(skip)]
+    pub body: Vec<u8>,
+    /// SHA-256 of the body in hexadecimal digits.
+    pub sha256: String,
+    /// When its first byte was seen.
+    pub first: DeviceTime,
+    /// When its last byte was seen.
+    pub last: DeviceTime,
+    /// It came to its end; else the connection ended before.
+    pub complete: bool,
+}
+
+/// What a request asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Asked {
+    /// `GET` and others.
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+}
+
+#[cfg(test)]
+impl HttpFrame {
+    /// A request of the board to `laptop:80`.
+    pub(crate) fn request(connection: u64, method: &str, path: &str, body: &str) -> Self {
+        Self {
+            connection,
+            from: "board".to_owned(),
+            to: "laptop:80".to_owned(),
+            start: format!("{method} {path} HTTP/1.0"),
+            request: Some(Asked { method: method.to_owned(), path: path.to_owned() }),
+            status: None,
+            headers: Vec::new(),
+            size: body.len() as u64,
+            body: body.as_bytes().to_vec(),
+            sha256: String::new(),
+            first: DeviceTime::ZERO,
+            last: DeviceTime::ZERO,
+            complete: true,
+        }
+    }
+
+    /// The answer to one of a connection.
+    pub(crate) fn answer(connection: u64, status: u16) -> Self {
+        Self {
+            from: "laptop:80".to_owned(),
+            to: "board".to_owned(),
+            start: format!("HTTP/1.0 {status} x"),
+            request: None,
+            status: Some(status),
+            ..Self::request(connection, "", "", "")
+        }
+    }
+}
+
+impl fmt::Display for HttpFrame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cut = if self.complete { "" } else { ", cut short" };
+        let body = match self.size {
+            0 => String::new(),
+            size => format!(", {size} bytes"),
+        };
+        write!(f, "{} -> {} {}{body}{cut}", self.from, self.to, self.start)
+    }
+}
+
+impl HttpFrame {
+    /// The same without secrets.
+    pub fn redacted(&self, secrets: &Secrets) -> Self {
+        let redact = |text: &str| secrets.redact(text);
+        let mut frame = self.clone();
+        frame.start = redact(&frame.start);
+        if let Some(asked) = &mut frame.request {
+            asked.path = redact(&asked.path);
+        }
+        frame.headers.iter_mut().for_each(|(_, value)| *value = redact(value));
+        frame
+    }
+
+    /// A header's value.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let is_it = |(key, _): &&(String, String)| key.eq_ignore_ascii_case(name);
+        self.headers.iter().find(is_it).map(|(_, value)| value.as_str())
+    }
+
+    /// The frame as text: a body that is none by its size, type and hash.
+    pub fn text(&self) -> String {
+        let mut text = format!("{} -> {}\n{}\n", self.from, self.to, self.start);
+        for (name, value) in &self.headers {
+            text += &format!("{name}: {value}\n");
+        }
+        if self.size > 0 {
+            text.push('\n');
+            match std::str::from_utf8(&self.body) {
+                Ok(body) if self.size == self.body.len() as u64 && !body.contains('\0') => {
+                    text += body;
+                    if !body.ends_with('\n') {
+                        text.push('\n');
+                    }
+                }
+                _ => {
+                    let kind = self.header("Content-Type").unwrap_or("no stated type");
+                    text += &format!("({} bytes of {kind}, SHA-256 {})\n", self.size, self.sha256);
+                }
+            }
+        }
+        if !self.complete {
+            text += "(cut short)\n";
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_that_is_no_text_is_told_by_its_hash() {
+        let mut frame = HttpFrame {
+            connection: 1,
+            from: "laptop:80".to_owned(),
+            to: "board".to_owned(),
+            start: "HTTP/1.0 200 OK".to_owned(),
+            request: None,
+            status: Some(200),
+            headers: vec![("content-TYPE".to_owned(), "image/jpeg".to_owned())],
+            size: 3,
+            body: vec![0xff, 0xd8, 0],
+            sha256: "ab".repeat(32),
+            first: DeviceTime::ZERO,
+            last: DeviceTime::ZERO,
+            complete: false,
+        };
+        let hash = "ab".repeat(32);
+        let head = "laptop:80 -> board\nHTTP/1.0 200 OK\ncontent-TYPE: image/jpeg\n\n";
+        let told = format!("{head}(3 bytes of image/jpeg, SHA-256 {hash})\n(cut short)\n");
+        assert_eq!(frame.text(), told);
+        frame.body = b"yes".to_vec();
+        frame.complete = true;
+        assert_eq!(frame.text(), format!("{head}yes\n"));
+        assert_eq!(frame.header("Content-Type"), Some("image/jpeg"));
+    }
+}

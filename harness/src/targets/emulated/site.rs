@@ -1,0 +1,283 @@
+//! What is around an emulated board: made from the scenario's description, told what the scenario
+//! orders, and asked what has happened.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use esp32_emulator::board;
+use esp32_emulator::net::{
+    self, DhcpConfig, File, HostConfig, HttpFrame as Frame, NetEventKind, Network, NetworkConfig,
+    Order as NetOrder, Response as NetResponse, Service, Start,
+};
+use esp32_emulator::radio::{
+    AccessPointConfig, Air, ApId, ChannelMove, Farewell, MacAddress, Misbehaviour as Wrong, Reason,
+    Security as Protection, Status, Visibility, Whom,
+};
+use esp32_emulator::time::{Duration, Instant};
+
+use super::device_time;
+use crate::site::{
+    Asked, Change, Folders, HttpFrame, Manner, Misbehaviour, Order, Response, Security, Site,
+    SiteEvent,
+};
+use crate::targets::{TargetError, TargetEvent};
+use crate::time::Span;
+
+/// How hosts are called in what is told, and which access points there are.
+#[derive(Debug, Clone)]
+pub(super) struct Names {
+    hosts: BTreeMap<IpAddr, String>,
+    /// Ports of web servers, by host.
+    servers: BTreeMap<String, u16>,
+    access_points: Vec<(String, [u8; 6], ApId)>,
+}
+
+/// The site of a board, and what things are called in it.
+pub(super) fn made(
+    site: &Site,
+    folders: &Folders,
+    seed: u64,
+) -> Result<(board::Site, Names), TargetError> {
+    let mut air = Air::new(seed);
+    let mut names =
+        Names { hosts: BTreeMap::new(), servers: BTreeMap::new(), access_points: Vec::new() };
+    for it in &site.air {
+        let config = AccessPointConfig {
+            ssid: it.ssid.clone().into_bytes(),
+            bssid: MacAddress(it.bssid),
+            channel: it.channel,
+            signal_dbm: it.signal,
+            security: match &it.security {
+                Security::Open => Protection::Open,
+                Security::Wpa2 { password } => Protection::Wpa2Psk { passphrase: password.clone() },
+                Security::Wpa3 => Protection::Wpa3Sae,
+            },
+            visibility: if it.hidden { Visibility::Hidden } else { Visibility::Visible },
+        };
+        let id = air.add(config, Instant::ZERO).map_err(|error| cannot(&error))?;
+        names.access_points.push((it.ssid.clone(), it.bssid, id));
+    }
+    let gateway = site.network.gateway;
+    names.hosts.insert(gateway.into(), "gateway".to_owned());
+    for host in &site.hosts {
+        names.hosts.insert(host.address.into(), host.name.clone());
+        names.servers.extend(host.http.as_ref().map(|http| (host.name.clone(), http.port)));
+    }
+    let services = |host: &crate::site::Host| {
+        let http = host.http.iter().map(|http| Service::Http {
+            port: http.port,
+            files: files(http.folder.as_ref().and_then(|folder| folders.get(folder))),
+        });
+        let tcp = host.tcp_echo.iter().map(|port| Service::TcpEcho(*port));
+        let udp = host.udp_echo.iter().map(|port| Service::UdpEcho(*port));
+        http.chain(tcp).chain(udp).collect()
+    };
+    let hosts = site.hosts.iter().map(|host| HostConfig {
+        name: host.name.clone(),
+        address: host.address,
+        services: services(host),
+    });
+    let hosts: Vec<_> = hosts.collect();
+    let network = NetworkConfig {
+        seed,
+        date: site.network.date,
+        gateway,
+        prefix: site.network.prefix,
+        dhcp: dhcp(site),
+        hosts,
+        ..NetworkConfig::default()
+    };
+    let network = Network::new(network).map_err(|error| cannot(&error))?;
+    Ok((board::Site::new(air, network), names))
+}
+
+fn cannot(error: &dyn std::error::Error) -> TargetError {
+    TargetError::CannotOpen(error.to_string())
+}
+
+/// Addresses to lend: from 50 above the network's own on where there is room, and no host's.
+fn dhcp(site: &Site) -> DhcpConfig {
+    let rest = u32::MAX >> site.network.prefix;
+    let base = site.network.gateway.to_bits() & !rest;
+    let taken = |bits: &u32| {
+        site.network.gateway.to_bits() == *bits
+            || site.hosts.iter().any(|host| host.address.to_bits() == *bits)
+    };
+    let start = if rest > 100 { 50 } else { 1 };
+    let mut free = (start..rest).map(|n| base + n).skip_while(taken);
+    let first = free.next().unwrap_or(base + 1);
+    let last = free.take_while(|bits| !taken(bits)).take(49).last().unwrap_or(first);
+    DhcpConfig { first: first.into(), last: last.into(), ..NetworkConfig::default().dhcp }
+}
+
+fn files(files: Option<&BTreeMap<String, Arc<[u8]>>>) -> BTreeMap<String, File> {
+    let files = files.into_iter().flatten();
+    let file = |(path, bytes): (&String, &Arc<[u8]>)| {
+        let content_type = content_type(path).to_owned();
+        (format!("/{path}"), File { content_type, bytes: bytes.clone() })
+    };
+    files.map(file).collect()
+}
+
+/// As Python's `http.server` guesses it, for what boards are served with.
+fn content_type(path: &str) -> &'static str {
+    match path.rsplit_once('.').map_or("", |(_, end)| end) {
+        "html" | "htm" => "text/html",
+        "txt" => "text/plain",
+        "css" => "text/css",
+        "js" => "text/javascript",
+        "json" => "application/json",
+        "py" => "text/x-python",
+        "jpg" | "jpeg" => "image/jpeg",
+        "png" => "image/png",
+        "gz" => "application/gzip",
+        _ => "application/octet-stream",
+    }
+}
+
+impl Names {
+    /// A host and its port, or the board.
+    fn of(&self, end: SocketAddr) -> String {
+        match self.hosts.get(&end.ip()) {
+            Some(host) => format!("{host}:{}", end.port()),
+            None => "board".to_owned(),
+        }
+    }
+
+    /// Gives an order.
+    pub(super) fn order(
+        &self,
+        site: &mut board::Site,
+        order: Order,
+        now: Instant,
+    ) -> Result<(), TargetError> {
+        match order {
+            Order::AccessPoint { ssid, bssid, change } => {
+                let is_it = |(name, address, _): &&(String, [u8; 6], ApId)| {
+                    *name == ssid && bssid.is_none_or(|bssid| bssid == *address)
+                };
+                let meant: Vec<_> = self.access_points.iter().filter(is_it).collect();
+                if meant.is_empty() {
+                    return Err(TargetError::NoSuchPart(format!("access point `{ssid}` there")));
+                }
+                meant
+                    .into_iter()
+                    .try_for_each(|(.., id)| change_of(&mut site.air, *id, &change, now))
+            }
+            Order::Respond { host, path, response, times } => {
+                let port = self.servers.get(&host).copied();
+                let port =
+                    port.ok_or_else(|| TargetError::NoSuchPart(format!("web server at `{host}`")))?;
+                let response = response_of(response);
+                let order = NetOrder::Respond { host, port, path, response, times };
+                site.network.order(order, now).map_err(|error| refused(&error))
+            }
+        }
+    }
+
+    /// What is told of something that has happened.
+    pub(super) fn told(&self, event: board::SiteEvent) -> Vec<TargetEvent> {
+        let (time, frame, line) = match &event {
+            board::SiteEvent::Air(event) => {
+                let line = event.to_string();
+                // The line begins with the time, which is told apart.
+                let line = line.split_once(' ').map_or(line.clone(), |(_, text)| text.to_owned());
+                (device_time(event.at), None, line)
+            }
+            board::SiteEvent::Net(event) => {
+                let frame = match &event.kind {
+                    NetEventKind::HttpRequest(frame) | NetEventKind::HttpResponse(frame) => {
+                        Some(SiteEvent::Http(Arc::new(self.frame(frame))))
+                    }
+                    _ => None,
+                };
+                (device_time(event.at), frame, event.kind.to_string())
+            }
+        };
+        let log = std::iter::once(SiteEvent::Log(line));
+        log.chain(frame).map(|event| TargetEvent::Site { time, event }).collect()
+    }
+
+    fn frame(&self, frame: &Frame) -> HttpFrame {
+        let minor = frame.head.minor;
+        let (start, request, status) = match &frame.head.start {
+            Start::Request { method, target } => {
+                let asked = Asked { method: method.clone(), path: target.clone() };
+                (format!("{method} {target} HTTP/1.{minor}"), Some(asked), None)
+            }
+            Start::Response { status, reason } => {
+                (format!("HTTP/1.{minor} {status} {reason}"), None, Some(*status))
+            }
+        };
+        let digits = frame.body.sha256().iter().map(|byte| format!("{byte:02x}")).collect();
+        HttpFrame {
+            connection: frame.connection,
+            from: self.of(frame.from),
+            to: self.of(frame.to),
+            start: start.trim_end().to_owned(),
+            request,
+            status,
+            headers: frame.head.headers.clone(),
+            size: frame.body.size,
+            body: frame.body.bytes.clone(),
+            sha256: digits,
+            first: device_time(frame.first_byte),
+            last: device_time(frame.last_byte),
+            complete: frame.complete,
+        }
+    }
+}
+
+fn refused(error: &dyn std::error::Error) -> TargetError {
+    TargetError::NoSuchPart(format!("such thing: {error}"))
+}
+
+fn change_of(air: &mut Air, id: ApId, change: &Change, now: Instant) -> Result<(), TargetError> {
+    let changed = match change {
+        Change::Power(true) => air.power_up(id, now),
+        Change::Power(false) => air.power_down(id, now),
+        Change::Kick(reason) => {
+            air.kick(id, Whom::All, Farewell::Deauthenticate, Reason(*reason), now).map(drop)
+        }
+        Change::Signal(dbm) => air.set_signal(id, *dbm, now),
+        Change::Password(password) => air.set_passphrase(id, password, now),
+        Change::Channel(channel) => air.move_to_channel(id, *channel, ChannelMove::Silent, now),
+        Change::Misbehave(wrong) => air.misbehave(id, wrong_of(*wrong), now),
+    };
+    changed.map_err(|error| refused(&error))
+}
+
+fn wrong_of(wrong: Misbehaviour) -> Option<Wrong> {
+    Some(match wrong {
+        Misbehaviour::None => return None,
+        Misbehaviour::Deaf => Wrong::Deaf,
+        Misbehaviour::NoAuthentication => Wrong::NoAuthenticationResponse,
+        Misbehaviour::RefuseAuthentication => Wrong::AuthenticationStatus(Status(1)),
+        Misbehaviour::NoAssociation => Wrong::NoAssociationResponse,
+        Misbehaviour::RefuseAssociation => Wrong::AssociationStatus(Status(17)),
+        Misbehaviour::NoMessage1 => Wrong::NoMessage1,
+        Misbehaviour::NoMessage3 => Wrong::NoMessage3,
+    })
+}
+
+fn response_of(response: Response) -> NetResponse {
+    let Response { status, headers, body, delay, manner } = response;
+    let duration = |span: Span| Duration::from_nanos(span.nanos());
+    NetResponse {
+        status,
+        reason: None,
+        headers,
+        body,
+        delay: duration(delay),
+        manner: match manner {
+            Manner::Whole => net::Manner::Whole,
+            Manner::Truncated(bytes) => net::Manner::Truncated(bytes as usize),
+            Manner::Reset(bytes) => net::Manner::Reset(bytes as usize),
+            Manner::Drip(bytes, every) => {
+                net::Manner::Drip { bytes: bytes as usize, every: duration(every) }
+            }
+            Manner::Silence => net::Manner::Silence,
+        },
+    }
+}
