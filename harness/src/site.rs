@@ -124,6 +124,27 @@ pub enum Order {
         /// To how many requests.
         times: u32,
     },
+    /// A host asks the board; what comes of it is told as [`SiteEvent::Answered`].
+    Request(Request),
+}
+
+/// An HTTP request from a host to the board.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The host.
+    pub host: String,
+    /// The board's address; without: the one that it was lent last.
+    pub to: Option<String>,
+    /// The board's TCP port.
+    pub port: u16,
+    /// `GET` and others.
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    /// What is sent with it.
+    pub body: Arc<[u8]>,
+    /// Patience for the whole answer.
+    pub within: Span,
 }
 
 /// What becomes of an access point.
@@ -201,6 +222,8 @@ pub enum SiteEvent {
     Log(String),
     /// An HTTP request or response was seen on the wire.
     Http(Arc<HttpFrame>),
+    /// What came of an [`Order::Request`]; or why nothing came.
+    Answered(Result<Arc<HttpFrame>, String>),
 }
 
 /// An HTTP request or response, as it was on the wire.

@@ -160,16 +160,18 @@ impl Attempt<'_> {
             }),
             News::Site { time, event } => {
                 let (case, on) = (number, on.clone());
-                teller.borrow_mut().tell(match event {
+                match event {
                     SiteEvent::Log(line) => {
                         let text = printable(&secrets.redact(&line));
-                        Event::Site { case, on, time, text }
+                        teller.borrow_mut().tell(Event::Site { case, on, time, text });
                     }
                     SiteEvent::Http(frame) => {
                         let frame = Box::new(frame.redacted(secrets));
-                        Event::Http { case, on, time, frame }
+                        teller.borrow_mut().tell(Event::Http { case, on, time, frame });
                     }
-                });
+                    // Its frames are told, and what the step makes of them.
+                    SiteEvent::Answered(_) => {}
+                }
             }
             News::Remark { time, text } => teller.borrow_mut().tell(Event::Remark {
                 case: number,

@@ -13,6 +13,8 @@ use crate::time::DeviceTime;
 pub struct Seen {
     frames: Vec<(DeviceTime, Arc<HttpFrame>)>,
     log: Vec<(DeviceTime, String)>,
+    /// What came of a host's request to the board, if nobody has asked for it.
+    answer: Option<Result<Arc<HttpFrame>, String>>,
     /// Frames before this have been taken by an expectation, by the host that it was about.
     cursors: BTreeMap<String, usize>,
 }
@@ -23,7 +25,13 @@ impl Seen {
         match event {
             SiteEvent::Log(line) => self.log.push((time, line)),
             SiteEvent::Http(frame) => self.frames.push((time, frame)),
+            SiteEvent::Answered(answer) => self.answer = Some(answer),
         }
+    }
+
+    /// What came of a host's request to the board.
+    pub fn take_answer(&mut self) -> Option<Result<Arc<HttpFrame>, String>> {
+        self.answer.take()
     }
 
     /// All frames, in the order in which they were complete.

@@ -26,6 +26,7 @@ mod expect_serial;
 mod expect_unity;
 pub mod flash_fields;
 mod get_file;
+mod http_request;
 mod install_package;
 mod log;
 mod mark;
@@ -79,6 +80,7 @@ pub use expect_request::ExpectRequest;
 pub use expect_serial::ExpectSerial;
 pub use expect_unity::ExpectUnity;
 pub use get_file::GetFile;
+pub use http_request::HttpRequest;
 pub use install_package::InstallPackage;
 pub use log::Log;
 pub use mark::Mark;
@@ -283,6 +285,7 @@ steps! {
     AccessPoint(AccessPointStep),
     ExpectRequest(ExpectRequest),
     Respond(Respond),
+    HttpRequest(HttpRequest),
     ExpectPin(ExpectPin),
     SetPin(SetPin),
     SetControl(SetControl),

@@ -7,6 +7,7 @@
 mod debugged;
 mod site;
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use esp32_emulator::board::parts::auto_reset::CutWires;
@@ -99,6 +100,8 @@ pub struct Emulated {
     adapters: [Adapter; 3],
     /// What things around it are called, if there are any.
     names: Option<Arc<site::Names>>,
+    /// The address that it was lent last.
+    lent: Option<Ipv4Addr>,
 }
 
 impl Emulated {
@@ -121,7 +124,7 @@ impl Emulated {
             }
         };
         let adapters = [0, 1, 2].map(|port| Adapter::new(request.seed.wrapping_mul(3) + port));
-        let mut target = Self { board, loads: 0, kept: (0, 0), adapters, names };
+        let mut target = Self { board, loads: 0, kept: (0, 0), adapters, names, lent: None };
         for segment in &request.flash {
             target.load(segment.offset, &segment.bytes)?;
         }
@@ -425,6 +428,7 @@ impl Target for Emulated {
             events.push(TargetEvent::Pin { gpio, time: device_time(at), level: level.into() });
         }
         while let (Some(names), Some(event)) = (&self.names, self.board.take_site_event()) {
+            self.lent = site::lent(&event).or(self.lent);
             events.extend(names.told(event));
         }
         if outcome == Outcome::PowerCut {
@@ -438,8 +442,8 @@ impl Target for Emulated {
     fn order(&mut self, order: Order) -> Result<(), TargetError> {
         let now = self.board.now();
         match (self.names.clone(), self.board.site_mut()) {
-            (Some(names), Some(site)) => names.order(site, order, now),
-            _ => Err(TargetError::NoSuchPart("air around it".to_owned())),
+            (Some(names), Some(site)) => names.order(site, order, self.lent, now),
+            _ => Err(TargetError::Site("the scenario has no `air`".to_owned())),
         }
     }
 

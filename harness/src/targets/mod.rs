@@ -338,6 +338,9 @@ pub enum TargetError {
     /// The board has no such part.
     #[error("the board has no {0}")]
     NoSuchPart(String),
+    /// An access point or a host cannot do what it is told.
+    #[error("the air and the network around the board cannot do that: {0}")]
+    Site(String),
     /// The machine met something that it cannot go on from and that is not the firmware's fault.
     #[error("the target stopped: {0}")]
     Stopped(String),

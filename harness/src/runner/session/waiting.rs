@@ -211,6 +211,26 @@ impl Session<'_> {
         }
     }
 
+    /// What comes of a host's request to the board; nothing if that does not come in time.
+    ///
+    /// # Errors
+    /// As for every wait.
+    pub fn expect_answer(
+        &mut self,
+        patience: Patience,
+    ) -> Result<Option<Result<Arc<HttpFrame>, String>>, StepError> {
+        let until = self.until(patience);
+        loop {
+            if let Some(answer) = self.state.seen.take_answer() {
+                return Ok(Some(answer));
+            }
+            if self.advance_to_event(until)? == Advance::Deadline {
+                return Ok(self.state.seen.take_answer());
+            }
+            self.excuse_upcoming();
+        }
+    }
+
     /// Waits for the answers to the HTTP requests of a range, if they come soon.
     ///
     /// # Errors

@@ -2,13 +2,14 @@
 //! orders, and asked what has happened.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 
 use esp32_emulator::board;
 use esp32_emulator::net::{
-    self, DhcpConfig, File, HostConfig, HttpFrame as Frame, NetEventKind, Network, NetworkConfig,
-    Order as NetOrder, Response as NetResponse, Service, Start,
+    self, DhcpConfig, File, HostConfig, HttpFrame as Frame, NetEvent, NetEventKind, Network,
+    NetworkConfig, Order as NetOrder, Request as NetRequest, Response as NetResponse, Service,
+    Start,
 };
 use esp32_emulator::radio::{
     AccessPointConfig, Air, ApId, ChannelMove, Farewell, MacAddress, Misbehaviour as Wrong, Reason,
@@ -136,20 +137,35 @@ fn content_type(path: &str) -> &'static str {
     }
 }
 
+/// The address that a board was lent by this.
+pub(super) fn lent(event: &board::SiteEvent) -> Option<Ipv4Addr> {
+    match event {
+        board::SiteEvent::Net(NetEvent { kind: NetEventKind::Leased { address, .. }, .. }) => {
+            Some(*address)
+        }
+        _ => None,
+    }
+}
+
 impl Names {
-    /// A host and its port, or the board.
+    /// A host, with the port of its web server if it is that, or the board.
     fn of(&self, end: SocketAddr) -> String {
         match self.hosts.get(&end.ip()) {
-            Some(host) => format!("{host}:{}", end.port()),
+            // Other ports are any that were free.
+            Some(host) if self.servers.get(host) == Some(&end.port()) => {
+                format!("{host}:{}", end.port())
+            }
+            Some(host) => host.clone(),
             None => "board".to_owned(),
         }
     }
 
-    /// Gives an order.
+    /// Gives an order; `lent` is the address that the board was lent last.
     pub(super) fn order(
         &self,
         site: &mut board::Site,
         order: Order,
+        lent: Option<Ipv4Addr>,
         now: Instant,
     ) -> Result<(), TargetError> {
         match order {
@@ -159,7 +175,9 @@ impl Names {
                 };
                 let meant: Vec<_> = self.access_points.iter().filter(is_it).collect();
                 if meant.is_empty() {
-                    return Err(TargetError::NoSuchPart(format!("access point `{ssid}` there")));
+                    return Err(TargetError::Site(format!(
+                        "no access point `{ssid}` has that address"
+                    )));
                 }
                 meant
                     .into_iter()
@@ -168,9 +186,32 @@ impl Names {
             Order::Respond { host, path, response, times } => {
                 let port = self.servers.get(&host).copied();
                 let port =
-                    port.ok_or_else(|| TargetError::NoSuchPart(format!("web server at `{host}`")))?;
+                    port.ok_or_else(|| TargetError::Site(format!("`{host}` has no web server")))?;
                 let response = response_of(response);
                 let order = NetOrder::Respond { host, port, path, response, times };
+                site.network.order(order, now).map_err(|error| refused(&error))
+            }
+            Order::Request(request) => {
+                let to = match &request.to {
+                    Some(to) => to.parse().ok(),
+                    None => lent,
+                };
+                let to = to.ok_or_else(|| match &request.to {
+                    Some(to) => TargetError::Site(format!("`{to}` is no address")),
+                    None => {
+                        TargetError::Site("the board was lent no address yet; say `to:`".to_owned())
+                    }
+                })?;
+                let order = NetOrder::Request(NetRequest {
+                    id: 0,
+                    host: request.host,
+                    to: SocketAddrV4::new(to, request.port),
+                    method: request.method,
+                    target: request.path,
+                    headers: Vec::new(),
+                    body: request.body,
+                    within: Duration::from_nanos(request.within.nanos()),
+                });
                 site.network.order(order, now).map_err(|error| refused(&error))
             }
         }
@@ -189,6 +230,10 @@ impl Names {
                 let frame = match &event.kind {
                     NetEventKind::HttpRequest(frame) | NetEventKind::HttpResponse(frame) => {
                         Some(SiteEvent::Http(Arc::new(self.frame(frame))))
+                    }
+                    NetEventKind::Answered { result, .. } => {
+                        let result = result.as_ref().map(|frame| Arc::new(self.frame(frame)));
+                        Some(SiteEvent::Answered(result.map_err(ToString::to_string)))
                     }
                     _ => None,
                 };
@@ -230,7 +275,7 @@ impl Names {
 }
 
 fn refused(error: &dyn std::error::Error) -> TargetError {
-    TargetError::NoSuchPart(format!("such thing: {error}"))
+    TargetError::Site(error.to_string())
 }
 
 fn change_of(air: &mut Air, id: ApId, change: &Change, now: Instant) -> Result<(), TargetError> {
