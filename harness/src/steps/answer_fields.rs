@@ -105,16 +105,12 @@ impl AnswerFields {
                     return Err(unexpected(what, None, &answer.text));
                 }
             }
-            (_, Some(Pattern::Regex(regex))) => {
-                let Some(groups) = regex.captures(&answer.text) else {
-                    let what = format!("the answer does not match /{regex}/");
+            (_, Some(pattern @ Pattern::Regex(_))) => {
+                if !pattern.is_in(&answer.text) {
+                    let what = format!("the answer does not match {pattern}");
                     return Err(unexpected(what, None, &answer.text));
-                };
-                for name in regex.capture_names().flatten() {
-                    if let Some(group) = groups.name(name) {
-                        session.set_value(name, group.as_str());
-                    }
                 }
+                session.set_groups(&pattern, &answer.text);
             }
         }
         if let Some(name) = &self.capture {

@@ -16,7 +16,6 @@ use crate::scenario::values::Template;
 use crate::site::{Asked, HttpFrame};
 use crate::targets::Capability;
 use crate::time::Span;
-use crate::transcript::Pattern;
 
 /// Patience when the step does not say its own: joining a network takes its time.
 const DEFAULT_WITHIN: Span = Span::from_secs(30);
@@ -111,14 +110,8 @@ impl Step for ExpectRequest {
                 ..Failure::new(what)
             }));
         };
-        if let Some(Pattern::Regex(regex)) = &body {
-            let text = String::from_utf8_lossy(&frame.body).into_owned();
-            let groups = regex.captures(&text);
-            for name in self.body.iter().flat_map(TextPattern::captures) {
-                if let Some(value) = groups.as_ref().and_then(|groups| groups.name(name)) {
-                    session.set_value(name, value.as_str());
-                }
-            }
+        if let Some(pattern) = &body {
+            session.set_groups(pattern, &String::from_utf8_lossy(&frame.body));
         }
         Ok(Evidence::Line { line: frame.to_string(), time: frame.last })
     }

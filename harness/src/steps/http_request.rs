@@ -15,7 +15,6 @@ use crate::scenario::values::Template;
 use crate::site::{Order, Request};
 use crate::targets::Capability;
 use crate::time::Span;
-use crate::transcript::Pattern;
 
 /// Fields as written in the scenario file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,13 +140,8 @@ impl Step for HttpRequest {
                 ..Failure::new(format!("{} was answered with {}", self.summary(), answer.start))
             }));
         }
-        if let Some(Pattern::Regex(regex)) = &expect {
-            let groups = regex.captures(&text);
-            for name in self.expect.iter().flat_map(TextPattern::captures) {
-                if let Some(value) = groups.as_ref().and_then(|groups| groups.name(name)) {
-                    session.set_value(name, value.as_str());
-                }
-            }
+        if let Some(pattern) = &expect {
+            session.set_groups(pattern, &text);
         }
         Ok(Evidence::Line { line: answer.to_string(), time: answer.last })
     }

@@ -233,6 +233,17 @@ impl<'a> Session<'a> {
         self.state.values.set(name, value);
     }
 
+    /// Gives the named groups of a pattern that is found in a text their values.
+    pub fn set_groups(&mut self, pattern: &Pattern, text: &str) {
+        let Pattern::Regex(regex) = pattern else { return };
+        let Some(groups) = regex.captures(text) else { return };
+        for name in regex.capture_names().flatten() {
+            if let Some(group) = groups.name(name) {
+                self.set_value(name, group.as_str());
+            }
+        }
+    }
+
     /// A text with its values put in.
     ///
     /// # Errors
