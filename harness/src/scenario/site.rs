@@ -297,7 +297,14 @@ fn host(node: &Node, network: Option<&Network>, decoder: &mut Decoder) -> Option
     };
     let tcp_echo = ports(&mut fields, "tcp-echo", decoder);
     let udp_echo = ports(&mut fields, "udp-echo", decoder);
+    let span = fields.span();
     fields.finish(UnknownKeys::Deny, decoder);
+    let web = http.iter().flatten().map(|http| http.port);
+    let tcp = tcp_echo.iter().flatten().copied().chain(web);
+    let udp = udp_echo.iter().flatten().copied();
+    if let Some(port) = twice(tcp).or_else(|| twice(udp)) {
+        return decoder.bad(span, format!("port {port} has two services"));
+    }
     Some(Host {
         name: name?,
         address: address?,
@@ -329,6 +336,12 @@ fn ports(fields: &mut Fields<'_>, key: &'static str, decoder: &mut Decoder) -> O
     let Some(node) = fields.node(key) else { return Some(Vec::new()) };
     let ports: Vec<_> = items(node).iter().map(|item| port(item, decoder)).collect();
     ports.into_iter().collect()
+}
+
+/// The first port that occurs a second time.
+fn twice(mut ports: impl Iterator<Item = u16>) -> Option<u16> {
+    let mut seen = BTreeSet::new();
+    ports.find(|port| !seen.insert(*port))
 }
 
 fn port(node: &Node, decoder: &mut Decoder) -> Option<u16> {
@@ -443,6 +456,10 @@ hosts:
             (
                 "air: {ssid: x}\nnetwork: {gateway: 192.168.0.0/24}\n",
                 "an address with 8 to 28 bits",
+            ),
+            (
+                "air: {ssid: x}\nhosts: {name: a, address: 192.168.0.4, http: {port: 7}, tcp-echo: [9, 7]}\n",
+                "port 7 has two services",
             ),
         ] {
             let told = faults(head);
