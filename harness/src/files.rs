@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use crate::site::{Folders, Site};
 
 /// Writes a file whole or not at all, and the folders above it.
 pub(crate) fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
@@ -31,6 +33,17 @@ fn readable(_file: &std::fs::File) -> io::Result<()> {
 
 /// Most bytes that a folder may hold that is read as a whole.
 const MOST: u64 = 64 << 20;
+
+/// What the web servers of a site serve, from the folders of a project; or which folder cannot be read.
+pub(crate) fn served(site: &Site, project: &Path) -> Result<Folders, (PathBuf, io::Error)> {
+    let folders = site.hosts.iter().filter_map(|host| host.http.as_ref()?.folder.clone());
+    let read = |folder: String| {
+        let path = project.join(&folder);
+        let files = below(&path).map_err(|error| (path, error))?;
+        Ok((folder, files))
+    };
+    folders.map(read).collect()
+}
 
 /// The files below a folder, by their paths from there with `/` between.
 pub(crate) fn below(folder: &Path) -> io::Result<BTreeMap<String, Arc<[u8]>>> {

@@ -23,6 +23,24 @@ pub struct Site {
     pub network: Network,
     /// The computers on it.
     pub hosts: Vec<Host>,
+    /// What is reached beyond it, through this computer's own network.
+    pub internet: Vec<Destination>,
+}
+
+impl Site {
+    /// Whether it leads out of the scenario, to what no scenario describes.
+    pub fn has_way_out(&self) -> bool {
+        !self.internet.is_empty() || self.hosts.iter().any(|host| !host.forward.is_empty())
+    }
+}
+
+/// A TCP port somewhere in the real world.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Destination {
+    /// A name, or an address.
+    pub host: String,
+    /// 1 to 65535.
+    pub port: u16,
 }
 
 /// How an access point lets stations in.
@@ -87,6 +105,8 @@ pub struct Host {
     pub tcp_echo: Vec<u16>,
     /// UDP ports that do.
     pub udp_echo: Vec<u16>,
+    /// TCP ports behind which there is another server, in the real world.
+    pub forward: BTreeMap<u16, Destination>,
 }
 
 /// A web server.

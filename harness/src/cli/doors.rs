@@ -59,6 +59,28 @@ impl FromStr for DoorSpec {
     }
 }
 
+/// A port of this computer, and the one of the board that it leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ForwardSpec {
+    from: SocketAddr,
+    to: u16,
+}
+
+impl FromStr for ForwardSpec {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed = text.rsplit_once(':').and_then(|(from, to)| {
+            let from = match from.parse::<u16>() {
+                Ok(port) => SocketAddr::from(([127, 0, 0, 1], port)),
+                Err(_) => socket_address(from).ok()?,
+            };
+            Some(Self { from, to: to.parse().ok().filter(|port| *port > 0)? })
+        });
+        parsed.ok_or_else(|| "write 8080:80, or 127.0.0.1:8080:80".to_owned())
+    }
+}
+
 /// What is done with a board before it runs.
 pub(super) type Start<'a, T> = &'a mut (dyn FnMut(&mut T) -> Result<(), TargetError> + Send);
 
@@ -76,6 +98,8 @@ pub(super) struct Openings<'a> {
     pub(super) gdb: Option<SocketAddr>,
     /// Where OpenOCD finds the chip's JTAG.
     pub(super) jtag: Option<SocketAddr>,
+    /// What leads to the board's own servers.
+    pub(super) forwards: &'a [ForwardSpec],
     /// Which device time takes as long as on a real board.
     pub(super) pace: Pace,
 }
@@ -145,6 +169,13 @@ pub(super) fn keep_open<T: Served + ?Sized>(
         let (visits, received) = visits();
         jtag = Some(door.serve(visits, remarks.clone()));
         visitors.push(received);
+    }
+    for ForwardSpec { from, to } in openings.forwards {
+        let cannot = |error| bench(format!("cannot open a door to port {to}: {error}"));
+        let door = runtime.block_on(listen(*from, openings.reach)).map_err(cannot)?;
+        let door = door.into_std().map_err(cannot)?;
+        terminal.say(format_args!("forward {} {to}", door.local_addr().map_err(cannot)?));
+        board.lead_in(door, *to).map_err(cannot)?;
     }
     terminal.say("ready");
     let wiring = Wiring {

@@ -344,6 +344,7 @@ fn hold_open(terminal: &Terminal, held: Held, door: &DoorSpec, stop: &Arc<Atomic
         reach: Reach::Loopback,
         gdb: None,
         jtag: None,
+        forwards: &[],
         pace: Pace::Wall,
     };
     match keep_open(terminal, &mut *board, &openings, stop, &mut |_| Ok(()), &mut |_| Ok(())) {

@@ -3,20 +3,22 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::doors::{DoorSpec, Openings, bench, keep_open, socket_address};
+use super::doors::{DoorSpec, ForwardSpec, Openings, bench, keep_open, socket_address};
 use super::files::project_of;
 use super::images::ProjectFirmware;
 use super::run::cancelled_by_ctrl_c;
 use super::targets::{NoTarget, rom};
 use super::terminal::Terminal;
 use crate::exit_code::ExitCode;
+use crate::files::served;
 use crate::flash_file::FlashFile;
 use crate::runner::firmware::{FetchNews, FirmwareSource};
-use crate::scenario::parser::DEFAULT_BOARD;
+use crate::scenario::parser::{DEFAULT_BOARD, FilePlace, parse_site};
 use crate::serve::doors::Reach;
 use crate::serve::machine::Served;
 use crate::serve::pacer::Pace;
 use crate::serve::remote::TOKEN;
+use crate::site::{Folders, Site};
 use crate::targets::emulated::Emulated;
 use crate::targets::wiring_fault::WiringFault;
 use crate::targets::{BootMode, Power, Target, TargetRequest};
@@ -48,6 +50,16 @@ pub(super) struct Serve {
     /// has modem lines and speeds too, or `pty`, `pty:LINK`
     #[arg(long, value_name = "DOOR", default_value = "tcp:127.0.0.1:0")]
     serial: Vec<DoorSpec>,
+
+    /// What is around the board: the `air`, `network`, `hosts` and `internet` of this scenario, or of a
+    /// file with nothing else. Without it the air is silent
+    #[arg(long, value_name = "FILE")]
+    air: Option<PathBuf>,
+
+    /// Lead programs of this computer to a TCP port of the board: `8080:80` opens
+    /// http://127.0.0.1:8080 for its web server
+    #[arg(long, value_name = "[HOST:]PORT:PORT", requires = "air")]
+    http_forward: Vec<ForwardSpec>,
 
     /// A door for gdb, which finds each core as a thread (`target remote HOST:PORT`; port 0: any that
     /// is free)
@@ -137,6 +149,7 @@ impl Serve {
             reach: if self.remote { Reach::Network } else { Reach::Loopback },
             gdb: self.gdb,
             jtag: self.jtag,
+            forwards: &self.http_forward,
             pace: self.pace,
         };
         let outcome = keep_open(terminal, &mut board, &openings, &stop, &mut start, &mut keep);
@@ -148,8 +161,12 @@ impl Serve {
 
     /// The board with its flash as asked for, switched off.
     fn board(&self, terminal: &Terminal, flash: Option<&FlashFile>) -> Result<Emulated, NoTarget> {
-        let request =
-            TargetRequest { board: self.board.clone(), seed: self.seed, ..Default::default() };
+        let (site, folders) = match &self.air {
+            None => (None, Folders::new()),
+            Some(path) => surroundings(terminal, path)?,
+        };
+        let board = self.board.clone();
+        let request = TargetRequest { board, seed: self.seed, site, folders, ..Default::default() };
         let mut board = Emulated::new(&request, rom(&self.rom)?).map_err(usage)?;
         if let Some(flash) = flash
             && let Some(contents) = flash.load(board.flash_size().into()).map_err(bench)?
@@ -176,6 +193,23 @@ impl Serve {
         }
         Ok(board)
     }
+}
+
+/// What a file says of a board's surroundings, and what the web servers there serve.
+fn surroundings(terminal: &Terminal, path: &Path) -> Result<(Option<Site>, Folders), NoTarget> {
+    let cannot = |path: &Path, error: std::io::Error| {
+        usage(format!("cannot read {}: {error}", path.display()))
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| cannot(path, error))?;
+    let project = project_of(path);
+    let files = |file: &str| std::fs::read_to_string(project.join(file));
+    let place = FilePlace { path, project: &project };
+    let site = parse_site(&text, place, &files).map_err(|faults| {
+        terminal.faults(&faults);
+        usage(format!("{} does not say what is around a board", path.display()))
+    })?;
+    let folders = served(&site, &project).map_err(|(path, error)| cannot(&path, error))?;
+    Ok((Some(site), folders))
 }
 
 fn usage(error: impl ToString) -> NoTarget {

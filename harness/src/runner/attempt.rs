@@ -347,16 +347,9 @@ impl Maker<'_> {
 
     /// What the web servers of the case serve.
     fn folders(&self) -> Result<Folders, StepError> {
-        let hosts = self.case.site.iter().flat_map(|site| &site.hosts);
-        let folders = hosts.filter_map(|host| host.http.as_ref()?.folder.clone());
-        folders
-            .map(|folder| {
-                let path = self.case.project.join(&folder);
-                let files = crate::files::below(&path);
-                let files = files.map_err(|source| StepError::File { path, source })?;
-                Ok((folder, files))
-            })
-            .collect()
+        let Some(site) = &self.case.site else { return Ok(Folders::new()) };
+        crate::files::served(site, &self.case.project)
+            .map_err(|(path, source)| StepError::File { path, source })
     }
 
     /// The same, around a target that is there already.

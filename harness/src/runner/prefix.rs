@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use crate::scenario::model::{Case, Dialect, StepEntry, with_inner};
+use crate::site::Site;
 use crate::targets::Capability;
 
 /// Where a case goes on from.
@@ -47,6 +48,10 @@ pub fn forks(cases: &[Option<&Case>]) -> Vec<Option<Fork>> {
 
 /// The beginnings of a case that are worth sharing: how many steps, and what they depend on.
 fn beginnings(case: &Case) -> Vec<(usize, Key)> {
+    if case.site.as_ref().is_some_and(Site::has_way_out) {
+        // Who answers there is no part of the case.
+        return Vec::new();
+    }
     let mut key: Key = Sha256::digest(surroundings(case)).into();
     let mut powered = case.dialect == Dialect::Wokwi;
     let mut beginnings = Vec::new();

@@ -18,6 +18,7 @@ use super::reference::{Group, Key, Kind, PATTERN, Reference};
 use super::site;
 use super::step_list;
 use super::values::{Values, substitute};
+use crate::site::Site;
 use crate::steps::WOKWI_STEPS;
 use crate::steps::serial_fields::TextPattern;
 use crate::time::Span;
@@ -68,6 +69,7 @@ pub const SCENARIO: Reference = Reference {
         site::AIR,
         site::NETWORK,
         site::HOSTS,
+        site::INTERNET,
         Key::or(
             "timeout",
             Kind::Duration,
@@ -176,6 +178,56 @@ pub fn parse(text: &str, place: FilePlace<'_>, files: Files<'_>) -> Result<Parse
     }
     let warnings = (!faults.faults.is_empty()).then_some(faults);
     Ok(ParsedFile { cases: cases.into_iter().map(Arc::new).collect(), warnings })
+}
+
+/// Reads what is around a board from the text of a scenario, or of a file that says only that: its
+/// `air`, `network`, `hosts` and `internet`, with the first combination of its parameters.
+///
+/// # Errors
+/// All faults of these keys; without `air` there is nothing around a board.
+pub fn parse_site(text: &str, place: FilePlace<'_>, files: Files<'_>) -> Result<Site, FileFaults> {
+    let name = place.path.display().to_string();
+    let source = Arc::new(SourceText { name, text: text.to_owned() });
+    let mut faults = Vec::new();
+    let mut root = match node::parse(text, &mut faults) {
+        Ok(root) => root,
+        Err(fault) => {
+            faults.push(fault);
+            return Err(FileFaults::new(source, faults));
+        }
+    };
+    let is_scenario = root.get("steps").is_some();
+    let mut decoder = Decoder::new(source.clone(), files);
+    let parameters = read_parameters(&root, &mut decoder);
+    if let (Value::Map(entries), Some(values)) = (&mut root.value, parameters.combinations.first())
+    {
+        for (key, value) in entries {
+            if site::KEYS.contains(&key.as_text().unwrap_or_default()) {
+                substitute(value, values);
+            }
+        }
+    }
+    let site = Fields::new(&root, "what is around a board", &mut decoder).and_then(|mut fields| {
+        let site = site::read(&mut fields, &mut decoder);
+        if let Some(None) = &site {
+            fields.missing("air");
+        }
+        let _parameters = fields.node("parameters");
+        if let (true, Kind::Keys(keys)) = (is_scenario, SCENARIO.value) {
+            // The rest is not for here.
+            for key in keys {
+                let _ = fields.node(key.name);
+            }
+        }
+        fields.finish(UnknownKeys::Deny, &mut decoder);
+        site.flatten()
+    });
+    faults.append(&mut decoder.into_faults());
+    let faults = FileFaults::new(source, faults);
+    match site {
+        Some(site) if !faults.has_errors() => Ok(site),
+        _ => Err(faults),
+    }
 }
 
 /// What varies between the cases of a file.
@@ -464,6 +516,31 @@ fn known_boards(root: &Node) -> Vec<KnownBoard<'_>> {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn what_is_around_a_board_is_read_of_a_scenario_and_of_a_file_for_itself() {
+        let place = FilePlace { path: Path::new("x.yaml"), project: Path::new(".") };
+        let read = |text: &str| {
+            let told = |faults: FileFaults| {
+                faults.faults.into_iter().map(|fault| fault.message).collect::<Vec<_>>().join("; ")
+            };
+            parse_site(text, place, &no_files).map(|site| site.air[0].ssid.clone()).map_err(told)
+        };
+        assert_eq!(read("air: {ssid: here}\n"), Ok("here".to_owned()));
+        let scenario = "name: x\nversion: 1\nparameters: {n: [one, two]}\n\
+             air: {ssid: 'the {{n}}'}\nsteps:\n- expect-serial: 'not read {{'\n";
+        assert_eq!(read(scenario), Ok("the one".to_owned()));
+        assert_eq!(
+            read("hosts: []\n"),
+            Err("a network without an access point reaches no board".to_owned())
+        );
+        assert_eq!(
+            read("parameters: {n: 1}\n"),
+            Err("what is around a board needs `air`".to_owned())
+        );
+        let misspelt = read("air: {ssid: x}\nhost: {}\n").unwrap_err();
+        assert!(misspelt.contains("has no key `host`"), "{misspelt}");
+    }
+
     use super::*;
     use crate::scenario::decode::no_files;
     use miette::{GraphicalReportHandler, GraphicalTheme};

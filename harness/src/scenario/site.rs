@@ -1,7 +1,7 @@
-//! The keys `air`, `network` and `hosts` of a scenario.
+//! The keys `air`, `network`, `hosts` and `internet` of a scenario.
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;
 
 use super::decode::{Decoder, Fields, UnknownKeys, word};
@@ -9,7 +9,7 @@ use super::model::Spanned;
 use super::node::{Node, Value};
 use super::reference::{Key, Kind};
 use super::units;
-use crate::site::{AccessPoint, Host, Http, Network, Security, Site};
+use crate::site::{AccessPoint, Destination, Host, Http, Network, Security, Site};
 
 /// Most access points and most hosts: more are surely a mistake.
 const MAX: usize = 64;
@@ -66,19 +66,46 @@ pub const HOSTS: Key = Key::optional(
         ),
         Key::optional("tcp-echo", Kind::List(&PORT), "TCP ports that send back what they get."),
         Key::optional("udp-echo", Kind::List(&PORT), "UDP ports that do."),
+        Key::optional(
+            "forward",
+            Kind::List(&Kind::Keys(&[
+                Key::required("port", PORT, "The host's TCP port."),
+                Key::required("to", Kind::Text, "Where it leads, such as `127.0.0.1:8000`."),
+            ])),
+            "TCP ports behind which there is a server of the real world. What connects there runs at wall time.",
+        ),
     ])),
     "The computers on the network.",
 );
+
+/// `internet`.
+pub const INTERNET: Key = Key::optional(
+    "internet",
+    Kind::List(&Kind::Keys(&[
+        Key::required(
+            "host",
+            Kind::Text,
+            "A name, which must lead to a public address; or an address.",
+        ),
+        Key::or("port", PORT, "443", "Its TCP port."),
+    ])),
+    "What the board reaches in the real world, through this computer; nothing else. What connects there runs at wall time.",
+);
+
+/// The keys of a scenario that say what is around its boards.
+pub(super) const KEYS: [&str; 4] = [AIR.name, NETWORK.name, HOSTS.name, INTERNET.name];
 
 /// The site, if the scenario has one.
 pub(super) fn read(fields: &mut Fields<'_>, decoder: &mut Decoder) -> Option<Option<Site>> {
     let air = fields.node("air");
     let network = fields.node("network");
     let hosts = fields.node("hosts");
+    let internet = fields.node("internet");
     let access_points = air.map(|node| access_points(node, decoder));
     let described = network.map_or(Some(Network::default()), |node| read_network(node, decoder));
     let computers = hosts.map(|node| read_hosts(node, described.as_ref(), decoder));
-    if let (None, Some(node)) = (air, network.or(hosts)) {
+    let destinations = internet.map(|node| read_internet(node, described.as_ref(), decoder));
+    if let (None, Some(node)) = (air, network.or(hosts).or(internet)) {
         let message = "a network without an access point reaches no board".to_owned();
         return decoder.bad(node.span.clone(), message);
     }
@@ -89,6 +116,7 @@ pub(super) fn read(fields: &mut Fields<'_>, decoder: &mut Decoder) -> Option<Opt
         air: access_points??,
         network: described?,
         hosts: computers.unwrap_or(Some(Vec::new()))?,
+        internet: destinations.unwrap_or(Some(Vec::new()))?,
     }))
 }
 
@@ -297,10 +325,15 @@ fn host(node: &Node, network: Option<&Network>, decoder: &mut Decoder) -> Option
     };
     let tcp_echo = ports(&mut fields, "tcp-echo", decoder);
     let udp_echo = ports(&mut fields, "udp-echo", decoder);
+    let forward = match fields.node("forward") {
+        None => Some(Vec::new()),
+        Some(node) => items(node).iter().map(|item| forward(item, decoder)).collect(),
+    };
     let span = fields.span();
     fields.finish(UnknownKeys::Deny, decoder);
     let web = http.iter().flatten().map(|http| http.port);
-    let tcp = tcp_echo.iter().flatten().copied().chain(web);
+    let forwarded = forward.iter().flatten().map(|(port, _)| *port);
+    let tcp = tcp_echo.iter().flatten().copied().chain(web).chain(forwarded);
     let udp = udp_echo.iter().flatten().copied();
     if let Some(port) = twice(tcp).or_else(|| twice(udp)) {
         return decoder.bad(span, format!("port {port} has two services"));
@@ -311,7 +344,86 @@ fn host(node: &Node, network: Option<&Network>, decoder: &mut Decoder) -> Option
         http: http?,
         tcp_echo: tcp_echo?,
         udp_echo: udp_echo?,
+        forward: forward?.into_iter().collect(),
     })
+}
+
+fn forward(node: &Node, decoder: &mut Decoder) -> Option<(u16, Destination)> {
+    let mut fields = Fields::new(node, "a forwarded port", decoder)?;
+    let from = match fields.node("port") {
+        Some(node) => port(node, decoder),
+        None => {
+            fields.missing("port");
+            None
+        }
+    };
+    let to = match fields.node("to") {
+        Some(node) => {
+            let parts = node.as_text().and_then(|text| text.rsplit_once(':'));
+            let destination = parts.and_then(|(host, port)| {
+                let port = port.parse().ok().filter(|port| *port > 0)?;
+                let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+                is_reachable(&host).then_some(Destination { host, port })
+            });
+            destination.or_else(|| decoder.wrong(node, "HOST:PORT, such as 127.0.0.1:8000"))
+        }
+        None => {
+            fields.missing("to");
+            None
+        }
+    };
+    fields.finish(UnknownKeys::Deny, decoder);
+    Some((from?, to?))
+}
+
+/// Whether this is an address, or could be a name in the real world.
+fn is_reachable(host: &str) -> bool {
+    host.parse::<IpAddr>().is_ok() || is_name(host)
+}
+
+fn read_internet(
+    node: &Node,
+    network: Option<&Network>,
+    decoder: &mut Decoder,
+) -> Option<Vec<Destination>> {
+    let items = few(node, "destinations", decoder)?;
+    items.iter().map(|item| destination(item, network, decoder)).collect()
+}
+
+fn destination(
+    node: &Node,
+    network: Option<&Network>,
+    decoder: &mut Decoder,
+) -> Option<Destination> {
+    let mut fields = Fields::new(node, "a destination", decoder)?;
+    let host = match fields.node("host") {
+        Some(node) => {
+            let host = node.as_text().filter(|host| is_reachable(host)).map(str::to_owned);
+            let host = host.or_else(|| decoder.wrong(node, "a name or an address"))?;
+            let is_beyond = |address: Ipv4Addr| {
+                let is_near = network.is_some_and(|it| is_host(address, it.gateway, it.prefix));
+                !(is_near || address.is_loopback() || address.is_unspecified())
+            };
+            match host.parse::<IpAddr>() {
+                Ok(IpAddr::V4(address)) if is_beyond(address) => Some(host),
+                Ok(_) => decoder.bad(
+                    node.span.clone(),
+                    format!("the board cannot address {host} beyond its network: let a host `forward` a port to it"),
+                ),
+                Err(_) => Some(host),
+            }
+        }
+        None => {
+            fields.missing("host");
+            None
+        }
+    };
+    let port = match fields.node("port") {
+        None => Some(443),
+        Some(node) => port(node, decoder),
+    };
+    fields.finish(UnknownKeys::Deny, decoder);
+    Some(Destination { host: host?, port: port? })
 }
 
 fn http(node: &Node, decoder: &mut Decoder) -> Option<Http> {
@@ -351,15 +463,20 @@ fn port(node: &Node, decoder: &mut Decoder) -> Option<u16> {
     }
 }
 
-fn check_name(name: Spanned, decoder: &mut Decoder) -> Option<String> {
+/// Whether this can be the name of a computer.
+fn is_name(name: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
             && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
     };
+    name.len() <= 253 && name.split('.').all(label)
+}
+
+fn check_name(name: Spanned, decoder: &mut Decoder) -> Option<String> {
     if name.text.eq_ignore_ascii_case("gateway") {
         return decoder.bad(name.span, "`gateway` is the name of the router".to_owned());
     }
-    match name.text.len() <= 253 && name.text.split('.').all(label) {
+    match is_name(&name.text) {
         true => Some(name.text),
         false => {
             let message = "a host's name has letters, digits and `-`, and dots between".to_owned();
@@ -370,6 +487,8 @@ fn check_name(name: Spanned, decoder: &mut Decoder) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::scenario::decode::no_files;
     use crate::scenario::parser::{FilePlace, parse};
@@ -389,7 +508,8 @@ mod tests {
     #[test]
     fn an_access_point_needs_no_more_than_a_name() {
         assert_eq!(site("").unwrap(), None);
-        let Site { air, network, hosts } = site("air: {ssid: here}\n").unwrap().expect("a site");
+        let Site { air, network, hosts, .. } =
+            site("air: {ssid: here}\n").unwrap().expect("a site");
         assert_eq!((network, hosts), (Network::default(), vec![]));
         let expected = AccessPoint {
             ssid: "here".to_owned(),
@@ -410,13 +530,17 @@ air:
 - {ssid: b, security: wpa3, hidden: true}
 network: {gateway: 10.0.0.1/8}
 hosts:
-- {name: laptop, address: 10.1.2.3, http: {port: 8000, folder: web}, tcp-echo: 7, udp-echo: [7, 9]}
+- {name: laptop, address: 10.1.2.3, http: {port: 8000, folder: web}, tcp-echo: 7, udp-echo: [7, 9], forward: {port: 1883, to: 127.0.0.1:5000}}
+internet: [{host: example.org}, {host: 11.0.0.9, port: 80}]
 ";
         let site = site(head).unwrap().expect("a site");
         assert_eq!(site.air[0].security, Security::Wpa2 { password: "correct-horse".to_owned() });
         assert_eq!((site.air[0].channel, site.air[0].signal), (6, -71));
         assert_eq!((&site.air[1].security, site.air[1].hidden), (&Security::Wpa3, true));
         assert_eq!((site.network.gateway, site.network.prefix), ("10.0.0.1".parse().unwrap(), 8));
+        let to = |host: &str, port| Destination { host: host.to_owned(), port };
+        assert_eq!(site.hosts[0].forward, BTreeMap::from([(1883, to("127.0.0.1", 5000))]));
+        assert_eq!(site.internet, [to("example.org", 443), to("11.0.0.9", 80)]);
         let http = Http { port: 8000, folder: Some("web".to_owned()) };
         assert_eq!((&site.hosts[0].http, &site.hosts[0].udp_echo), (&Some(http), &vec![7, 9]));
     }
@@ -461,6 +585,14 @@ hosts:
                 "air: {ssid: x}\nhosts: {name: a, address: 192.168.0.4, http: {port: 7}, tcp-echo: [9, 7]}\n",
                 "port 7 has two services",
             ),
+            (
+                "air: {ssid: x}\nhosts: {name: a, address: 192.168.0.4, forward: {port: 7, to: here}}\n",
+                "expected HOST:PORT",
+            ),
+            ("air: {ssid: x}\ninternet: {host: 'a b'}\n", "a name or an address"),
+            ("air: {ssid: x}\ninternet: {host: 127.0.0.1}\n", "let a host `forward` a port"),
+            ("air: {ssid: x}\ninternet: {host: 192.168.0.9}\n", "let a host `forward` a port"),
+            ("internet: {host: example.org}\n", "without an access point"),
         ] {
             let told = faults(head);
             assert!(told.contains(text), "{head}: {told}");

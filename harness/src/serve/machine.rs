@@ -1,5 +1,7 @@
 //! The thread that runs a served board.
 
+use std::io;
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -14,6 +16,7 @@ use super::inbox::Inbox;
 use super::pacer::{Clock, Pace, Pacer};
 use super::ring::Ring;
 use super::visits;
+use crate::site::SiteEvent;
 use crate::targets::debugged::Debugged;
 pub use crate::targets::emulated::{ModemLines, ModemWiring};
 use crate::targets::wiring_fault::WiringFault;
@@ -74,6 +77,13 @@ pub trait Served: Target {
     fn flash(&self) -> Vec<u8>;
     /// Remarks for the person about the board so far; one that has been made stays.
     fn notes(&self) -> Vec<String>;
+    /// Whoever comes to this door is led to a TCP port of the board, over its network.
+    ///
+    /// # Errors
+    /// Trouble with the door, or a board that is on no network.
+    fn lead_in(&mut self, _door: TcpListener, _port: u16) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
     /// The board for a debugger, if it can be looked into.
     fn debugged(&mut self) -> Option<&mut dyn Debugged> {
         None
@@ -146,7 +156,7 @@ pub fn run<T: Served + ?Sized, C: Clock>(
         }
         let skips = wiring.pace == Pace::Fast && target.is_transferring();
         let length = if skips { FINE_SLICE } else { SLICE };
-        match slice(target, length, &wiring.rings) {
+        match slice(target, length, &wiring.rings, remark) {
             Ok(()) => halted = None,
             // The chip goes no further, until somebody resets it.
             Err(TargetError::Stopped(why)) => {
@@ -189,6 +199,7 @@ fn slice<T: Served + ?Sized>(
     target: &mut T,
     length: Span,
     rings: &[(Port, Arc<Ring>)],
+    remark: Remark<'_>,
 ) -> Result<(), TargetError> {
     let end = target.now() + length;
     let mut said: Vec<(Port, Vec<u8>)> = Vec::new();
@@ -198,10 +209,13 @@ fn slice<T: Served + ?Sized>(
             Ok(events) if events.is_empty() => break Ok(()),
             Ok(events) => {
                 for event in events {
-                    let TargetEvent::Serial { port, bytes, .. } = event else { continue };
-                    match said.last_mut() {
-                        Some((last, all)) if *last == port => all.extend(bytes),
-                        _ => said.push((port, bytes)),
+                    match event {
+                        TargetEvent::Serial { port, bytes, .. } => match said.last_mut() {
+                            Some((last, all)) if *last == port => all.extend(bytes),
+                            _ => said.push((port, bytes)),
+                        },
+                        TargetEvent::Site { event: SiteEvent::Log(line), .. } => remark(line),
+                        _ => {}
                     }
                 }
             }

@@ -6,14 +6,18 @@
 
 mod debugged;
 mod site;
+mod way_out;
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
 
 use esp32_emulator::board::parts::auto_reset::CutWires;
 pub use esp32_emulator::board::parts::auto_reset::{ModemLines, ModemWiring};
 use esp32_emulator::board::parts::nor_flash::{self, PowerCut, Share};
-use esp32_emulator::board::{Board, BootMode as Jumper, Edge, Options, Outcome, Profile};
+use esp32_emulator::board::{
+    Board, BootMode as Jumper, Edge, Options, Outcome, Profile, SiteEvent,
+};
+use esp32_emulator::net::NetEvent;
 use esp32_emulator::peripherals::CoreId;
 use esp32_emulator::peripherals::gpio::PINS;
 use esp32_emulator::rom::symbols::symbol_name;
@@ -21,6 +25,7 @@ use esp32_emulator::soc::access_log::{Access, Direction, Fidelity};
 use esp32_emulator::soc::{Doing, Halt, RomChoice};
 use esp32_emulator::time::{Duration, Instant};
 
+use self::way_out::WayOut;
 use super::adapter::Adapter;
 use super::debugged::Debugged;
 use super::wiring_fault::WiringFault;
@@ -100,8 +105,10 @@ pub struct Emulated {
     adapters: [Adapter; 3],
     /// What things around it are called, if there are any.
     names: Option<Arc<site::Names>>,
-    /// The address that it was lent last.
-    lent: Option<Ipv4Addr>,
+    /// The address that it was seen to have last.
+    address: Option<Ipv4Addr>,
+    /// What leads to the real world.
+    way_out: WayOut,
 }
 
 impl Emulated {
@@ -115,16 +122,15 @@ impl Emulated {
         };
         let options = Options { seed: request.seed, rom, ..Options::default() };
         let mut board = Board::new(profile, &options);
-        let names = match &request.site {
-            None => None,
-            Some(described) => {
-                let (site, names) = site::made(described, &request.folders, request.seed)?;
-                board.set_site(site);
-                Some(Arc::new(names))
-            }
-        };
+        let (mut names, mut way_out) = (None, WayOut::default());
+        if let Some(described) = &request.site {
+            let (site, called, leads) = site::made(described, &request.folders, request.seed)?;
+            board.set_site(site);
+            (names, way_out) = (Some(Arc::new(called)), leads);
+        }
         let adapters = [0, 1, 2].map(|port| Adapter::new(request.seed.wrapping_mul(3) + port));
-        let mut target = Self { board, loads: 0, kept: (0, 0), adapters, names, lent: None };
+        let mut target =
+            Self { board, loads: 0, kept: (0, 0), adapters, names, address: None, way_out };
         for segment in &request.flash {
             target.load(segment.offset, &segment.bytes)?;
         }
@@ -192,6 +198,63 @@ impl Emulated {
             _ => Err(TargetError::NotInDownloadMode(to)),
         }
     }
+
+    /// Runs until something happens or `deadline` is reached.
+    fn run_to(&mut self, deadline: DeviceTime) -> Result<Vec<TargetEvent>, TargetError> {
+        let deadline = Instant::ZERO + Duration::from_nanos(deadline.nanos());
+        let outcome = self.board.run_until(deadline);
+        if let Outcome::Halted(halt) = outcome {
+            return Err(TargetError::Stopped(halted(&halt)));
+        }
+        let mut events: Vec<TargetEvent> = Vec::new();
+        while let Some(received) = self.board.take_serial() {
+            let (port, time) = (port(received.port), device_time(received.at));
+            let baud = self.board.baud(received.port);
+            let heard = self.adapters[usize::from(received.port)].hear(received.byte, baud);
+            match events.last_mut() {
+                _ if heard.is_empty() => {}
+                Some(TargetEvent::Serial { port: p, time: t, bytes })
+                    if *p == port && *t == time =>
+                {
+                    bytes.extend(heard);
+                }
+                _ => events.push(TargetEvent::Serial { port, time, bytes: heard }),
+            }
+        }
+        while let Some(Edge { at, gpio, level }) = self.board.take_edge() {
+            events.push(TargetEvent::Pin { gpio, time: device_time(at), level: level.into() });
+        }
+        self.look_around(&mut events);
+        if outcome == Outcome::PowerCut {
+            events.push(TargetEvent::PowerLost { time: self.now() });
+        }
+        // Serial bytes and edges come from two queues; a stable sort keeps each in its order.
+        events.sort_by_key(TargetEvent::time);
+        Ok(events)
+    }
+
+    /// Takes what has happened around the board, and lets it reach the real world.
+    fn look_around(&mut self, events: &mut Vec<TargetEvent>) {
+        let Some(names) = &self.names else { return };
+        while let Some(event) = self.board.take_site_event() {
+            if let SiteEvent::Net(NetEvent { kind, .. }) = &event {
+                self.address = names.board_address(kind).or(self.address);
+                self.way_out.hear(kind);
+            }
+            events.extend(names.told(event));
+        }
+        if self.way_out.is_busy() {
+            let now = self.board.now();
+            if let Some(site) = self.board.site_mut() {
+                let told = self.way_out.exchange(&mut site.network, self.address, now);
+                events.extend(told.into_iter().map(|line| TargetEvent::Site {
+                    time: device_time(now),
+                    event: crate::site::SiteEvent::Log(line),
+                }));
+            }
+        }
+        self.way_out.pace(device_time(self.board.now()));
+    }
 }
 
 impl Served for Emulated {
@@ -243,6 +306,10 @@ impl Served for Emulated {
 
     fn debugged(&mut self) -> Option<&mut dyn Debugged> {
         Some(self)
+    }
+
+    fn lead_in(&mut self, door: TcpListener, port: u16) -> std::io::Result<()> {
+        self.way_out.add_door(door, port)
     }
 }
 
@@ -404,45 +471,19 @@ impl Target for Emulated {
     }
 
     fn run_until(&mut self, deadline: DeviceTime) -> Result<Vec<TargetEvent>, TargetError> {
-        let deadline = Instant::ZERO + Duration::from_nanos(deadline.nanos());
-        let outcome = self.board.run_until(deadline);
-        if let Outcome::Halted(halt) = outcome {
-            return Err(TargetError::Stopped(halted(&halt)));
-        }
-        let mut events: Vec<TargetEvent> = Vec::new();
-        while let Some(received) = self.board.take_serial() {
-            let (port, time) = (port(received.port), device_time(received.at));
-            let baud = self.board.baud(received.port);
-            let heard = self.adapters[usize::from(received.port)].hear(received.byte, baud);
-            match events.last_mut() {
-                _ if heard.is_empty() => {}
-                Some(TargetEvent::Serial { port: p, time: t, bytes })
-                    if *p == port && *t == time =>
-                {
-                    bytes.extend(heard);
-                }
-                _ => events.push(TargetEvent::Serial { port, time, bytes: heard }),
+        loop {
+            let look = if self.way_out.is_busy() { self.now() + way_out::LOOK } else { deadline };
+            let events = self.run_to(deadline.min(look))?;
+            if !events.is_empty() || self.now() >= deadline {
+                return Ok(events);
             }
         }
-        while let Some(Edge { at, gpio, level }) = self.board.take_edge() {
-            events.push(TargetEvent::Pin { gpio, time: device_time(at), level: level.into() });
-        }
-        while let (Some(names), Some(event)) = (&self.names, self.board.take_site_event()) {
-            self.lent = site::lent(&event).or(self.lent);
-            events.extend(names.told(event));
-        }
-        if outcome == Outcome::PowerCut {
-            events.push(TargetEvent::PowerLost { time: self.now() });
-        }
-        // Serial bytes and edges come from two queues; a stable sort keeps each in its order.
-        events.sort_by_key(TargetEvent::time);
-        Ok(events)
     }
 
     fn order(&mut self, order: Order) -> Result<(), TargetError> {
         let now = self.board.now();
         match (self.names.clone(), self.board.site_mut()) {
-            (Some(names), Some(site)) => names.order(site, order, self.lent, now),
+            (Some(names), Some(site)) => names.order(site, order, self.address, now),
             _ => Err(TargetError::Site("the scenario has no `air`".to_owned())),
         }
     }
@@ -472,7 +513,8 @@ impl Target for Emulated {
     }
 
     fn fork(&self) -> Option<Box<dyn Target>> {
-        Some(Box::new(self.clone()))
+        // A copy would have no part in what is connected to the real world.
+        (!self.way_out.is_there()).then(|| Box::new(self.clone()) as Box<dyn Target>)
     }
 
     fn standing(&self) -> Vec<Core> {

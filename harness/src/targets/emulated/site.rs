@@ -1,7 +1,7 @@
 //! What is around an emulated board: made from the scenario's description, told what the scenario
 //! orders, and asked what has happened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 
@@ -18,9 +18,10 @@ use esp32_emulator::radio::{
 use esp32_emulator::time::{Duration, Instant};
 
 use super::device_time;
+use super::way_out::{WayOut, address_of_name};
 use crate::site::{
-    Asked, Change, Folders, HttpFrame, Manner, Misbehaviour, Order, Response, Security, Site,
-    SiteEvent,
+    Asked, Change, Destination, Folders, HttpFrame, Manner, Misbehaviour, Order, Response,
+    Security, Site, SiteEvent,
 };
 use crate::targets::{TargetError, TargetEvent};
 use crate::time::Span;
@@ -34,12 +35,12 @@ pub(super) struct Names {
     access_points: Vec<(String, [u8; 6], ApId)>,
 }
 
-/// The site of a board, and what things are called in it.
+/// The site of a board, what things are called in it, and what leads out of it.
 pub(super) fn made(
     site: &Site,
     folders: &Folders,
     seed: u64,
-) -> Result<(board::Site, Names), TargetError> {
+) -> Result<(board::Site, Names, WayOut), TargetError> {
     let mut air = Air::new(seed);
     let mut names =
         Names { hosts: BTreeMap::new(), servers: BTreeMap::new(), access_points: Vec::new() };
@@ -72,7 +73,8 @@ pub(super) fn made(
         });
         let tcp = host.tcp_echo.iter().map(|port| Service::TcpEcho(*port));
         let udp = host.udp_echo.iter().map(|port| Service::UdpEcho(*port));
-        http.chain(tcp).chain(udp).collect()
+        let flows = host.forward.keys().map(|port| Service::Flow(*port));
+        http.chain(tcp).chain(udp).chain(flows).collect()
     };
     let hosts = site.hosts.iter().map(|host| HostConfig {
         name: host.name.clone(),
@@ -80,17 +82,50 @@ pub(super) fn made(
         services: services(host),
     });
     let hosts: Vec<_> = hosts.collect();
+    let Outside { named, outside, leads } = outside(site);
     let network = NetworkConfig {
         seed,
         date: site.network.date,
         gateway,
         prefix: site.network.prefix,
         dhcp: dhcp(site),
+        names: named,
         hosts,
-        ..NetworkConfig::default()
+        outside,
     };
     let network = Network::new(network).map_err(|error| cannot(&error))?;
-    Ok((board::Site::new(air, network), names))
+    Ok((board::Site::new(air, network), names, WayOut::new(leads)))
+}
+
+/// What is beyond the network.
+struct Outside {
+    /// Names and the addresses that the board is given for them.
+    named: BTreeMap<String, Ipv4Addr>,
+    /// What the gateway lets through.
+    outside: BTreeSet<SocketAddrV4>,
+    /// Where connections to these, and to forwarded ports of hosts, lead.
+    leads: BTreeMap<SocketAddr, Destination>,
+}
+
+fn outside(site: &Site) -> Outside {
+    let (mut named, mut outside) = (BTreeMap::new(), BTreeSet::new());
+    let forwards = site.hosts.iter().flat_map(|host| {
+        let forward = |(port, to): (&u16, &Destination)| {
+            (SocketAddrV4::new(host.address, *port).into(), to.clone())
+        };
+        host.forward.iter().map(forward)
+    });
+    let mut leads: BTreeMap<SocketAddr, Destination> = forwards.collect();
+    for to in &site.internet {
+        let address = to.host.parse().unwrap_or_else(|_| {
+            let next = address_of_name(named.len());
+            *named.entry(to.host.to_ascii_lowercase()).or_insert(next)
+        });
+        let address = SocketAddrV4::new(address, to.port);
+        outside.insert(address);
+        leads.insert(address.into(), to.clone());
+    }
+    Outside { named, outside, leads }
 }
 
 fn cannot(error: &dyn std::error::Error) -> TargetError {
@@ -137,17 +172,20 @@ fn content_type(path: &str) -> &'static str {
     }
 }
 
-/// The address that a board was lent by this.
-pub(super) fn lent(event: &board::SiteEvent) -> Option<Ipv4Addr> {
-    match event {
-        board::SiteEvent::Net(NetEvent { kind: NetEventKind::Leased { address, .. }, .. }) => {
-            Some(*address)
-        }
-        _ => None,
-    }
-}
-
 impl Names {
+    /// The address that the board has, if this tells: it is lent one, or asks from one.
+    pub(super) fn board_address(&self, event: &NetEventKind) -> Option<Ipv4Addr> {
+        let (NetEventKind::Asked { by: from, .. } | NetEventKind::Opened { from, .. }) = event
+        else {
+            let NetEventKind::Leased { address, .. } = event else { return None };
+            return Some(*address);
+        };
+        match from.ip() {
+            IpAddr::V4(address) if !self.hosts.contains_key(&from.ip()) => Some(address),
+            _ => None,
+        }
+    }
+
     /// A host, with the port of its web server if it is that, or the board.
     fn of(&self, end: SocketAddr) -> String {
         match self.hosts.get(&end.ip()) {
@@ -160,12 +198,12 @@ impl Names {
         }
     }
 
-    /// Gives an order; `lent` is the address that the board was lent last.
+    /// Gives an order; `board` is the address that the board was seen to have last.
     pub(super) fn order(
         &self,
         site: &mut board::Site,
         order: Order,
-        lent: Option<Ipv4Addr>,
+        board: Option<Ipv4Addr>,
         now: Instant,
     ) -> Result<(), TargetError> {
         match order {
@@ -194,13 +232,13 @@ impl Names {
             Order::Request(request) => {
                 let to = match &request.to {
                     Some(to) => to.parse().ok(),
-                    None => lent,
+                    None => board,
                 };
                 let to = to.ok_or_else(|| match &request.to {
                     Some(to) => TargetError::Site(format!("`{to}` is no address")),
-                    None => {
-                        TargetError::Site("the board was lent no address yet; say `to:`".to_owned())
-                    }
+                    None => TargetError::Site(
+                        "the board has shown no address yet; say `to:`".to_owned(),
+                    ),
                 })?;
                 let order = NetOrder::Request(NetRequest {
                     id: 0,
@@ -226,6 +264,14 @@ impl Names {
                 let line = line.split_once(' ').map_or(line.clone(), |(_, text)| text.to_owned());
                 (device_time(event.at), None, line)
             }
+            // What passes through a connection to the real world would drown the rest.
+            board::SiteEvent::Net(NetEvent {
+                kind:
+                    NetEventKind::FlowBytes { .. }
+                    | NetEventKind::FlowSent { .. }
+                    | NetEventKind::FlowFinished { .. },
+                ..
+            }) => return Vec::new(),
             board::SiteEvent::Net(event) => {
                 let frame = match &event.kind {
                     NetEventKind::HttpRequest(frame) | NetEventKind::HttpResponse(frame) => {
