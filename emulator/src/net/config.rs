@@ -30,7 +30,15 @@ pub struct NetworkConfig {
     /// Where the gateway lets connections out: they become flows. Names lead here by
     /// [`Self::names`].
     pub outside: BTreeSet<SocketAddrV4>,
+    /// A computer of this network that stands for a station which is on another one: who owns the
+    /// network makes its connections to hosts ([`Order::Dial`](super::Order::Dial) from [`STAND_IN`])
+    /// and takes those to it ([`Order::Listen`](super::Order::Listen)) as flows. They are observed like
+    /// any station's.
+    pub stand_in: Option<Ipv4Addr>,
 }
+
+/// What orders call the computer that stands for a station; no host can have this name.
+pub const STAND_IN: &str = "(station)";
 
 /// The DHCP server of the gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,6 +110,7 @@ impl Default for NetworkConfig {
             names: BTreeMap::new(),
             hosts: Vec::new(),
             outside: BTreeSet::new(),
+            stand_in: None,
         }
     }
 }
@@ -226,6 +235,9 @@ impl NetworkConfig {
             }
             self.check_address(&host.name, host.address, &mut addresses)?;
             check_services(host)?;
+        }
+        if let Some(address) = self.stand_in {
+            self.check_address(STAND_IN, address, &mut addresses)?;
         }
         for name in self.names.keys() {
             check_name(name)?;

@@ -243,6 +243,17 @@ impl Host {
         true
     }
 
+    /// Takes connections at a port from now on, as flows.
+    pub(super) fn listen(&mut self, port: u16, at: Instant) {
+        if self.listeners.iter().any(|listener| listener.port == port) {
+            return;
+        }
+        let service = StreamService::Flow;
+        let mut listener = Listener { port, service, connections: Vec::new() };
+        listener.listen(&mut self.sockets, at);
+        self.listeners.push(listener);
+    }
+
     /// Begins a connection, from a new port.
     fn connect(&mut self, to: SocketAddrV4) -> Option<(SocketHandle, u16)> {
         if self.clients.len() + self.dialled.len() >= CLIENTS_LIMIT {

@@ -54,6 +54,13 @@ pub enum Order {
         /// Whom it connects to.
         to: SocketAddrV4,
     },
+    /// A host takes connections at a TCP port from now on, if nothing does yet: they become flows.
+    Listen {
+        /// The host.
+        host: String,
+        /// The port.
+        port: u16,
+    },
     /// What happens to a flow; nothing, if it is over.
     Flow {
         /// Its number.
@@ -221,6 +228,9 @@ pub enum OrderError {
     /// Port or address to which nothing can be sent.
     #[error("nothing can be sent to {0}")]
     Destination(SocketAddrV4),
+    /// No port.
+    #[error("nobody can listen at port 0")]
+    Port,
 }
 
 impl Order {
@@ -245,7 +255,9 @@ impl Order {
                 check_headers(&request.headers)
             }
             Self::Dial { to, .. } => check_destination(*to),
+            Self::Listen { port: 0, .. } => Err(OrderError::Port),
             Self::Dhcp(_)
+            | Self::Listen { .. }
             | Self::Flow { .. }
             | Self::Dns { .. }
             | Self::Forget { .. }

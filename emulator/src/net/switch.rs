@@ -15,7 +15,7 @@ use smoltcp::wire::{
 };
 
 use super::clock::Calendar;
-use super::config::{NetworkConfig, Service};
+use super::config::{NetworkConfig, STAND_IN, Service};
 use super::event::{Mac, NetEvent, NetEventKind};
 use super::gateway::Outbound;
 use super::host::{self, DatagramService, Host, Plan, StreamService, World};
@@ -113,13 +113,23 @@ impl State {
                 requests: 0,
             }
         });
+        let stand_in = config.stand_in.iter().map(|address| Plan {
+            name: STAND_IN.to_owned(),
+            address: *address,
+            prefix: config.prefix,
+            seed: seed(config.seed, u64::MAX - 1, 0),
+            streams: Vec::new(),
+            datagrams: Vec::new(),
+            mac: host::mac(*address),
+            requests: 0,
+        });
         // A computer beyond the gateway stands at it, with its Ethernet address, and takes all
         // others for its neighbours.
         let mut ports: BTreeMap<Ipv4Addr, Vec<(u16, StreamService)>> = BTreeMap::new();
         for to in &config.outside {
             ports.entry(*to.ip()).or_default().push((to.port(), StreamService::Flow));
         }
-        let local = 1 + config.hosts.len();
+        let local = 1 + config.hosts.len() + stand_in.len();
         let outside = ports.into_iter().enumerate().map(|(n, (address, streams))| Plan {
             name: address.to_string(),
             address,
@@ -130,7 +140,8 @@ impl State {
             mac: host::mac(config.gateway),
             requests: 0,
         });
-        let plans = std::iter::once(gateway).chain(hosts).chain(outside).collect();
+        let local_ones = std::iter::once(gateway).chain(hosts).chain(stand_in);
+        let plans = local_ones.chain(outside).collect();
         Self {
             dhcp: dhcp::Server::new(config.clone()),
             zone: dns::Zone::new(&config),
@@ -286,7 +297,7 @@ impl Switch {
         let (name, server) = match order {
             Order::Respond { host, port, .. } | Order::Forget { host, port } => (host, Some(*port)),
             Order::Request(request) => (&request.host, None),
-            Order::Dial { host, .. } => (host, None),
+            Order::Dial { host, .. } | Order::Listen { host, .. } => (host, None),
             Order::Flow { .. }
             | Order::Dhcp(_)
             | Order::Dns { .. }
@@ -335,6 +346,11 @@ impl Switch {
                     self.work(n, None, at, out);
                 } else {
                     out.tell(at, NetEventKind::NotDialled { id: *id });
+                }
+            }
+            Order::Listen { host, port } => {
+                if let Some(n) = self.named(host) {
+                    self.hosts[n].listen(*port, at);
                 }
             }
             Order::Request(request) => {
@@ -386,6 +402,11 @@ impl Switch {
         self.work(host, Some(&arp_frame(station, mac, reply)), at, out);
     }
 
+    /// Whether a computer stands for a station.
+    fn is_stand_in(&self, host: usize) -> bool {
+        self.state.config.stand_in.is_some() && host + 1 == self.state.local
+    }
+
     fn is_beyond(&self, address: Ipv4Addr) -> bool {
         !self.state.config.holds(address)
             && !address.is_multicast()
@@ -412,6 +433,11 @@ impl Switch {
                 None if to.is_multicast() => 0..self.state.local,
                 None => 0..0,
             };
+            if sender.into_iter().chain(listeners.clone()).any(|n| self.is_stand_in(n))
+                && let Ok(packet) = Packet::parse(&frame, Origin::Host)
+            {
+                self.state.tap.see(&packet, at, &mut out.events);
+            }
             for n in listeners.filter(|&n| Some(n) != sender) {
                 hops += 1;
                 if hops <= HOPS_LIMIT {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use esp32_emulator::net::{
     Answer, Dhcp, Ending, Extent, FLOW_AHEAD, Faults, File, FlowEnding, FlowOrder, HostConfig,
     HttpFrame, Lie, Link, Mac, Manner, NetEventKind, Network, NetworkConfig, Order, OrderError,
-    Protocol, RENEWAL, Request, RequestError, Response, Service, Unanswered,
+    Protocol, RENEWAL, Request, RequestError, Response, STAND_IN, Service, Unanswered,
 };
 use esp32_emulator::time::{Duration, Instant};
 use proptest::prelude::*;
@@ -1147,6 +1147,46 @@ fn a_connection_to_a_named_destination_outside_becomes_a_flow() {
     assert!(bench.ping(*outside.ip(), b"?").is_none());
     let refused = |kind: &NetEventKind| matches!(kind, NetEventKind::NoWayOut { .. });
     assert_eq!(bench.events.iter().filter(|event| refused(&event.kind)).count(), 2);
+}
+
+#[test]
+fn a_computer_that_stands_for_a_station_is_observed_like_one_in_both_directions() {
+    let address = Ipv4Addr::new(192, 168, 0, 250);
+    let config = NetworkConfig { stand_in: Some(address), ..config() };
+    let mut bench = Bench::with_address(Network::new(config).unwrap(), STATION);
+    let second = Duration::from_secs(1);
+    bench.shadows.push(bench.network.clone());
+    let to = SocketAddrV4::new(LAPTOP, 8000);
+    order(&mut bench, Order::Dial { id: 3, host: STAND_IN.to_owned(), to });
+    bench.run_for(second);
+    let request: Arc<[u8]> = Arc::from(&b"GET /nix HTTP/1.0\r\n\r\n"[..]);
+    flow(&mut bench, 1, FlowOrder::Send(request));
+    bench.run_for(second);
+    assert!(flow_bytes(&bench, 1).starts_with(b"HTTP/1.0 404"));
+    let told = frames(&bench);
+    assert_eq!(told.len(), 2, "{told:#?}");
+    assert_eq!(told[0].from.ip(), address);
+    // The other way round.
+    order(&mut bench, Order::Listen { host: STAND_IN.to_owned(), port: 80 });
+    bench.shadows.push(bench.network.clone());
+    let request = Request {
+        id: 1,
+        host: "laptop".to_owned(),
+        to: SocketAddrV4::new(address, 80),
+        method: "GET".to_owned(),
+        target: "/".to_owned(),
+        headers: vec![],
+        body: Arc::from([]),
+        within: second,
+    };
+    order(&mut bench, Order::Request(request));
+    bench.run_until(second, |bench| flow_bytes(bench, 2).ends_with(b"\r\n\r\n"));
+    flow(&mut bench, 2, FlowOrder::Send(Arc::from(&b"HTTP/1.0 200 OK\r\n\r\nyes"[..])));
+    flow(&mut bench, 2, FlowOrder::Finish);
+    bench.run_for(second);
+    let told = frames(&bench);
+    assert_eq!(told.len(), 4, "{told:#?}");
+    assert_eq!(told[3].body.bytes, b"yes");
 }
 
 #[test]
