@@ -120,6 +120,20 @@ const TWINS: &[Twin] = &[
         bad: "w.active(False)",
         fails: "w.active(False)",
     },
+    // Firmware that waits too long for a wire that is unplugged.
+    Twin {
+        scenario: "bad-network",
+        good: "timeout=3",
+        bad: "timeout=4",
+        fails: "get('192.168.0.4/boot.py')",
+    },
+    // The network: the router lends addresses all the time.
+    Twin {
+        scenario: "bad-network",
+        good: "  - dhcp: silent\n",
+        bad: "  - dhcp: answers\n",
+        fails: "w.connect('bench-net')",
+    },
     // Firmware whose web server does not know the path.
     Twin {
         scenario: "web-server",
@@ -233,7 +247,7 @@ fn files(folder: &Path) -> BTreeSet<PathBuf> {
 
 #[rstest]
 fn a_broken_twin_fails_at_the_step_that_must_notice(
-    #[values(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14)] number: usize,
+    #[values(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)] number: usize,
 ) {
     let Twin { scenario, good, bad, fails } = &TWINS[number];
     let text = std::fs::read_to_string(file_of(scenario)).expect("the scenario");
@@ -258,7 +272,7 @@ fn every_committed_scenario_has_a_broken_twin_and_every_twin_is_run() {
     let committed: BTreeSet<_> = scenarios().iter().filter_map(stem).collect();
     let twins: BTreeSet<_> = TWINS.iter().map(|twin| twin.scenario.to_owned()).collect();
     assert_eq!(committed, twins);
-    assert_eq!(TWINS.len(), 15, "the test above counts them");
+    assert_eq!(TWINS.len(), 17, "the test above counts them");
 }
 
 #[test]

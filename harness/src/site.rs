@@ -146,6 +146,67 @@ pub enum Order {
     },
     /// A host asks the board; what comes of it is told as [`SiteEvent::Answered`].
     Request(Request),
+    /// The wire between access points and hosts changes.
+    Wire(Wire),
+    /// The router's DHCP server changes.
+    Dhcp(Dhcp),
+    /// The router says something about a name.
+    Dns {
+        /// The name; without: all that no other order is about.
+        name: Option<String>,
+        /// What it says.
+        says: DnsAnswer,
+    },
+}
+
+/// The wire between access points and hosts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wire {
+    /// Frames pass, with these faults.
+    Works(WireFaults),
+    /// No frame passes.
+    Unplugged,
+}
+
+/// What is wrong with the wire, in both directions; shares are parts per million.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WireFaults {
+    /// Frames that are lost.
+    pub loss: u32,
+    /// Frames that come twice.
+    pub duplicated: u32,
+    /// Frames that later ones overtake.
+    pub reordered: u32,
+    /// How long each frame takes.
+    pub delay: Span,
+    /// How much longer it may take.
+    pub jitter: Span,
+    /// IP packets with more bytes vanish.
+    pub mtu: Option<u16>,
+}
+
+/// What a DHCP server does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dhcp {
+    /// It answers.
+    Answers,
+    /// It hears everything and says nothing.
+    Silent,
+}
+
+/// What a name server says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DnsAnswer {
+    /// What is so.
+    Truth,
+    /// The name has this address.
+    Address(Ipv4Addr),
+    /// There is no such name.
+    NoSuchName,
+    /// The server has failed.
+    Failure,
+    /// Nothing.
+    Silence,
 }
 
 /// An HTTP request from a host to the board.

@@ -54,6 +54,11 @@ pub fn site(steps: &[StepEntry], site: Option<&Site>) -> Vec<Fault> {
     let mut faults = Vec::new();
     for (_, entry) in steps_by_board(steps) {
         let facts = entry.step.facts();
+        if facts.needs_site && site.is_none() {
+            let message = "the scenario has no `air`, so no network".to_owned();
+            let fault = Fault::new(FaultCode::UnknownName, entry.span.clone(), message);
+            faults.push(fault.in_text(&entry.source));
+        }
         let named =
             [(facts.hosts, &hosts, "host", "hosts"), (facts.networks, &networks, "network", "air")];
         for (names, known, what, key) in named {

@@ -463,6 +463,13 @@ fn port(node: &Node, decoder: &mut Decoder) -> Option<u16> {
     }
 }
 
+fn check_name(name: Spanned, decoder: &mut Decoder) -> Option<String> {
+    if name.text.eq_ignore_ascii_case("gateway") {
+        return decoder.bad(name.span, "`gateway` is the name of the router".to_owned());
+    }
+    domain_name(name, decoder)
+}
+
 /// Whether this can be the name of a computer.
 fn is_name(name: &str) -> bool {
     let label = |label: &str| {
@@ -472,10 +479,8 @@ fn is_name(name: &str) -> bool {
     name.len() <= 253 && name.split('.').all(label)
 }
 
-fn check_name(name: Spanned, decoder: &mut Decoder) -> Option<String> {
-    if name.text.eq_ignore_ascii_case("gateway") {
-        return decoder.bad(name.span, "`gateway` is the name of the router".to_owned());
-    }
+/// A name that can be asked for.
+pub fn domain_name(name: Spanned, decoder: &mut Decoder) -> Option<String> {
     match is_name(&name.text) {
         true => Some(name.text),
         false => {

@@ -13,6 +13,8 @@ mod connect_wifi;
 mod corrupt_flash;
 mod cut_power;
 mod delay;
+mod dhcp;
+mod dns;
 mod erase_flash;
 mod erase_region;
 mod expect_chip_output;
@@ -57,6 +59,7 @@ mod take_screenshot;
 mod touch;
 mod verify_flash;
 mod wait_serial;
+mod wire;
 mod write_flash;
 mod write_serial;
 
@@ -68,6 +71,8 @@ pub use connect_wifi::ConnectWifi;
 pub use corrupt_flash::CorruptFlash;
 pub use cut_power::CutPower;
 pub use delay::Delay;
+pub use dhcp::DhcpStep;
+pub use dns::DnsStep;
 pub use erase_flash::EraseFlash;
 pub use erase_region::EraseRegion;
 pub use expect_chip_output::ExpectChipOutput;
@@ -108,6 +113,7 @@ pub use take_screenshot::TakeScreenshot;
 pub use touch::{Touch, TouchMove, TouchPress, TouchRelease};
 pub use verify_flash::VerifyFlash;
 pub use wait_serial::WaitSerial;
+pub use wire::WireStep;
 pub use write_flash::{ImageRef, WriteFlash};
 pub use write_serial::WriteSerial;
 
@@ -180,6 +186,8 @@ pub struct Facts<'s> {
     pub parts: Vec<&'s str>,
     /// Hosts that it names, with their places.
     pub hosts: Vec<(&'s str, Range<usize>)>,
+    /// Whether it does something to the air or the network, which the scenario then must have.
+    pub needs_site: bool,
     /// WiFi networks of the scenario that it names, with their places.
     pub networks: Vec<(&'s str, Range<usize>)>,
     /// The steps inside of it, list by list.
@@ -283,6 +291,9 @@ steps! {
     InstallPackage(InstallPackage),
     ConnectWifi(ConnectWifi),
     AccessPoint(AccessPointStep),
+    Wire(WireStep),
+    Dhcp(DhcpStep),
+    Dns(DnsStep),
     ExpectRequest(ExpectRequest),
     Respond(Respond),
     HttpRequest(HttpRequest),

@@ -20,8 +20,8 @@ use esp32_emulator::time::{Duration, Instant};
 use super::device_time;
 use super::way_out::{WayOut, address_of_name};
 use crate::site::{
-    Asked, Change, Destination, Folders, HttpFrame, Manner, Misbehaviour, Order, Response,
-    Security, Site, SiteEvent,
+    Asked, Change, Destination, Dhcp, DnsAnswer, Folders, HttpFrame, Manner, Misbehaviour, Order,
+    Response, Security, Site, SiteEvent, Wire, WireFaults,
 };
 use crate::targets::{TargetError, TargetEvent};
 use crate::time::Span;
@@ -252,6 +252,35 @@ impl Names {
                 });
                 site.network.order(order, now).map_err(|error| refused(&error))
             }
+            Order::Wire(wire) => {
+                let link = match wire {
+                    Wire::Works(faults) => {
+                        let order = NetOrder::Faults(faults_of(faults));
+                        site.network.order(order, now).map_err(|error| refused(&error))?;
+                        net::Link::Up
+                    }
+                    Wire::Unplugged => net::Link::Down,
+                };
+                site.network.order(NetOrder::Link(link), now).map_err(|error| refused(&error))
+            }
+            Order::Dhcp(dhcp) => {
+                let dhcp = match dhcp {
+                    Dhcp::Answers => net::Dhcp::Answers,
+                    Dhcp::Silent => net::Dhcp::Silent,
+                };
+                site.network.order(NetOrder::Dhcp(dhcp), now).map_err(|error| refused(&error))
+            }
+            Order::Dns { name, says } => {
+                let lie = match says {
+                    DnsAnswer::Truth => None,
+                    DnsAnswer::Address(address) => Some(net::Lie::Address(address)),
+                    DnsAnswer::NoSuchName => Some(net::Lie::NoSuchName),
+                    DnsAnswer::Failure => Some(net::Lie::Failure),
+                    DnsAnswer::Silence => Some(net::Lie::Silence),
+                };
+                let order = NetOrder::Dns { name, lie };
+                site.network.order(order, now).map_err(|error| refused(&error))
+            }
         }
     }
 
@@ -337,6 +366,19 @@ fn change_of(air: &mut Air, id: ApId, change: &Change, now: Instant) -> Result<(
         Change::Misbehave(wrong) => air.misbehave(id, wrong_of(*wrong), now),
     };
     changed.map_err(|error| refused(&error))
+}
+
+fn faults_of(faults: WireFaults) -> net::Faults {
+    let duration = |span: Span| Duration::from_nanos(span.nanos());
+    let permille = |parts: u32| (parts / 1_000) as u16;
+    net::Faults {
+        loss: permille(faults.loss),
+        duplicated: permille(faults.duplicated),
+        reordered: permille(faults.reordered),
+        delay: duration(faults.delay),
+        jitter: duration(faults.jitter),
+        mtu: faults.mtu.map(usize::from),
+    }
 }
 
 fn wrong_of(wrong: Misbehaviour) -> Option<Wrong> {
