@@ -83,12 +83,19 @@ pub struct Network {
     pub prefix: u8,
     /// Seconds since 1970 at the beginning of the case.
     pub date: u64,
+    /// Names that the router answers, besides those of hosts.
+    pub names: BTreeMap<String, Ipv4Addr>,
 }
 
 impl Default for Network {
     /// 192.168.0.1/24 on the first day of 2026.
     fn default() -> Self {
-        Self { gateway: Ipv4Addr::new(192, 168, 0, 1), prefix: 24, date: 1_767_225_600 }
+        Self {
+            gateway: Ipv4Addr::new(192, 168, 0, 1),
+            prefix: 24,
+            date: 1_767_225_600,
+            names: BTreeMap::new(),
+        }
     }
 }
 
@@ -105,6 +112,8 @@ pub struct Host {
     pub tcp_echo: Vec<u16>,
     /// UDP ports that do.
     pub udp_echo: Vec<u16>,
+    /// It tells the time (SNTP).
+    pub ntp: bool,
     /// TCP ports behind which there is another server, in the real world.
     pub forward: BTreeMap<u16, Destination>,
 }

@@ -1,10 +1,14 @@
 //! The keys `air`, `network`, `hosts` and `internet` of a scenario.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;
 
-use super::decode::{Decoder, Fields, UnknownKeys, word};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use super::decode::{Decode, Decoder, Fields, UnknownKeys, word};
 use super::model::Spanned;
 use super::node::{Node, Value};
 use super::reference::{Key, Kind};
@@ -14,6 +18,8 @@ use crate::site::{AccessPoint, Destination, Host, Http, Network, Security, Site}
 /// Most access points and most hosts: more are surely a mistake.
 const MAX: usize = 64;
 const PORT: Kind = Kind::Number(1, 65_535);
+/// The port of time servers (RFC 4330).
+const NTP: u16 = 123;
 
 /// `air`.
 pub const AIR: Key = Key::optional(
@@ -37,12 +43,25 @@ pub const AIR: Key = Key::optional(
 /// `network`.
 pub const NETWORK: Key = Key::optional(
     "network",
-    Kind::Keys(&[Key::or(
-        "gateway",
-        Kind::Text,
-        "192.168.0.1/24",
-        "The router's address and how many bits of it are the network's. It lends addresses, and answers names with those of hosts.",
-    )]),
+    Kind::Keys(&[
+        Key::or(
+            "gateway",
+            Kind::Text,
+            "192.168.0.1/24",
+            "The router's address and how many bits of it are the network's. It lends addresses, answers names with those of hosts, and tells the time (SNTP).",
+        ),
+        Key::or(
+            "date",
+            Kind::Text,
+            "2026-01-01",
+            "What the clocks of router and hosts show when the case begins: a day, or a moment such as `2026-02-03T04:05:06Z`.",
+        ),
+        Key::optional(
+            "names",
+            Kind::Named(&Kind::Text),
+            "Names that the router answers besides those of hosts, such as `pool.ntp.org`, each with an address, the name of a host, or `gateway`.",
+        ),
+    ]),
     "The network behind the access points. It has no way out.",
 );
 
@@ -66,6 +85,7 @@ pub const HOSTS: Key = Key::optional(
         ),
         Key::optional("tcp-echo", Kind::List(&PORT), "TCP ports that send back what they get."),
         Key::optional("udp-echo", Kind::List(&PORT), "UDP ports that do."),
+        Key::or("ntp", Kind::Flag, "false", "It tells the time (SNTP), as the router does."),
         Key::optional(
             "forward",
             Kind::List(&Kind::Keys(&[
@@ -102,7 +122,12 @@ pub(super) fn read(fields: &mut Fields<'_>, decoder: &mut Decoder) -> Option<Opt
     let hosts = fields.node("hosts");
     let internet = fields.node("internet");
     let access_points = air.map(|node| access_points(node, decoder));
-    let described = network.map_or(Some(Network::default()), |node| read_network(node, decoder));
+    let described = match network {
+        None => Some((Network::default(), None)),
+        Some(node) => read_network(node, decoder),
+    };
+    let (described, named) = described.unzip();
+    let network_names = named.flatten();
     let computers = hosts.map(|node| read_hosts(node, described.as_ref(), decoder));
     let destinations = internet.map(|node| read_internet(node, described.as_ref(), decoder));
     if let (None, Some(node)) = (air, network.or(hosts).or(internet)) {
@@ -112,12 +137,19 @@ pub(super) fn read(fields: &mut Fields<'_>, decoder: &mut Decoder) -> Option<Opt
     if air.is_none() {
         return Some(None);
     }
-    Some(Some(Site {
-        air: access_points??,
-        network: described?,
-        hosts: computers.unwrap_or(Some(Vec::new()))?,
-        internet: destinations.unwrap_or(Some(Vec::new()))?,
-    }))
+    let mut network = described?;
+    let hosts = computers.unwrap_or(Some(Vec::new()))?;
+    let destinations = destinations.unwrap_or(Some(Vec::new()))?;
+    network.names = names(network_names, &network, &hosts, decoder)?;
+    let is_here = |it: &&Destination| {
+        let is_it = |name: &str| name.eq_ignore_ascii_case(&it.host);
+        network.names.keys().any(|name| is_it(name)) || hosts.iter().any(|host| is_it(&host.name))
+    };
+    if let (Some(node), Some(twice)) = (internet, destinations.iter().find(is_here)) {
+        let message = format!("`{}` is a name of the network itself", twice.host);
+        return decoder.bad(node.span.clone(), message);
+    }
+    Some(Some(Site { air: access_points??, network, hosts, internet: destinations }))
 }
 
 /// The items of a list, or a mapping standing for a list of one.
@@ -256,7 +288,8 @@ fn address(text: &str) -> Option<[u8; 6]> {
     parts.next().is_none().then_some(octets)
 }
 
-fn read_network(node: &Node, decoder: &mut Decoder) -> Option<Network> {
+/// The network, and the node of its names, which may be those of hosts.
+fn read_network<'n>(node: &'n Node, decoder: &mut Decoder) -> Option<(Network, Option<&'n Node>)> {
     let mut fields = Fields::new(node, "the network", decoder)?;
     let gateway = match fields.node("gateway") {
         None => Some((Network::default().gateway, Network::default().prefix)),
@@ -272,8 +305,59 @@ fn read_network(node: &Node, decoder: &mut Decoder) -> Option<Network> {
             }
         }
     };
+    let date = match fields.node("date") {
+        None => Some(Network::default().date),
+        Some(node) => match node.as_text().and_then(seconds) {
+            Some(date) => Some(date),
+            None => decoder
+                .wrong(node, "a date from 1970 to 9999 such as 2026-02-03 or 2026-02-03T04:05:06Z"),
+        },
+    };
+    let names = fields.node("names");
     fields.finish(UnknownKeys::Deny, decoder);
-    gateway.map(|(gateway, prefix)| Network { gateway, prefix, ..Network::default() })
+    let ((gateway, prefix), date) = (gateway?, date?);
+    Some((Network { gateway, prefix, date, names: BTreeMap::new() }, names))
+}
+
+/// Seconds since 1970 of a day's beginning (UTC) or of a moment as RFC 3339 writes it.
+fn seconds(text: &str) -> Option<u64> {
+    let moment = match text.parse::<Date>() {
+        // A moment begins with a day, which alone would be taken of it.
+        Ok(day) if text.len() == "2026-02-03".len() => {
+            TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0)).ok()?
+        }
+        _ => text.parse::<Timestamp>().ok()?,
+    };
+    u64::try_from(moment.as_second()).ok()
+}
+
+/// The names of a network, each with the address that it leads to.
+fn names(
+    node: Option<&Node>,
+    network: &Network,
+    hosts: &[Host],
+    decoder: &mut Decoder,
+) -> Option<BTreeMap<String, Ipv4Addr>> {
+    let Some(node) = node else { return Some(BTreeMap::new()) };
+    let Value::Map(entries) = &node.value else {
+        return decoder.wrong(node, "names, each with an address");
+    };
+    let read: Vec<_> = entries
+        .iter()
+        .map(|(name, to)| {
+            let name = Spanned::decode(name, decoder).and_then(|it| domain_name(it, decoder));
+            let text = to.as_text().unwrap_or_default();
+            let host = hosts.iter().find(|host| host.name.eq_ignore_ascii_case(text));
+            let to = match (text.parse(), host) {
+                (Ok(address), _) => Some(address),
+                (_, Some(host)) => Some(host.address),
+                _ if text == "gateway" => Some(network.gateway),
+                _ => decoder.wrong(to, "an address, the name of a host, or `gateway`"),
+            };
+            Some((name?, to?))
+        })
+        .collect();
+    read.into_iter().collect()
 }
 
 /// Whether an address is that of a computer in the network of `gateway`.
@@ -325,6 +409,7 @@ fn host(node: &Node, network: Option<&Network>, decoder: &mut Decoder) -> Option
     };
     let tcp_echo = ports(&mut fields, "tcp-echo", decoder);
     let udp_echo = ports(&mut fields, "udp-echo", decoder);
+    let ntp = fields.or("ntp", false, decoder);
     let forward = match fields.node("forward") {
         None => Some(Vec::new()),
         Some(node) => items(node).iter().map(|item| forward(item, decoder)).collect(),
@@ -334,7 +419,7 @@ fn host(node: &Node, network: Option<&Network>, decoder: &mut Decoder) -> Option
     let web = http.iter().flatten().map(|http| http.port);
     let forwarded = forward.iter().flatten().map(|(port, _)| *port);
     let tcp = tcp_echo.iter().flatten().copied().chain(web).chain(forwarded);
-    let udp = udp_echo.iter().flatten().copied();
+    let udp = udp_echo.iter().flatten().copied().chain(ntp.filter(|is| *is).map(|_| NTP));
     if let Some(port) = twice(tcp).or_else(|| twice(udp)) {
         return decoder.bad(span, format!("port {port} has two services"));
     }
@@ -344,6 +429,7 @@ fn host(node: &Node, network: Option<&Network>, decoder: &mut Decoder) -> Option
         http: http?,
         tcp_echo: tcp_echo?,
         udp_echo: udp_echo?,
+        ntp: ntp?,
         forward: forward?.into_iter().collect(),
     })
 }
@@ -533,10 +619,10 @@ mod tests {
 air:
 - {ssid: a b, password: correct-horse, channel: 6, signal: -71 dBm, bssid: '02:11:22:33:44:51'}
 - {ssid: b, security: wpa3, hidden: true}
-network: {gateway: 10.0.0.1/8}
+network: {gateway: 10.0.0.1/8, date: 2026-02-03, names: {pool.ntp.org: gateway, example.org: laptop, a.b: 10.0.0.9}}
 hosts:
-- {name: laptop, address: 10.1.2.3, http: {port: 8000, folder: web}, tcp-echo: 7, udp-echo: [7, 9], forward: {port: 1883, to: 127.0.0.1:5000}}
-internet: [{host: example.org}, {host: 11.0.0.9, port: 80}]
+- {name: laptop, address: 10.1.2.3, http: {port: 8000, folder: web}, tcp-echo: 7, udp-echo: [7, 9], ntp: true, forward: {port: 1883, to: 127.0.0.1:5000}}
+internet: [{host: example.com}, {host: 11.0.0.9, port: 80}]
 ";
         let site = site(head).unwrap().expect("a site");
         assert_eq!(site.air[0].security, Security::Wpa2 { password: "correct-horse".to_owned() });
@@ -545,9 +631,22 @@ internet: [{host: example.org}, {host: 11.0.0.9, port: 80}]
         assert_eq!((site.network.gateway, site.network.prefix), ("10.0.0.1".parse().unwrap(), 8));
         let to = |host: &str, port| Destination { host: host.to_owned(), port };
         assert_eq!(site.hosts[0].forward, BTreeMap::from([(1883, to("127.0.0.1", 5000))]));
-        assert_eq!(site.internet, [to("example.org", 443), to("11.0.0.9", 80)]);
+        assert_eq!(site.internet, [to("example.com", 443), to("11.0.0.9", 80)]);
+        assert_eq!(site.network.date, 1_770_076_800);
+        let names: Vec<_> = site.network.names.iter().map(|(k, to)| format!("{k} {to}")).collect();
+        assert_eq!(names, ["a.b 10.0.0.9", "example.org 10.1.2.3", "pool.ntp.org 10.0.0.1"]);
+        assert!(site.hosts[0].ntp);
         let http = Http { port: 8000, folder: Some("web".to_owned()) };
         assert_eq!((&site.hosts[0].http, &site.hosts[0].udp_echo), (&Some(http), &vec![7, 9]));
+    }
+
+    #[test]
+    fn a_date_is_a_day_or_a_moment() {
+        assert_eq!(seconds("1970-01-02"), Some(86_400));
+        assert_eq!(seconds("1970-01-01T01:00:00+01:00"), Some(0));
+        assert_eq!(seconds("2026-02-03T04:05:06Z"), Some(1_770_091_506));
+        assert_eq!(seconds("2026-02-03T04:05:06"), None, "which time zone?");
+        assert_eq!(seconds("2026-02"), None);
     }
 
     #[test]
@@ -585,6 +684,14 @@ internet: [{host: example.org}, {host: 11.0.0.9, port: 80}]
             (
                 "air: {ssid: x}\nnetwork: {gateway: 192.168.0.0/24}\n",
                 "an address with 8 to 28 bits",
+            ),
+            ("air: {ssid: x}\nnetwork: {date: 2026-02-30}\n", "a date from 1970 to 9999"),
+            ("air: {ssid: x}\nnetwork: {date: 1969-12-31}\n", "a date from 1970 to 9999"),
+            ("air: {ssid: x}\nnetwork: {names: {a: b}}\n", "the name of a host, or `gateway`"),
+            ("air: {ssid: x}\nnetwork: {names: {'a b': gateway}}\n", "a host's name has"),
+            (
+                "air: {ssid: x}\nhosts: {name: a, address: 192.168.0.4, ntp: true, udp-echo: 123}\n",
+                "port 123 has two services",
             ),
             (
                 "air: {ssid: x}\nhosts: {name: a, address: 192.168.0.4, http: {port: 7}, tcp-echo: [9, 7]}\n",

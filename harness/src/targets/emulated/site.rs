@@ -74,7 +74,7 @@ pub(super) fn made(
         let tcp = host.tcp_echo.iter().map(|port| Service::TcpEcho(*port));
         let udp = host.udp_echo.iter().map(|port| Service::UdpEcho(*port));
         let flows = host.forward.keys().map(|port| Service::Flow(*port));
-        http.chain(tcp).chain(udp).chain(flows).collect()
+        http.chain(tcp).chain(udp).chain(host.ntp.then_some(Service::Ntp)).chain(flows).collect()
     };
     let hosts = site.hosts.iter().map(|host| HostConfig {
         name: host.name.clone(),
@@ -92,6 +92,7 @@ pub(super) fn made(
         names: named,
         hosts,
         outside,
+        stand_in: None,
     };
     let network = Network::new(network).map_err(|error| cannot(&error))?;
     Ok((board::Site::new(air, network), names, WayOut::new(leads)))
@@ -108,7 +109,7 @@ struct Outside {
 }
 
 fn outside(site: &Site) -> Outside {
-    let (mut named, mut outside) = (BTreeMap::new(), BTreeSet::new());
+    let (mut named, mut outside) = (site.network.names.clone(), BTreeSet::new());
     let forwards = site.hosts.iter().flat_map(|host| {
         let forward = |(port, to): (&u16, &Destination)| {
             (SocketAddrV4::new(host.address, *port).into(), to.clone())
@@ -118,7 +119,7 @@ fn outside(site: &Site) -> Outside {
     let mut leads: BTreeMap<SocketAddr, Destination> = forwards.collect();
     for to in &site.internet {
         let address = to.host.parse().unwrap_or_else(|_| {
-            let next = address_of_name(named.len());
+            let next = address_of_name(named.len() - site.network.names.len());
             *named.entry(to.host.to_ascii_lowercase()).or_insert(next)
         });
         let address = SocketAddrV4::new(address, to.port);
