@@ -34,6 +34,67 @@ impl Site {
     }
 }
 
+/// What the networks and hosts of a site are where a case runs: on a bench other ones than those of
+/// the scenario.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Places {
+    /// By the names that the scenario gives them.
+    pub networks: BTreeMap<String, NetworkPlace>,
+    /// Addresses, by the names that the scenario gives them.
+    pub hosts: BTreeMap<String, Ipv4Addr>,
+}
+
+/// What a network is called, and how it is joined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkPlace {
+    /// Its name on the air.
+    pub ssid: String,
+    /// Its password, if it has one.
+    pub password: Option<String>,
+}
+
+impl Places {
+    /// As the scenario describes them.
+    pub fn of(site: &Site) -> Self {
+        let network = |it: &AccessPoint| {
+            let password = match &it.security {
+                Security::Wpa2 { password } => Some(password.clone()),
+                Security::Open | Security::Wpa3 => None,
+            };
+            (it.ssid.clone(), NetworkPlace { ssid: it.ssid.clone(), password })
+        };
+        Self {
+            networks: site.air.iter().map(network).collect(),
+            hosts: site.hosts.iter().map(|it| (it.name.clone(), it.address)).collect(),
+        }
+    }
+
+    /// The values that steps can use: `air.NAME.ssid`, `air.NAME.password`, `host.NAME.address`.
+    pub fn values(&self) -> Vec<(String, String)> {
+        let networks = self.networks.iter().flat_map(|(name, place)| {
+            let ssid = (format!("air.{name}.ssid"), place.ssid.clone());
+            let password = place.password.clone().map(|it| (format!("air.{name}.password"), it));
+            std::iter::once(ssid).chain(password)
+        });
+        let address = |(name, address): (&String, &Ipv4Addr)| {
+            (format!("host.{name}.address"), address.to_string())
+        };
+        networks.chain(self.hosts.iter().map(address)).collect()
+    }
+
+    /// A text in which networks and hosts are those of the scenario again.
+    pub fn as_described(&self, site: &Site, text: &str) -> String {
+        let networks = self.networks.iter().map(|(name, it)| (it.ssid.clone(), name.clone()));
+        let hosts = site.hosts.iter().filter_map(|host| {
+            Some((self.hosts.get(&host.name)?.to_string(), host.address.to_string()))
+        });
+        let mut others: Vec<_> =
+            networks.chain(hosts).filter(|(here, there)| here != there).collect();
+        others.sort_by_key(|(here, _)| std::cmp::Reverse(here.len()));
+        others.iter().fold(text.to_owned(), |text, (here, there)| text.replace(here, there))
+    }
+}
+
 /// A TCP port somewhere in the real world.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Destination {
@@ -421,10 +482,13 @@ impl HttpFrame {
         self.headers.iter().find(is_it).map(|(_, value)| value.as_str())
     }
 
-    /// The frame as text: a body that is none by its size, type and hash.
+    /// The frame as text, for snapshots: a body that is none by its size, type and hash, and no date.
     pub fn text(&self) -> String {
         let mut text = format!("{} -> {}\n{}\n", self.from, self.to, self.start);
         for (name, value) in &self.headers {
+            // When a case ran is not what it is about.
+            let is_date = name.eq_ignore_ascii_case("date");
+            let value = if is_date { "(date)" } else { value };
             text += &format!("{name}: {value}\n");
         }
         if self.size > 0 {
@@ -454,6 +518,43 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_a_bench_calls_otherwise_is_called_as_in_the_scenario_again() {
+        let host = |name: &str, last| Host {
+            name: name.to_owned(),
+            address: Ipv4Addr::new(192, 168, 0, last),
+            http: None,
+            tcp_echo: vec![],
+            udp_echo: vec![],
+            ntp: false,
+            forward: BTreeMap::new(),
+        };
+        let site = Site {
+            air: vec![AccessPoint {
+                ssid: "bench-net".to_owned(),
+                security: Security::Open,
+                channel: 1,
+                signal: -50,
+                bssid: [2; 6],
+                hidden: false,
+            }],
+            network: Network::default(),
+            hosts: vec![host("laptop", 4), host("desk", 5)],
+            internet: vec![],
+        };
+        let mut places = Places::of(&site);
+        let text = "joined Lab, asks 10.0.0.2 and 10.0.0.23 and 192.168.0.5";
+        assert_eq!(places.as_described(&site, text), text);
+        places.networks.get_mut("bench-net").unwrap().ssid = "Lab".to_owned();
+        places.hosts.insert("laptop".to_owned(), Ipv4Addr::new(10, 0, 0, 2));
+        places.hosts.insert("desk".to_owned(), Ipv4Addr::new(10, 0, 0, 23));
+        let there = "joined bench-net, asks 192.168.0.4 and 192.168.0.5 and 192.168.0.5";
+        assert_eq!(places.as_described(&site, text), there);
+        let values = places.values();
+        assert!(values.contains(&("air.bench-net.ssid".to_owned(), "Lab".to_owned())));
+        assert!(values.contains(&("host.laptop.address".to_owned(), "10.0.0.2".to_owned())));
+    }
+
+    #[test]
     fn a_body_that_is_no_text_is_told_by_its_hash() {
         let mut frame = HttpFrame {
             connection: 1,
@@ -462,7 +563,10 @@ mod tests {
             start: "HTTP/1.0 200 OK".to_owned(),
             request: None,
             status: Some(200),
-            headers: vec![("content-TYPE".to_owned(), "image/jpeg".to_owned())],
+            headers: vec![
+                ("content-TYPE".to_owned(), "image/jpeg".to_owned()),
+                ("date".to_owned(), "Thu, 01 Jan 2026 00:00:07 GMT".to_owned()),
+            ],
             size: 3,
             body: vec![0xff, 0xd8, 0],
             sha256: "ab".repeat(32),
@@ -471,7 +575,8 @@ mod tests {
             complete: false,
         };
         let hash = "ab".repeat(32);
-        let head = "laptop:80 -> board\nHTTP/1.0 200 OK\ncontent-TYPE: image/jpeg\n\n";
+        let head =
+            "laptop:80 -> board\nHTTP/1.0 200 OK\ncontent-TYPE: image/jpeg\ndate: (date)\n\n";
         let told = format!("{head}(3 bytes of image/jpeg, SHA-256 {hash})\n(cut short)\n");
         assert_eq!(frame.text(), told);
         frame.body = b"yes".to_vec();

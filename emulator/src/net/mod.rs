@@ -51,9 +51,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-pub use config::{
-    ConfigError, DhcpConfig, File, HostConfig, NetworkConfig, STAND_IN, Service,
-};
+pub use config::{ConfigError, DhcpConfig, File, HostConfig, NetworkConfig, STAND_IN, Service};
 pub use event::{
     Answer, Ending, FlowEnding, Mac, NetEvent, NetEventKind, Protocol, RequestError, Unanswered,
 };

@@ -10,11 +10,13 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use super::adapters::{PortName, ROM_BAUD};
+use super::bindings::{self, Bindings};
 use super::loader::Mac;
 use super::power::PowerDriver;
 use super::reset::ResetWiring;
@@ -80,6 +82,8 @@ pub struct Bench {
     pub path: PathBuf,
     /// Its boards by their names.
     pub boards: BTreeMap<String, BoardEntry>,
+    /// What the networks and hosts of scenarios are here.
+    pub bindings: Bindings,
 }
 
 #[derive(Deserialize)]
@@ -87,6 +91,10 @@ pub struct Bench {
 struct File {
     #[serde(default)]
     boards: BTreeMap<String, BoardEntry>,
+    #[serde(default)]
+    air: BTreeMap<String, bindings::Air>,
+    #[serde(default)]
+    hosts: BTreeMap<String, bindings::Host>,
 }
 
 /// A board of a bench.
@@ -117,6 +125,9 @@ pub struct BoardEntry {
     /// Whether the ROM greets on the console after a reset; eFuses and a low GPIO15 silence it.
     #[serde(default = "yes")]
     pub banner: bool,
+    /// Where its own servers are, by their TCP ports, if not at the address that it is seen to have.
+    #[serde(default)]
+    pub servers: BTreeMap<bindings::Port, SocketAddr>,
     /// To choose boards by.
     #[serde(default)]
     pub tags: Vec<String>,
@@ -215,7 +226,8 @@ impl Bench {
                 reason,
             })?;
         }
-        Ok(Self { path: path.to_owned(), boards: file.boards })
+        let bindings = Bindings { air: file.air, hosts: file.hosts };
+        Ok(Self { path: path.to_owned(), boards: file.boards, bindings })
     }
 
     /// The board of that name.
@@ -249,6 +261,7 @@ impl BoardEntry {
             faults: None,
             flash_baud: flash_baud(),
             banner: true,
+            servers: BTreeMap::new(),
             tags: Vec::new(),
         }
     }

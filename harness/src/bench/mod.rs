@@ -11,6 +11,7 @@
 //! What a scenario sees of it is [`targets::board`](crate::targets::board).
 
 pub mod adapters;
+pub mod bindings;
 pub mod clock;
 pub mod description;
 pub mod discover;

@@ -54,6 +54,9 @@ fn show(terminal: &Terminal, plan: &Plan, planned: &PlannedCase) {
             terminal.say(format_args!("  skipped: the target cannot do: {}", missing.join(", ")));
         }
         Some(Reason::OtherBoard { is }) => terminal.say(format_args!("  skipped: {is}")),
+        Some(Reason::Unbound { keys }) => {
+            terminal.say(format_args!("  skipped: bench.toml has no: {}", keys.join(", ")));
+        }
         Some(Reason::MissingParts { parts }) => {
             terminal.say(format_args!("  skipped: the board has no: {}", parts.join(", ")));
         }

@@ -60,7 +60,8 @@ impl BenchChoice {
     /// A board of it, as a target.
     fn board(&self, name: &str) -> Result<BoardSource, NoTarget> {
         let entry = self.entry(name)?;
-        BoardSource::new(name, entry, asking(), self.lock_timeout)
+        let bindings = self.find().map(|bench| bench.bindings).unwrap_or_default();
+        BoardSource::new(name, entry, bindings, asking(), self.lock_timeout)
             .map_err(|error| NoTarget { message: error.to_string(), code: ExitCode::Bench })
     }
 

@@ -82,6 +82,9 @@ pub(super) fn reason(reason: &Reason, palette: &Palette) -> String {
         Reason::OtherBoard { is } => {
             let _ = writeln!(out, "  {is}");
         }
+        Reason::Unbound { keys } => {
+            let _ = writeln!(out, "  bench.toml has no: {}", keys.join(", "));
+        }
         Reason::MissingParts { parts } => {
             let _ = writeln!(out, "  the board has no: {}", parts.join(", "));
         }

@@ -22,7 +22,7 @@ use super::session::{Common, News, Session, SessionState, Setup};
 use super::verdict::Verdict;
 use crate::scenario::model::{BoardEntry, BoardName, Case, Unmodelled};
 use crate::scenario::values::{Secrets, Values};
-use crate::site::{Folders, SiteEvent};
+use crate::site::{Folders, Places, SiteEvent};
 use crate::snapshots::SnapshotFolder;
 use crate::symbols::Symbols;
 use crate::targets::{Capability, MachineReport, Target, TargetRequest};
@@ -198,6 +198,9 @@ impl Attempt<'_> {
                 self.around.snapshots.clone(),
             ),
             virtual_time: self.around.targets.capabilities().contains(&Capability::VirtualTime),
+            site: case.site.clone(),
+            places: maker.places(),
+            sees_air: self.around.targets.capabilities().contains(&Capability::AirControl),
             operator: self.around.operator,
             cancelled: self.around.cancelled,
             wall_limit: self.around.wall_limit.map(|span| (Instant::now() + span, span)),
@@ -326,6 +329,12 @@ impl Maker<'_> {
         more.unwrap_or(&self.case.board)
     }
 
+    /// What the networks and hosts of the case are here; those that are nothing skip it.
+    fn places(&self) -> Places {
+        let places = self.case.site.as_ref().map(|site| self.around.targets.places(site));
+        places.and_then(Result::ok).unwrap_or_default()
+    }
+
     /// A board as the case finds it.
     fn open(&self, name: Option<&str>) -> Result<Board, StepError> {
         let entry = self.entry(name);
@@ -363,7 +372,8 @@ impl Maker<'_> {
         let firmware = (self.firmware)(entry)?;
         let symbols = self.symbols(entry, firmware.as_deref());
         let state = state.unwrap_or_else(|| {
-            let values = Values::new(self.around.environment.clone());
+            let mut values = Values::new(self.around.environment.clone());
+            self.places().values().iter().for_each(|(name, value)| values.set(name, value));
             let never = self.case.never.clone();
             SessionState::new(target.now(), self.case.timeout, never, values)
         });

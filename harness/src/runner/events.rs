@@ -327,6 +327,11 @@ pub enum Reason {
         /// Which, in words.
         is: String,
     },
+    /// The bench does not say what the scenario's networks and hosts are.
+    Unbound {
+        /// The tables of bench.toml that would.
+        keys: Vec<String>,
+    },
     /// The board does not have something.
     MissingParts {
         /// What, as the scenario names it.

@@ -171,7 +171,9 @@ impl Worker<'_> {
         let number = turn.number;
         let planned = &self.plan.cases[number];
         let case = &planned.case;
-        let secrets = Secrets::new(&case.environment_names(), &self.around.environment);
+        let mut secret = case.environment_names();
+        secret.extend(case.site.iter().flat_map(|site| self.around.targets.secrets(site)));
+        let secrets = Secrets::new(&secret, &self.around.environment);
         let mut attempt = 1;
         loop {
             let start = Instant::now();

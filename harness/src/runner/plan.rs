@@ -22,6 +22,8 @@ pub struct PlannedCase {
     pub missing_parts: Vec<String>,
     /// Why the target cannot be a board that it needs; being so means the same.
     pub other_board: Option<String>,
+    /// What the bench would have to say of its networks and hosts; not empty means the same.
+    pub unbound: Vec<String>,
     /// Where it goes on from, instead of doing its first steps itself.
     pub fork: Option<Fork>,
 }
@@ -29,6 +31,9 @@ pub struct PlannedCase {
 impl PlannedCase {
     /// Why it is skipped, if it is.
     pub fn lacks(&self) -> Option<Reason> {
+        if !self.unbound.is_empty() {
+            return Some(Reason::Unbound { keys: self.unbound.clone() });
+        }
         if let Some(is) = &self.other_board {
             return Some(Reason::OtherBoard { is: is.clone() });
         }
@@ -78,7 +83,9 @@ impl Plan {
                 .collect();
             let other_board =
                 case.boards().find_map(|(_, board)| targets.refuses(&board.profile.text));
-            PlannedCase { case, missing, missing_parts, other_board, fork: None }
+            let places = case.site.as_ref().map(|site| targets.places(site));
+            let unbound = places.and_then(Result::err).unwrap_or_default();
+            PlannedCase { case, missing, missing_parts, other_board, unbound, fork: None }
         };
         Self { cases: cases.into_iter().map(planned).collect() }
     }

@@ -7,7 +7,7 @@ use super::decode::list;
 use super::fault::{Fault, FaultCode, nearest};
 use super::model::{BoardEntry, Case, OWN_BOARD, StepEntry, steps_by_board};
 use crate::runner::session::confined;
-use crate::site::Site;
+use crate::site::{Places, Site};
 use crate::steps::ImageRef;
 
 /// A board of the scenario, as the checks of its steps know it.
@@ -51,9 +51,23 @@ pub fn unused_boards(steps: &[StepEntry], known: &[KnownBoard<'_>]) -> Vec<Fault
 pub fn site(steps: &[StepEntry], site: Option<&Site>) -> Vec<Fault> {
     let hosts: Vec<_> = site.iter().flat_map(|it| &it.hosts).map(|it| it.name.as_str()).collect();
     let networks: Vec<_> = site.iter().flat_map(|it| &it.air).map(|it| it.ssid.as_str()).collect();
+    let values: Vec<_> = site.map(|site| Places::of(site).values()).unwrap_or_default();
+    let values: Vec<_> = values.iter().map(|(name, _)| name.as_str()).collect();
     let mut faults = Vec::new();
     for (_, entry) in steps_by_board(steps) {
         let facts = entry.step.facts();
+        for template in &facts.templates {
+            let unknown = template.names().filter(|it| is_of_site(it) && !values.contains(it));
+            for name in unknown {
+                let message = format!("the scenario's air and hosts give no value to `{name}`");
+                let mut fault = Fault::new(FaultCode::UnknownName, template.span.clone(), message)
+                    .help("there are `air.NAME.ssid`, `air.NAME.password` and `host.NAME.address`");
+                if let Some(near) = nearest(name, values.iter().copied()) {
+                    fault = fault.label(format!("did you mean `{near}`?"));
+                }
+                faults.push(fault.in_text(&entry.source));
+            }
+        }
         if facts.needs_site && site.is_none() {
             let message = "the scenario has no `air`, so no network".to_owned();
             let fault = Fault::new(FaultCode::UnknownName, entry.span.clone(), message);
@@ -80,6 +94,11 @@ pub fn site(steps: &[StepEntry], site: Option<&Site>) -> Vec<Fault> {
     faults
 }
 
+/// Whether a name is one of a network or host, which are checked for themselves.
+fn is_of_site(name: &str) -> bool {
+    name.starts_with("air.") || name.starts_with("host.")
+}
+
 fn on_board<'s>(steps: &'s [StepEntry], board: Option<&str>) -> Vec<&'s StepEntry> {
     let steps = steps_by_board(steps).into_iter().filter(|(on, _)| *on == board);
     steps.map(|(_, entry)| entry).collect()
@@ -91,7 +110,7 @@ fn names<'s>(steps: &'s [StepEntry], known: &mut Vec<&'s str>, faults: &mut Vec<
     for (entry, facts) in steps.iter().map(|entry| (entry, entry.step.facts())) {
         for template in facts.templates {
             for name in template.names() {
-                if name.starts_with("env.") || known.contains(&name) {
+                if name.starts_with("env.") || is_of_site(name) || known.contains(&name) {
                     continue;
                 }
                 let message = format!("nothing gives a value to `{name}` before this step");

@@ -122,7 +122,7 @@ impl Step for AccessPointStep {
             Changed::To(_) => Vec::new(),
         };
         Facts {
-            needs: &[Capability::Air],
+            needs: &[Capability::AirControl],
             templates,
             networks: vec![(&self.ssid.text, self.ssid.span.clone())],
             ..Facts::default()

@@ -13,6 +13,7 @@ use crate::scenario::model::Spanned;
 use crate::scenario::node::Node;
 use crate::scenario::reference::{Group, Key, Kind, PORT, Reference};
 use crate::scenario::values::Template;
+use crate::site::NetworkPlace;
 use crate::targets::{Capability, Port};
 use crate::time::Span;
 
@@ -130,8 +131,12 @@ impl ConnectWifi {
     /// The program that the board runs.
     fn code(&self, session: &Session<'_>) -> Result<String, StepError> {
         let text = |template: &Template| Ok::<_, StepError>(text_literal(&session.text(template)?));
-        let ssid = text(&self.ssid)?;
-        let password = self.password.as_ref().map(text).transpose()?;
+        let (ssid, password) = match session.network_here(&session.text(&self.ssid)?) {
+            Some(NetworkPlace { ssid, password }) => {
+                (text_literal(ssid), password.as_deref().map(text_literal))
+            }
+            None => (text(&self.ssid)?, self.password.as_ref().map(text).transpose()?),
+        };
         let address = match &self.address {
             None => String::new(),
             Some(four) => {

@@ -33,7 +33,7 @@ impl Step for DhcpStep {
     }
 
     fn facts(&self) -> Facts<'_> {
-        Facts { needs: &[Capability::Air], needs_site: true, ..Facts::default() }
+        Facts { needs: &[Capability::AirControl], needs_site: true, ..Facts::default() }
     }
 
     fn summary(&self) -> String {

@@ -231,6 +231,10 @@ impl Step for Snapshot {
             Subject::Http(host) => {
                 self.frames(session, host.as_ref().map(|it| it.text.as_str()))?
             }
+            Subject::Network if !session.sees_air() => {
+                let why = "not compared: the target does not see all that happens on its network";
+                return Ok(Evidence::note(why.to_owned()));
+            }
             Subject::Network => {
                 let Range { start, end } = self.time_range(session);
                 let log = session.seen().log().iter();
@@ -241,7 +245,7 @@ impl Step for Snapshot {
                 dump(region.at, &session.target().read_flash(region.at, region.length)?)
             }
         };
-        let text = session.secrets().redact(&text);
+        let text = session.as_described(&session.secrets().redact(&text));
         let redacted = redact(&text, &self.redact);
         let contents = printable(&redacted.text);
         let folder = session.snapshots();

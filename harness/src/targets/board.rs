@@ -5,13 +5,18 @@
 //! finds in the flash before its first step is made so block by block: blocks that hash as they shall
 //! are left alone. *Power* that nobody can switch is on; switching it on is then a reset.
 
+mod site;
+
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use self::site::BenchSite;
 use super::{
     BootMode, Button, Capabilities, Capability, Disturbance, Level, MachineReport, Port, Power,
     Progress, Segment, Target, TargetError, TargetEvent, TargetRequest, TargetSource,
 };
+use crate::bench::bindings::Bindings;
 use crate::bench::clock::{Clock, Published, Wall};
 use crate::bench::description::BoardEntry;
 use crate::bench::fixture::{Fixture, FixtureError, Heard};
@@ -19,6 +24,7 @@ use crate::bench::loader::{LoaderError, SECTOR};
 use crate::bench::power::Ask;
 use crate::serve::orders::{Answer, Order};
 use crate::serve::remote::{Remote, RemoteError};
+use crate::site::{Order as SiteOrder, Places, Site};
 use crate::time::DeviceTime;
 
 /// The longest wait between two looks at the clock.
@@ -34,6 +40,8 @@ pub struct BoardSource {
     board: String,
     entry: BoardEntry,
     capabilities: Capabilities,
+    bindings: Bindings,
+    environment: BTreeMap<String, String>,
     ask: Ask,
     wait_for_lock: Duration,
 }
@@ -46,6 +54,7 @@ impl BoardSource {
     pub fn new(
         board: &str,
         entry: BoardEntry,
+        bindings: Bindings,
         ask: Ask,
         wait_for_lock: Duration,
     ) -> Result<Self, TargetError> {
@@ -54,10 +63,14 @@ impl BoardSource {
             board: board.to_owned(),
             entry,
             capabilities: Capabilities::new(),
+            bindings,
+            environment: std::env::vars().collect(),
             ask,
             wait_for_lock,
         };
         source.capabilities = source.fixture()?.capabilities();
+        // As far as the bench says what the networks are, which each case finds out.
+        source.capabilities.insert(Capability::Air);
         Ok(source)
     }
 
@@ -88,7 +101,26 @@ impl TargetSource for BoardSource {
         vec!["esp".to_owned(), "reset".to_owned()]
     }
 
+    fn places(&self, site: &Site) -> Result<Places, Vec<String>> {
+        let missing = self.bindings.missing(site);
+        match missing.is_empty() {
+            true => Ok(self.bindings.places(site, &self.environment)),
+            false => Err(missing),
+        }
+    }
+
+    fn secrets(&self, site: &Site) -> Vec<String> {
+        self.bindings.variables(site)
+    }
+
     fn open(&self, request: &TargetRequest) -> Result<Box<dyn Target>, TargetError> {
+        let site = match &request.site {
+            None => None,
+            Some(site) => {
+                let (bindings, servers) = (&self.bindings, &self.entry.servers);
+                Some(BenchSite::open(site, &request.folders, request.seed, bindings, servers)?)
+            }
+        };
         let mut fixture = self.fixture()?;
         let can_switch = self.capabilities.contains(&Capability::Power);
         let remarks = prepare(&mut fixture, &request.flash, can_switch)?;
@@ -102,6 +134,7 @@ impl TargetSource for BoardSource {
             can_switch,
             fixture,
             clock,
+            site,
             faults: self.entry.faults.as_ref().map(|name| Remote::of(&name.0)).transpose()?,
             now: DeviceTime::ZERO,
             is_on: false,
@@ -174,6 +207,7 @@ fn make_run(
 pub struct BoardTarget {
     fixture: Fixture,
     clock: Box<dyn Clock>,
+    site: Option<BenchSite>,
     faults: Option<Remote>,
     can_switch: bool,
     /// The device time when the clock was last looked at.
@@ -213,6 +247,19 @@ impl BoardTarget {
             self.events.push(TargetEvent::PowerLost { time: self.now });
         }
         Ok(())
+    }
+
+    /// Takes what hosts have to tell.
+    fn hear_site(&mut self) {
+        let told = self.site.iter().flat_map(BenchSite::take);
+        let arrived = Instant::now();
+        let mut last = self.events.last().map_or(DeviceTime::ZERO, TargetEvent::time);
+        for (moment, event) in told {
+            let ago = arrived.saturating_duration_since(moment).as_nanos();
+            let ago = u64::try_from(ago).unwrap_or(u64::MAX);
+            last = last.max(DeviceTime::from_nanos(self.now.nanos().saturating_sub(ago)));
+            self.events.push(TargetEvent::Site { time: last, event });
+        }
     }
 
     /// Takes what has come, waiting up to `patience` for the first of it.
@@ -261,7 +308,7 @@ impl BoardTarget {
         }
     }
 
-    fn order(&mut self, order: &Order) -> Result<Answer, TargetError> {
+    fn order_of_faults(&mut self, order: &Order) -> Result<Answer, TargetError> {
         match &mut self.faults {
             Some(faults) => Ok(faults.order(order)?),
             None => Err(TargetError::Cannot("let things go wrong")),
@@ -386,22 +433,29 @@ impl Target for BoardTarget {
     ) -> Result<(), TargetError> {
         use base64::Engine as _;
         use base64::engine::general_purpose::STANDARD;
-        let contents = self.order(&Order::Flash)?.flash.unwrap_or_default();
+        let contents = self.order_of_faults(&Order::Flash)?.flash.unwrap_or_default();
         let mut contents = STANDARD.decode(contents).map_err(|error| trouble(error.to_string()))?;
         let (start, size) = (offset as usize, contents.len() as u32);
         let Some(bytes) = contents.get_mut(start..start + length as usize) else {
             return Err(does_not_fit(offset, length.into(), size));
         };
         change(bytes);
-        self.order(&Order::Load { offset, bytes: STANDARD.encode(bytes) }).map(drop)
+        self.order_of_faults(&Order::Load { offset, bytes: STANDARD.encode(bytes) }).map(drop)
     }
 
     fn pin(&mut self, _gpio: u8) -> Result<Level, TargetError> {
         Err(TargetError::Cannot("see pins"))
     }
 
+    fn order(&mut self, order: SiteOrder) -> Result<(), TargetError> {
+        match &self.site {
+            Some(site) => site.order(order),
+            None => Err(TargetError::Site("the scenario has no `air`".to_owned())),
+        }
+    }
+
     fn disturb(&mut self, disturbance: Disturbance) -> Result<(), TargetError> {
-        self.order(&Order::Disturb { what: disturbance })?;
+        self.order_of_faults(&Order::Disturb { what: disturbance })?;
         self.power_may_fail = matches!(disturbance, Disturbance::PowerCut { .. });
         Ok(())
     }
@@ -416,6 +470,7 @@ impl Target for BoardTarget {
             }
             let left = Duration::from_nanos((deadline - self.now).nanos());
             self.hear(left.min(LOOK))?;
+            self.hear_site();
         }
     }
 

@@ -6,7 +6,6 @@
 
 mod debugged;
 mod site;
-mod way_out;
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
@@ -25,9 +24,9 @@ use esp32_emulator::soc::access_log::{Access, Direction, Fidelity};
 use esp32_emulator::soc::{Doing, Halt, RomChoice};
 use esp32_emulator::time::{Duration, Instant};
 
-use self::way_out::WayOut;
 use super::adapter::Adapter;
 use super::debugged::Debugged;
+use super::way_out::{self, Callee, WayOut};
 use super::wiring_fault::WiringFault;
 use super::{
     BootMode, Button, Capabilities, Capability, Core, Disturbance, FlashOperation, Level,
@@ -59,11 +58,12 @@ impl TargetSource for EmulatorSource {
 
     fn capabilities(&self) -> Capabilities {
         use Capability::{
-            Air, Faults, Flash, Pins, Power, Reset, SaveState, Serial, SeveralBoards, Strap,
-            VirtualTime,
+            Air, AirControl, Faults, Flash, Pins, Power, Reset, SaveState, Serial, SeveralBoards,
+            Strap, VirtualTime,
         };
         [
             Air,
+            AirControl,
             Faults,
             Flash,
             Pins,
@@ -309,7 +309,7 @@ impl Served for Emulated {
     }
 
     fn lead_in(&mut self, door: TcpListener, port: u16) -> std::io::Result<()> {
-        self.way_out.add_door(door, port)
+        self.way_out.add_door(door, "gateway", Callee::Board(port))
     }
 }
 

@@ -341,11 +341,12 @@ impl FakeSource {
     /// A source of copies of `target` that can do everything.
     pub fn new(target: FakeTarget) -> Self {
         use Capability::{
-            Air, Faults, Flash, Operator, Pins, Power, Reset, SaveState, Serial, SeveralBoards,
-            Strap, VirtualTime,
+            Air, AirControl, Faults, Flash, Operator, Pins, Power, Reset, SaveState, Serial,
+            SeveralBoards, Strap, VirtualTime,
         };
         let capabilities = [
             Air,
+            AirControl,
             Faults,
             Flash,
             Operator,

@@ -8,7 +8,9 @@ pub mod board;
 pub mod debugged;
 pub mod emulated;
 pub mod fake;
+mod network;
 mod standing;
+mod way_out;
 pub mod wiring_fault;
 
 use std::collections::BTreeSet;
@@ -21,7 +23,7 @@ use serde::{Deserialize, Serialize};
 pub use standing::Core;
 
 use crate::serve::machine::Served;
-use crate::site::{Folders, Order, Site, SiteEvent};
+use crate::site::{Folders, Order, Places, Site, SiteEvent};
 use crate::time::DeviceTime;
 
 /// Something a target can do.
@@ -50,8 +52,10 @@ pub enum Capability {
     SaveState,
     /// Be one of several boards of a case.
     SeveralBoards,
-    /// Hear the access points of a scenario, and reach its hosts.
+    /// Join the networks of a scenario, and reach its hosts.
     Air,
+    /// Change access points and the network behind them, and see what they tell.
+    AirControl,
 }
 
 impl fmt::Display for Capability {
@@ -69,6 +73,7 @@ impl fmt::Display for Capability {
             Self::SaveState => "save-state",
             Self::SeveralBoards => "several-boards",
             Self::Air => "air",
+            Self::AirControl => "air-control",
         })
     }
 }
@@ -622,6 +627,19 @@ pub trait TargetSource: Sync {
     /// Why no target can be a board of this profile although it is known, if that is so.
     fn refuses(&self, _profile: &str) -> Option<String> {
         None
+    }
+
+    /// What the networks and hosts of a site are here.
+    ///
+    /// # Errors
+    /// The names of what somebody has to describe first, as he would write them.
+    fn places(&self, site: &Site) -> Result<Places, Vec<String>> {
+        Ok(Places::of(site))
+    }
+
+    /// Environment variables with secrets of such a site.
+    fn secrets(&self, _site: &Site) -> Vec<String> {
+        Vec::new()
     }
 
     /// A target, powered off.

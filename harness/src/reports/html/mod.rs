@@ -179,6 +179,9 @@ fn reason(why: &Reason, shown: &Try, id: &str) -> Markup {
             html! { p.what { "The target cannot do: " (missing.join(", ")) } }
         }
         Reason::OtherBoard { is } => html! { p.what { (is) } },
+        Reason::Unbound { keys } => {
+            html! { p.what { "bench.toml has no: " (keys.join(", ")) } }
+        }
         Reason::MissingParts { parts } => {
             html! { p.what { "The board has no: " (parts.join(", ")) } }
         }

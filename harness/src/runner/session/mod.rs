@@ -26,6 +26,7 @@ use super::sightings::Seen;
 use super::unity::UnityTest;
 use crate::scenario::model::{BoardName, Dialect};
 use crate::scenario::values::{Secrets, Template, Values};
+use crate::site::{NetworkPlace, Places, Site};
 use crate::snapshots::SnapshotFolder;
 use crate::symbols::Symbols;
 use crate::targets::{Port, Power, Progress, Target};
@@ -52,6 +53,12 @@ pub struct Common<'a> {
     pub snapshots: SnapshotFolder,
     /// Whether the target's time is its own, the same in every run.
     pub virtual_time: bool,
+    /// What is around the boards, as the scenario describes it.
+    pub site: Option<Site>,
+    /// What its networks and hosts are here.
+    pub places: Places,
+    /// Whether all that happens on the air and the network is seen.
+    pub sees_air: bool,
     /// Who can be asked to do something, if anybody is there.
     pub operator: Option<&'a dyn Operator>,
     /// Set when the person wants the run to end.
@@ -157,6 +164,25 @@ impl<'a> Session<'a> {
     /// A session that goes on from `state`.
     pub fn new(setup: Setup<'a>, state: SessionState) -> Self {
         Self { setup, state, held: None }
+    }
+
+    /// What a network of the scenario is here, if it is another one than the scenario says.
+    pub fn network_here(&self, name: &str) -> Option<&NetworkPlace> {
+        let Common { site, places, .. } = &self.setup.common;
+        let described = Places::of(site.as_ref()?);
+        let here = places.networks.get(name)?;
+        (described.networks.get(name) != Some(here)).then_some(here)
+    }
+
+    /// Whether all that happens on the air and the network is seen.
+    pub fn sees_air(&self) -> bool {
+        self.setup.common.sees_air
+    }
+
+    /// A text in which networks and hosts are called as in the scenario.
+    pub fn as_described(&self, text: &str) -> String {
+        let Common { site, places, .. } = &self.setup.common;
+        site.as_ref().map_or_else(|| text.to_owned(), |site| places.as_described(site, text))
     }
 
     /// The case as it stands, for another one to go on from; `None` if the target cannot be copied.

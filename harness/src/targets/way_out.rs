@@ -1,5 +1,5 @@
-//! The way out of an emulated network: connections of the board that end at sockets of this
-//! computer, and connections of this computer's programs that end at the board.
+//! The way out of a scenario's network: connections that end at sockets of this computer, and doors of
+//! this computer whose callers are led into the network.
 //!
 //! Only what the scenario names is reached. What a name means is looked up by this computer; the board
 //! is given a stand-in for its address, the same in every run. It must mean a public address: loopback
@@ -61,13 +61,32 @@ pub(super) enum Unreached {
 pub(super) struct WayOut {
     /// Where a connection to this address of the network leads.
     destinations: BTreeMap<SocketAddr, Destination>,
-    /// Doors of this computer to a port of the board.
-    doors: Vec<(TcpListener, u16)>,
-    /// Who has come to a door, by the number of the call to the board.
+    doors: Vec<Door>,
+    /// Who came to a door last.
+    last_caller: Option<IpAddr>,
+    /// Who has come to a door, by the number of the call that was made for him.
     callers: BTreeMap<u64, TcpStream>,
     calls: u64,
     flows: BTreeMap<u64, Flow>,
     pacer: Option<Pacer<WallClock>>,
+}
+
+/// A port of this computer.
+#[derive(Debug)]
+struct Door {
+    listener: TcpListener,
+    /// Which computer of the network calls for who comes.
+    from: &'static str,
+    to: Callee,
+}
+
+/// Whom a door leads to.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Callee {
+    /// A port of the board.
+    Board(u16),
+    /// A host of the network.
+    Host(SocketAddrV4),
 }
 
 /// One connection.
@@ -116,11 +135,26 @@ impl WayOut {
         Self { destinations, ..Self::default() }
     }
 
-    /// Whoever comes to this door is led to a port of the board.
-    pub(super) fn add_door(&mut self, listener: TcpListener, port: u16) -> io::Result<()> {
+    /// For whoever comes to this door, a computer of the network calls.
+    pub(super) fn add_door(
+        &mut self,
+        listener: TcpListener,
+        from: &'static str,
+        to: Callee,
+    ) -> io::Result<()> {
         listener.set_nonblocking(true)?;
-        self.doors.push((listener, port));
+        self.doors.push(Door { listener, from, to });
         Ok(())
+    }
+
+    /// Connections to an address of the network lead there from now on.
+    pub(super) fn lead(&mut self, from: SocketAddr, to: Destination) {
+        self.destinations.insert(from, to);
+    }
+
+    /// Who came to a door last.
+    pub(super) fn last_caller(&self) -> Option<IpAddr> {
+        self.last_caller
     }
 
     /// Whether anything leads out or in.
@@ -216,14 +250,18 @@ impl WayOut {
         now: Instant,
         told: &mut Vec<String>,
     ) {
-        for (door, port) in &self.doors {
-            while let Ok((caller, from)) = door.accept() {
-                let Some(board) = board else {
-                    told.push(format!("{from} is turned away: the board has no address yet"));
-                    continue;
+        for door in &self.doors {
+            while let Ok((caller, from)) = door.listener.accept() {
+                let to = match (door.to, board) {
+                    (Callee::Host(to), _) => to,
+                    (Callee::Board(port), Some(board)) => SocketAddrV4::new(board, port),
+                    (Callee::Board(_), None) => {
+                        told.push(format!("{from} is turned away: the board has no address yet"));
+                        continue;
+                    }
                 };
-                let to = SocketAddrV4::new(board, *port);
-                let order = Order::Dial { id: self.calls, host: "gateway".to_owned(), to };
+                self.last_caller = Some(from.ip());
+                let order = Order::Dial { id: self.calls, host: door.from.to_owned(), to };
                 let ready = caller.set_nonblocking(true).and_then(|()| caller.set_nodelay(true));
                 if ready.is_ok() && network.order(order, now).is_ok() {
                     self.callers.insert(self.calls, caller);
