@@ -1,13 +1,14 @@
 //! What is around the board's antenna: the air, and the network behind its access points.
 //!
 //! Wiring only: frames go from the chip's radio to the air when their last bit has been sent, from
-//! the air to the radio when it has come, and between access points and the network at once.
+//! the air to the radio when it has come, and between access points and the network, or stations and
+//! the hosts behind them, at once.
 
 use std::collections::VecDeque;
 
-use crate::net::{NetEvent, Network};
+use crate::net::{Link, NetEvent, Network, Order};
 use crate::peripherals::wifi_mac::{Outcome, Rate, Reception, Transmission};
-use crate::radio::{self, Air, AirEvent};
+use crate::radio::{self, Air, AirEvent, Standing, StationId};
 use crate::soc::Esp32;
 use crate::time::Instant;
 
@@ -18,6 +19,8 @@ pub struct Site {
     pub air: Air,
     /// What access points are connected to.
     pub network: Network,
+    /// The stations of the network's mobile hosts, and whether the hosts know that they have joined.
+    stations: Vec<(StationId, Link)>,
     /// Frames that the board sends now, and on which channel.
     sending: Vec<(u8, Transmission)>,
     events: VecDeque<SiteEvent>,
@@ -35,7 +38,14 @@ pub enum SiteEvent {
 impl Site {
     /// Nothing has been sent yet.
     pub fn new(air: Air, network: Network) -> Self {
-        Self { air, network, sending: Vec::new(), events: VecDeque::new() }
+        let (stations, sending, events) = (Vec::new(), Vec::new(), VecDeque::new());
+        Self { air, network, stations, sending, events }
+    }
+
+    /// Connects the network's mobile hosts, by their numbers, with stations.
+    pub fn with_stations(mut self, stations: impl IntoIterator<Item = StationId>) -> Self {
+        self.stations = stations.into_iter().map(|station| (station, Link::Down)).collect();
+        self
     }
 
     /// When something happens by itself.
@@ -81,11 +91,11 @@ impl Site {
         !self.events.is_empty()
     }
 
-    /// Frames cross between access points and the network until nobody has more to say.
+    /// Frames cross between the air and the network until nobody has more to say.
     fn exchange(&mut self, now: Instant) {
         self.network.poll(now);
         loop {
-            let mut any = false;
+            let mut any = self.exchange_with_stations(now);
             while let Some(frame) = self.air.take_ethernet() {
                 self.network.receive(&frame, now);
                 any = true;
@@ -98,6 +108,32 @@ impl Site {
                 break;
             }
         }
+    }
+
+    /// The same between stations and the hosts behind them. Whether anything was said.
+    fn exchange_with_stations(&mut self, now: Instant) -> bool {
+        let mut any = false;
+        for (mobile, (station, link)) in self.stations.iter_mut().enumerate() {
+            let has_joined = self.air.standing(*station) == Some(Standing::Joined);
+            let is = if has_joined { Link::Up } else { Link::Down };
+            if is != *link {
+                *link = is;
+                // The network refuses no order of this kind.
+                let _ = self.network.order(Order::Mobile { mobile, link: is }, now);
+            }
+            while let Some(frame) = self.air.take_host_ethernet(*station) {
+                self.network.receive_for_mobile(mobile, &frame, now);
+                any = true;
+            }
+        }
+        while let Some((mobile, frame)) = self.network.take_mobile_frame() {
+            if let Some((station, _)) = self.stations.get(mobile) {
+                // The station exists, and what it cannot send it reports.
+                let _ = self.air.send_host_ethernet(*station, &frame, now);
+            }
+            any = true;
+        }
+        any
     }
 
     /// The board has lost its power, and what it was sending with it.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::clock::Calendar;
+use super::event::Mac;
 use crate::time::Duration;
 
 /// The wired network of a scenario. Everything that happens on it follows from this, from the
@@ -27,6 +28,8 @@ pub struct NetworkConfig {
     pub names: BTreeMap<String, Ipv4Addr>,
     /// The computers on the network.
     pub hosts: Vec<HostConfig>,
+    /// The computers behind stations that join a board's own network.
+    pub mobiles: Vec<MobileConfig>,
     /// Where the gateway lets connections out: they become flows. Names lead here by
     /// [`Self::names`].
     pub outside: BTreeSet<SocketAddrV4>,
@@ -62,6 +65,17 @@ pub struct HostConfig {
     pub address: Ipv4Addr,
     /// What it serves.
     pub services: Vec<Service>,
+}
+
+/// A computer behind a station of its own. It is on no network until its station has joined one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MobileConfig {
+    /// The name by which orders know it.
+    pub name: String,
+    /// Its Ethernet address, which is that of the station.
+    pub mac: Mac,
+    /// Its address and the length of the prefix; none: it asks a DHCP server.
+    pub address: Option<(Ipv4Addr, u8)>,
 }
 
 /// A service of a host.
@@ -109,6 +123,7 @@ impl Default for NetworkConfig {
             },
             names: BTreeMap::new(),
             hosts: Vec::new(),
+            mobiles: Vec::new(),
             outside: BTreeSet::new(),
             stand_in: None,
         }
@@ -239,6 +254,15 @@ impl NetworkConfig {
         if let Some(address) = self.stand_in {
             self.check_address(STAND_IN, address, &mut addresses)?;
         }
+        for mobile in &self.mobiles {
+            check_name(&mobile.name)?;
+            if !names.insert(mobile.name.to_ascii_lowercase()) {
+                return Err(ConfigError::SameName(mobile.name.clone()));
+            }
+            if let Some((address, prefix)) = mobile.address {
+                check_mobile_address(&mobile.name, address, prefix)?;
+            }
+        }
         for name in self.names.keys() {
             check_name(name)?;
         }
@@ -301,6 +325,15 @@ impl NetworkConfig {
             Some(first) => Err(ConfigError::SameAddress { first, second: who.to_owned(), address }),
         }
     }
+}
+
+/// Whether a computer in some network of that prefix can have the address.
+fn check_mobile_address(name: &str, address: Ipv4Addr, prefix: u8) -> Result<(), ConfigError> {
+    if !(8..=30).contains(&prefix) {
+        return Err(ConfigError::Prefix(prefix));
+    }
+    let there = NetworkConfig { gateway: address, prefix, ..NetworkConfig::default() };
+    there.check_foreign(name, address)
 }
 
 fn check_name(name: &str) -> Result<(), ConfigError> {

@@ -75,6 +75,20 @@ pub enum NetEventKind {
         /// The server.
         server: Ipv4Addr,
     },
+    /// A mobile host has an address from now on.
+    Configured {
+        /// The host.
+        host: String,
+        /// The address, and the length of the prefix.
+        address: (Ipv4Addr, u8),
+        /// Who lent it; none: it had been given it.
+        server: Option<Ipv4Addr>,
+    },
+    /// A mobile host has no address any more.
+    Deconfigured {
+        /// The host.
+        host: String,
+    },
     /// A TCP connection was made.
     Opened {
         /// Its number: they count from 1.
@@ -308,6 +322,13 @@ impl fmt::Display for NetEventKind {
             }
             Self::Asked { by, name, answer } => write!(f, "dns: {by} asked for {name}: {answer}"),
             Self::TimeAsked { by, server } => write!(f, "ntp: {by} asked {server}"),
+            Self::Configured { host, address: (address, prefix), server: Some(server) } => {
+                write!(f, "{host}: {address}/{prefix} lent by {server}")
+            }
+            Self::Configured { host, address: (address, prefix), server: None } => {
+                write!(f, "{host}: {address}/{prefix} as given")
+            }
+            Self::Deconfigured { host } => write!(f, "{host}: no address any more"),
             Self::Opened { connection, from, to } => {
                 write!(f, "tcp: {from} -> {to} opened (connection {connection})")
             }

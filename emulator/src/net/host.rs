@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::phy::{Checksum, Device, DeviceCapabilities, Medium, RxToken, TxToken};
+use smoltcp::socket::dhcpv4;
 use smoltcp::socket::tcp::{self, State};
 use smoltcp::socket::udp;
 use smoltcp::wire::{EthernetAddress, IpCidr, IpEndpoint, Ipv6Address};
@@ -19,7 +20,7 @@ use super::flow::{Flow, FlowScene};
 use super::http::{self, Scene, Then};
 use super::http_client::Client;
 use super::ntp;
-use super::order::{FlowOrder, Request};
+use super::order::{FlowOrder, Link, Request};
 use crate::time::{Duration, Instant};
 
 /// Buffer of a connection, for each direction: the largest window without scaling.
@@ -61,7 +62,18 @@ pub(super) struct Host {
     dialled: Vec<Connection>,
     /// Requests made so far; their ports follow from it.
     requests: u16,
+    /// Of a mobile host: how it is connected.
+    mobile: Option<Mobile>,
     deadline: Option<Instant>,
+}
+
+/// How a mobile host is connected.
+struct Mobile {
+    /// The address that it was given; none: it asks for one.
+    own: Option<(Ipv4Addr, u8)>,
+    link: Link,
+    /// Asks for an address while the link is up.
+    dhcp: Option<SocketHandle>,
 }
 
 /// What a host needs to know to be built.
@@ -75,6 +87,8 @@ pub(super) struct Plan {
     pub(super) datagrams: Vec<(u16, DatagramService)>,
     /// Its Ethernet address.
     pub(super) mac: Mac,
+    /// It is not on the wire but behind a station, which has not joined yet.
+    pub(super) is_mobile: bool,
     /// Requests that the host has made before: it does not use their ports again so soon.
     pub(super) requests: u16,
 }
@@ -141,13 +155,11 @@ impl Host {
         let mut nowhere = Vec::new();
         let mut wire = Wire { incoming: None, outgoing: &mut nowhere };
         let mut stack = Interface::new(config, &mut wire, to_stack(at));
-        stack.update_ip_addrs(|addresses| {
-            let own = IpCidr::new(IpAddr::V4(plan.address).into(), plan.prefix);
-            let local = IpCidr::new(IpAddr::V6(link_local(hardware)).into(), 64);
-            // There is room for two.
-            let _ = addresses.push(own);
-            let _ = addresses.push(local);
-        });
+        if !plan.is_mobile {
+            set_addresses(&mut stack, hardware, Some((plan.address, plan.prefix)));
+        }
+        let given = Some((plan.address, plan.prefix)).filter(|(own, _)| !own.is_unspecified());
+        let mobile = Mobile { own: given, link: Link::Down, dhcp: None };
         let mut sockets = SocketSet::new(Vec::new());
         let listeners = plan.streams.iter().map(|(port, service)| Listener {
             port: *port,
@@ -175,6 +187,7 @@ impl Host {
             clients: Vec::new(),
             dialled: Vec::new(),
             requests: plan.requests,
+            mobile: plan.is_mobile.then_some(mobile),
             deadline: None,
         };
         for listener in &mut host.listeners {
@@ -203,7 +216,7 @@ impl Host {
     /// Whether there is nothing but listeners.
     pub(super) fn is_at_rest(&self) -> bool {
         let listens = |c: &Connection| c.seen.0 == State::Listen;
-        let is_alone = self.clients.is_empty() && self.dialled.is_empty();
+        let is_alone = self.clients.is_empty() && self.dialled.is_empty() && !self.is_joined();
         is_alone && self.listeners.iter().all(|l| l.connections.iter().all(listens))
     }
 
@@ -224,6 +237,74 @@ impl Host {
             StreamService::Http(server) => Some(server),
             StreamService::Echo | StreamService::Flow => None,
         }
+    }
+
+    /// Whether it is a mobile host whose station has joined a network.
+    fn is_joined(&self) -> bool {
+        self.mobile.as_ref().is_some_and(|mobile| mobile.link == Link::Up)
+    }
+
+    /// The station of a mobile host has joined a network, or has left it.
+    pub(super) fn set_link(&mut self, link: Link, at: Instant, events: &mut Vec<NetEvent>) {
+        let hardware = EthernetAddress(self.mac.0);
+        let Some(mobile) = self.mobile.as_mut().filter(|mobile| mobile.link != link) else {
+            return;
+        };
+        mobile.link = link;
+        if let Some(dhcp) = mobile.dhcp.take() {
+            self.sockets.remove(dhcp);
+        }
+        let address = match (link, mobile.own) {
+            (Link::Up, Some(own)) => Some((own, None)),
+            (Link::Up, None) => {
+                mobile.dhcp = Some(self.sockets.add(dhcpv4::Socket::new()));
+                None
+            }
+            (Link::Down, _) => None,
+        };
+        set_addresses(&mut self.stack, hardware, None);
+        self.configure(address, None, at, events);
+    }
+
+    /// Gives a mobile host an address, with who has lent it, or none.
+    fn configure(
+        &mut self,
+        address: Option<((Ipv4Addr, u8), Option<Ipv4Addr>)>,
+        router: Option<Ipv4Addr>,
+        at: Instant,
+        events: &mut Vec<NetEvent>,
+    ) {
+        let host = self.name.clone();
+        let kind = match address {
+            Some((address, server)) => NetEventKind::Configured { host, address, server },
+            None if self.address.is_unspecified() => return,
+            None => NetEventKind::Deconfigured { host },
+        };
+        let own = address.map(|(own, _)| own);
+        set_addresses(&mut self.stack, EthernetAddress(self.mac.0), own);
+        self.address = own.map_or(Ipv4Addr::UNSPECIFIED, |(address, _)| address);
+        self.stack.routes_mut().remove_default_ipv4_route();
+        if let Some(router) = router.filter(|router| is_unicast(*router)) {
+            // There is room for one.
+            let _ = self.stack.routes_mut().add_default_ipv4_route(router);
+        }
+        events.push(NetEvent { at, kind });
+    }
+
+    /// Takes what the DHCP client has found. True if that may give the stack something to do.
+    fn follow_dhcp(&mut self, at: Instant, events: &mut Vec<NetEvent>) -> bool {
+        let Some(dhcp) = self.mobile.as_ref().and_then(|mobile| mobile.dhcp) else { return false };
+        let (address, router) = match self.sockets.get_mut::<dhcpv4::Socket<'_>>(dhcp).poll() {
+            None => return false,
+            Some(dhcpv4::Event::Configured(found)) if is_unicast(found.address.address()) => {
+                let own = (found.address.address(), found.address.prefix_len());
+                (Some((own, Some(found.server.address))), found.router)
+            }
+            // No address, or one that no computer can have.
+            Some(_) => (None, None),
+        };
+        self.configure(address, router, at, events);
+        true
     }
 
     /// Begins a request to a station. False: too many are under way.
@@ -310,7 +391,7 @@ impl Host {
 
     /// Lets all services do what they can. True if that may give the stack something to do.
     fn serve(&mut self, at: Instant, world: &mut World<'_>) -> bool {
-        let mut moved = false;
+        let mut moved = self.follow_dhcp(at, world.events);
         for listener in &mut self.listeners {
             moved |= listener.serve(&mut self.sockets, &self.name, at, world);
         }
@@ -351,6 +432,22 @@ impl Host {
         let kind = NetEventKind::Answered { id, result: Err(RequestError::NoConnection) };
         NetEvent { at, kind }
     }
+}
+
+/// A computer's addresses: its own, if it has one, and that of the link.
+fn set_addresses(stack: &mut Interface, hardware: EthernetAddress, own: Option<(Ipv4Addr, u8)>) {
+    stack.update_ip_addrs(|addresses| {
+        let own = own.map(|(own, prefix)| IpCidr::new(IpAddr::V4(own).into(), prefix));
+        let local = IpCidr::new(IpAddr::V6(link_local(hardware)).into(), 64);
+        addresses.clear();
+        // There is room for two.
+        addresses.extend(own.into_iter().chain([local]).take(2));
+    });
+}
+
+/// Whether a computer can have an address.
+fn is_unicast(address: Ipv4Addr) -> bool {
+    !address.is_unspecified() && !address.is_multicast() && !address.is_broadcast()
 }
 
 fn link_local(hardware: EthernetAddress) -> Ipv6Address {

@@ -30,15 +30,24 @@ struct Chunk {
 #[derive(Debug, Clone)]
 enum Entry {
     /// The next so many bytes.
-    Frame(usize),
+    Frame(Port, usize),
     Order(Arc<Order>),
 }
 
 /// Something that went into a network.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Input<'a> {
-    Frame(&'a [u8]),
+    Frame(Port, &'a [u8]),
     Order(&'a Order),
+}
+
+/// Where a frame comes in or goes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Port {
+    /// At the access points.
+    Wire,
+    /// At the station of a mobile host, by the host's number.
+    Mobile(usize),
 }
 
 impl Log {
@@ -47,10 +56,10 @@ impl Log {
         self.size
     }
 
-    pub(super) fn push_frame(&mut self, frame: &[u8], at: Instant) {
+    pub(super) fn push_frame(&mut self, port: Port, frame: &[u8], at: Instant) {
         self.make_room(frame.len());
         self.open.bytes.extend_from_slice(frame);
-        self.open.inputs.push((at, Entry::Frame(frame.len())));
+        self.open.inputs.push((at, Entry::Frame(port, frame.len())));
         self.size += frame.len() + size_of::<(Instant, Entry)>();
     }
 
@@ -66,10 +75,10 @@ impl Log {
         chunks.flat_map(|chunk| {
             let mut bytes = &chunk.bytes[..];
             chunk.inputs.iter().map(move |(at, entry)| match entry {
-                Entry::Frame(size) => {
+                Entry::Frame(port, size) => {
                     let (frame, rest) = bytes.split_at(*size);
                     bytes = rest;
-                    (*at, Input::Frame(frame))
+                    (*at, Input::Frame(*port, frame))
                 }
                 Entry::Order(order) => (*at, Input::Order(order)),
             })
@@ -95,7 +104,7 @@ mod tests {
         let mut log = Log::default();
         let frame = |n: u32| vec![n as u8; 60 + n as usize % 1400];
         for n in 0..3_000 {
-            log.push_frame(&frame(n), Instant::from_ticks(n.into()));
+            log.push_frame(Port::Mobile(n as usize), &frame(n), Instant::from_ticks(n.into()));
         }
         log.push_order(Arc::new(Order::Dhcp(Dhcp::Silent)), Instant::MAX);
         let copy = log.clone();
@@ -103,7 +112,8 @@ mod tests {
         assert_eq!(inputs.len(), 3_001);
         for (n, (at, input)) in inputs[..3_000].iter().enumerate() {
             assert_eq!(at.ticks(), n as u64);
-            assert!(matches!(input, Input::Frame(bytes) if *bytes == frame(n as u32)));
+            let Input::Frame(Port::Mobile(port), bytes) = input else { panic!("{input:?}") };
+            assert_eq!((*port, bytes.to_vec()), (n, frame(n as u32)));
         }
         assert!(matches!(inputs[3_000].1, Input::Order(Order::Dhcp(Dhcp::Silent))));
         assert!(log.closed.iter().zip(&copy.closed).all(|(a, b)| Arc::ptr_eq(a, b)));

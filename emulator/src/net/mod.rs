@@ -4,7 +4,8 @@
 //! *Source*: the RFCs named in the modules; the TCP/IP stack of the computers is smoltcp's.
 //!
 //! *Modelled*: ARP, IPv4 with fragments, ICMP echo, UDP, TCP; DHCP, DNS, SNTP, HTTP and echo
-//! servers; HTTP requests from hosts to stations; IPv6 as far as neighbours are concerned. An
+//! servers; HTTP requests from hosts to stations; *mobile* hosts, which are not on the wire but behind
+//! a station of their own, in a network that the board opens; IPv6 as far as neighbours are concerned. An
 //! observer follows all TCP connections of stations and tells the HTTP frames in them. The way out
 //! is closed but for named destinations. Connections to these, and to what a host serves without
 //! being modelled, become *flows*: their bytes are events and orders.
@@ -51,7 +52,9 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-pub use config::{ConfigError, DhcpConfig, File, HostConfig, NetworkConfig, STAND_IN, Service};
+pub use config::{
+    ConfigError, DhcpConfig, File, HostConfig, MobileConfig, NetworkConfig, STAND_IN, Service,
+};
 pub use event::{
     Answer, Ending, FlowEnding, Mac, NetEvent, NetEventKind, Protocol, RequestError, Unanswered,
 };
@@ -59,7 +62,7 @@ pub use flow::AHEAD as FLOW_AHEAD;
 pub use http_frames::{BODY_LIMIT, Body, Extent, Head, HttpFrame, Start};
 pub use order::{Dhcp, Faults, FlowOrder, Lie, Link, Manner, Order, OrderError, Request, Response};
 
-use log::{Input, Log};
+use log::{Input, Log, Port};
 use switch::{Output, State, Switch};
 
 use crate::time::Instant;
@@ -85,6 +88,7 @@ pub struct Network {
     /// The latest instant that was named; time does not go back.
     now: Instant,
     frames: VecDeque<Vec<u8>>,
+    mobile_frames: VecDeque<(usize, Vec<u8>)>,
     frames_lost: u64,
     events: VecDeque<NetEvent>,
     events_lost: u64,
@@ -110,6 +114,7 @@ impl Network {
             life: 0,
             now: Instant::ZERO,
             frames: VecDeque::new(),
+            mobile_frames: VecDeque::new(),
             frames_lost: 0,
             events: VecDeque::new(),
             events_lost: 0,
@@ -118,13 +123,22 @@ impl Network {
 
     /// An Ethernet frame from a station, without its check sequence.
     pub fn receive(&mut self, frame: &[u8], now: Instant) {
+        self.receive_at(Port::Wire, frame, now);
+    }
+
+    /// An Ethernet frame for a mobile host, by its number, that its station has received.
+    pub fn receive_for_mobile(&mut self, mobile: usize, frame: &[u8], now: Instant) {
+        self.receive_at(Port::Mobile(mobile), frame, now);
+    }
+
+    fn receive_at(&mut self, port: Port, frame: &[u8], now: Instant) {
         self.awake();
         let now = self.forward(now);
-        self.log.push_frame(frame, now);
+        self.log.push_frame(port, frame, now);
         self.polled = None;
         self.with_switch(|switch, out| {
             switch.advance(now, out);
-            switch.receive(frame, now, out);
+            switch.receive(port, frame, now, out);
         });
         self.renew();
     }
@@ -167,6 +181,11 @@ impl Network {
         self.frames.pop_front()
     }
 
+    /// The next Ethernet frame that a mobile host, by its number, gives to its station.
+    pub fn take_mobile_frame(&mut self) -> Option<(usize, Vec<u8>)> {
+        self.mobile_frames.pop_front()
+    }
+
     /// The next thing that happened.
     pub fn take_event(&mut self) -> Option<NetEvent> {
         if self.frames_lost > 0 {
@@ -198,11 +217,12 @@ impl Network {
             for (at, input) in self.log.inputs() {
                 switch.advance(at, &mut out);
                 match input {
-                    Input::Frame(frame) => switch.receive(frame, at, &mut out),
+                    Input::Frame(port, frame) => switch.receive(port, frame, at, &mut out),
                     Input::Order(order) => switch.order(order, at, &mut out),
                 }
                 // The original has told and sent it.
                 out.frames.clear();
+                out.mobile_frames.clear();
                 out.events.clear();
             }
             // What became due at the very instant of the last input may not have been done yet.
@@ -219,9 +239,14 @@ impl Network {
         act(switch, &mut out);
         self.deadline = switch.deadline();
         self.frames.extend(out.frames);
+        self.mobile_frames.extend(out.mobile_frames);
         self.events.extend(out.events);
         while self.frames.len() > QUEUE_LIMIT {
             self.frames.pop_front();
+            self.frames_lost += 1;
+        }
+        while self.mobile_frames.len() > QUEUE_LIMIT {
+            self.mobile_frames.pop_front();
             self.frames_lost += 1;
         }
         while self.events.len() > QUEUE_LIMIT {
@@ -259,6 +284,7 @@ impl Clone for Network {
             deadline: self.deadline,
             now: self.now,
             frames: self.frames.clone(),
+            mobile_frames: self.mobile_frames.clone(),
             frames_lost: self.frames_lost,
             events: self.events.clone(),
             events_lost: self.events_lost,

@@ -43,6 +43,13 @@ pub enum Order {
     Link(Link),
     /// What is wrong with that wire from now on.
     Faults(Faults),
+    /// The station of a mobile host has joined a network, or has left it.
+    Mobile {
+        /// The host, by its number.
+        mobile: usize,
+        /// Whether its frames pass.
+        link: Link,
+    },
     /// A host sends an HTTP request to a station; the answer comes as an event.
     Request(Request),
     /// A host connects to a station; the connection becomes a flow.
@@ -262,6 +269,7 @@ impl Order {
             | Self::Dns { .. }
             | Self::Forget { .. }
             | Self::Link(_)
+            | Self::Mobile { .. }
             | Self::Faults(_) => Ok(()),
         }
     }

@@ -19,6 +19,7 @@ use super::config::{NetworkConfig, STAND_IN, Service};
 use super::event::{Mac, NetEvent, NetEventKind};
 use super::gateway::Outbound;
 use super::host::{self, DatagramService, Host, Plan, StreamService, World};
+use super::log::Port;
 use super::order::{FlowOrder, Order, OrderError};
 use super::packet::{Network, Origin, Packet, Transport};
 use super::tap::Tap;
@@ -41,10 +42,12 @@ pub(super) struct State {
     zone: dns::Zone,
     wire: Wire,
     tap: Tap,
-    /// The gateway, the hosts, and then whatever is reached through the gateway.
+    /// The gateway, the hosts, whatever is reached through the gateway, and then mobile hosts.
     plans: Vec<Plan>,
     /// How many of these are on the segment.
     local: usize,
+    /// How many of these are no mobile hosts.
+    fixed: usize,
     /// Flows that were opened so far.
     flows: u64,
 }
@@ -65,6 +68,8 @@ pub(super) struct Switch {
 pub(super) struct Output {
     /// Frames for stations.
     pub(super) frames: Vec<Vec<u8>>,
+    /// Frames of mobile hosts, by their numbers.
+    pub(super) mobile_frames: Vec<(usize, Vec<u8>)>,
     pub(super) events: Vec<NetEvent>,
 }
 
@@ -85,6 +90,7 @@ impl State {
             streams: Vec::new(),
             datagrams: vec![(dns::PORT, DatagramService::Dns), (ntp::PORT, DatagramService::Ntp)],
             mac: host::mac(config.gateway),
+            is_mobile: false,
             requests: 0,
         };
         let hosts = config.hosts.iter().enumerate().map(|(n, host)| {
@@ -110,6 +116,7 @@ impl State {
                 streams,
                 datagrams,
                 mac: host::mac(host.address),
+                is_mobile: false,
                 requests: 0,
             }
         });
@@ -121,6 +128,7 @@ impl State {
             streams: Vec::new(),
             datagrams: Vec::new(),
             mac: host::mac(*address),
+            is_mobile: false,
             requests: 0,
         });
         // A computer beyond the gateway stands at it, with its Ethernet address, and takes all
@@ -138,10 +146,26 @@ impl State {
             streams,
             datagrams: Vec::new(),
             mac: host::mac(config.gateway),
+            is_mobile: false,
             requests: 0,
         });
         let local_ones = std::iter::once(gateway).chain(hosts).chain(stand_in);
-        let plans = local_ones.chain(outside).collect();
+        let mut plans: Vec<_> = local_ones.chain(outside).collect();
+        let fixed = plans.len();
+        plans.extend(config.mobiles.iter().enumerate().map(|(n, mobile)| {
+            let (address, prefix) = mobile.address.unwrap_or((Ipv4Addr::UNSPECIFIED, 0));
+            Plan {
+                name: mobile.name.clone(),
+                address,
+                prefix,
+                seed: seed(config.seed, (fixed + n) as u64, 0),
+                streams: Vec::new(),
+                datagrams: Vec::new(),
+                mac: mobile.mac,
+                is_mobile: true,
+                requests: 0,
+            }
+        }));
         Self {
             dhcp: dhcp::Server::new(config.clone()),
             zone: dns::Zone::new(&config),
@@ -149,6 +173,7 @@ impl State {
             tap: Tap::default(),
             plans,
             local,
+            fixed,
             flows: 0,
             config,
         }
@@ -172,7 +197,7 @@ impl Switch {
     pub(super) fn new(state: &State, at: Instant) -> Self {
         let state = state.clone();
         let hosts: Vec<Host> = state.plans.iter().map(|plan| Host::new(plan, at)).collect();
-        let (local, beyond) = hosts.split_at(state.local);
+        let (local, beyond) = hosts[..state.fixed].split_at(state.local);
         let by_mac = local.iter().enumerate().map(|(n, host)| (host.mac(), n)).collect();
         let outside = beyond.iter().enumerate();
         let outside = outside.map(|(n, host)| (host.address(), state.local + n)).collect();
@@ -219,8 +244,8 @@ impl Switch {
         }
     }
 
-    /// A frame from a station.
-    pub(super) fn receive(&mut self, frame: &[u8], at: Instant, out: &mut Output) {
+    /// A frame from a station, or one for a mobile host.
+    pub(super) fn receive(&mut self, port: Port, frame: &[u8], at: Instant, out: &mut Output) {
         match Packet::parse(frame, Origin::Station) {
             Ok(packet) => self.state.tap.see(&packet, at, &mut out.events),
             Err(malformed) => {
@@ -228,8 +253,14 @@ impl Switch {
                 return out.tell(at, kind);
             }
         }
-        if self.state.wire.pass(frame, Way::ToHosts, at) == Passage::Now {
-            self.reach_hosts(frame, at, out);
+        match port {
+            Port::Wire if self.state.wire.pass(frame, Way::ToHosts, at) == Passage::Now => {
+                self.reach_hosts(frame, at, out);
+            }
+            Port::Mobile(mobile) if mobile < self.hosts.len() - self.state.fixed => {
+                self.work(self.state.fixed + mobile, Some(frame), at, out);
+            }
+            Port::Wire | Port::Mobile(_) => {}
         }
     }
 
@@ -302,6 +333,7 @@ impl Switch {
             | Order::Dhcp(_)
             | Order::Dns { .. }
             | Order::Link(_)
+            | Order::Mobile { .. }
             | Order::Faults(_) => {
                 return Ok(());
             }
@@ -333,6 +365,12 @@ impl Switch {
             Order::Dns { name, lie } => self.state.zone.order(name.as_deref(), *lie),
             Order::Link(link) => self.state.wire.set_link(*link),
             Order::Faults(faults) => self.state.wire.set_faults(*faults),
+            Order::Mobile { mobile, link } => {
+                let n = self.state.fixed + mobile;
+                let Some(host) = self.hosts.get_mut(n) else { return };
+                host.set_link(*link, at, &mut out.events);
+                self.work(n, None, at, out);
+            }
             Order::Forget { host, port } => {
                 if let Some(server) = self.named(host).and_then(|n| self.hosts[n].web_server(*port))
                 {
@@ -418,6 +456,12 @@ impl Switch {
     fn work(&mut self, host: usize, frame: Option<&[u8]>, at: Instant, out: &mut Output) {
         let mut sent = Vec::new();
         self.work_alone(host, frame, at, &mut sent, out);
+        if host >= self.state.fixed {
+            for frame in sent {
+                self.leave_mobile(host - self.state.fixed, frame, at, out);
+            }
+            return;
+        }
         let mut queue: VecDeque<Vec<u8>> = sent.into();
         let mut hops = 0;
         while let Some(frame) = queue.pop_front() {
@@ -479,6 +523,14 @@ impl Switch {
             self.state.tap.see(&packet, at, &mut out.events);
         }
         out.frames.push(frame);
+    }
+
+    /// A frame of a mobile host goes to its station, where the observer sits, too.
+    fn leave_mobile(&mut self, mobile: usize, frame: Vec<u8>, at: Instant, out: &mut Output) {
+        if let Ok(packet) = Packet::parse(&frame, Origin::Host) {
+            self.state.tap.see(&packet, at, &mut out.events);
+        }
+        out.mobile_frames.push((mobile, frame));
     }
 
     fn lend(&mut self, mac: Mac, message: &[u8], at: Instant, out: &mut Output) {

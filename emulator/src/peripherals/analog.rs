@@ -4,7 +4,7 @@
 //! was found by experiment: all blocks as plain memory, one condition removed at a time, until
 //! `phy_init` no longer came to its end; host words of the internal I2C as the mask ROM uses them.
 //! Modelled: the completion bits that firmware polls (always complete), the register files behind
-//! the internal I2C, the tuned frequency, a quiet noise floor of -95 dBm. The blocks without such
+//! the internal I2C, the tuned frequency and bandwidth, a quiet noise floor of -95 dBm. The blocks without such
 //! bits are plain storage (`storage.rs`).
 //! Not modelled: everything analogue. Calibration runs through its steps on constant readings; the
 //! remaining words of each page are declared storage.
@@ -61,6 +61,30 @@ impl Peripheral for Fe {
 #[derive(Debug, Clone, Default)]
 pub struct Nrx {
     noise_check: u32,
+    bandwidth: u32,
+    halves: u32,
+}
+
+/// What the receiver hears around the tuned frequency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bandwidth {
+    /// One channel of 20 MHz.
+    Mhz20,
+    /// Two, of which the lower one is the primary channel.
+    Mhz40PrimaryBelow,
+    /// Two, of which the upper one is the primary channel.
+    Mhz40PrimaryAbove,
+}
+
+impl Nrx {
+    /// What software has selected.
+    pub fn bandwidth(&self) -> Bandwidth {
+        match (self.bandwidth & nrx::MHZ_40, self.halves & nrx::PRIMARY_ABOVE) {
+            (0, _) => Bandwidth::Mhz20,
+            (_, 0) => Bandwidth::Mhz40PrimaryBelow,
+            _ => Bandwidth::Mhz40PrimaryAbove,
+        }
+    }
 }
 
 mod nrx {
@@ -70,6 +94,12 @@ mod nrx {
     pub(super) const NOISE_SHIFT: u32 = 5;
     /// Bits 9:0 noise floor, read only here.
     pub(super) const NOISE_FLOOR: u32 = 0x050;
+    /// Bits 3:2 set for 40 MHz.
+    pub(super) const BANDWIDTH: u32 = 0x450;
+    pub(super) const MHZ_40: u32 = 3 << 2;
+    /// Bit 0: of 40 MHz, the upper half is the primary channel.
+    pub(super) const HALVES: u32 = 0xc0c;
+    pub(super) const PRIMARY_ABOVE: u32 = 1;
     /// -95 dBm in quarters of a decibel, offset 1024.
     pub(super) const QUIET: u32 = 1024 - 4 * 95;
 }
@@ -85,6 +115,8 @@ impl Peripheral for Nrx {
                 Ok(kept | nrx::NOISE_DONE | nrx::QUIET << nrx::NOISE_SHIFT)
             }
             nrx::NOISE_FLOOR => Ok(nrx::QUIET),
+            nrx::BANDWIDTH => Ok(self.bandwidth),
+            nrx::HALVES => Ok(self.halves),
             _ => Err(Unmodelled),
         }
     }
@@ -93,6 +125,8 @@ impl Peripheral for Nrx {
         match offset {
             nrx::NOISE_CHECK => self.noise_check = value,
             nrx::NOISE_FLOOR => {}
+            nrx::BANDWIDTH => self.bandwidth = value,
+            nrx::HALVES => self.halves = value,
             _ => return Err(Unmodelled),
         }
         Ok(())
@@ -168,20 +202,21 @@ mod ana {
 }
 
 impl Ana {
-    /// The Wi-Fi channel, 1 to 14, that the last write to the PLL register selects; `None` while
-    /// the word holds a step of a calibration or of a table look-up.
-    pub fn tuned_channel(&self) -> Option<u8> {
-        match (self.pll & 0xff) as u8 {
+    /// The Wi-Fi channel, 1 to 14, that the last write to the PLL register selects: of 40 MHz, which
+    /// are tuned between their halves, the primary one. `None` while the word holds a step of a
+    /// calibration or of a table look-up.
+    pub fn tuned_channel(&self, bandwidth: Bandwidth) -> Option<u8> {
+        let centre = (self.pll & 0xff) as i32;
+        let twice = match bandwidth {
+            Bandwidth::Mhz20 => centre,
+            Bandwidth::Mhz40PrimaryBelow => centre - 20,
+            Bandwidth::Mhz40PrimaryAbove => centre + 20,
+        };
+        match twice {
             168 => Some(14),
-            twice @ 24..=144 if (twice - 24).is_multiple_of(10) => Some((twice - 14) / 10),
+            24..=144 if (twice - 24) % 10 == 0 => Some(((twice - 14) / 10) as u8),
             _ => None,
         }
-    }
-
-    /// The centre frequency, in MHz, that the low byte of the PLL register stands for. A 40 MHz
-    /// channel is tuned between its two halves.
-    pub fn tuned_mhz(&self) -> u16 {
-        2400 + (self.pll & 0xff) as u16 / 2
     }
 }
 
@@ -305,15 +340,25 @@ mod tests {
     #[test]
     fn the_pll_word_tells_the_channel() {
         let mut ana = Ana::default();
-        assert_eq!(ana.tuned_channel(), None);
-        for (byte, channel, mhz) in
-            [(24, Some(1), 2412), (74, Some(6), 2437), (168, Some(14), 2484)]
-        {
+        assert_eq!(ana.tuned_channel(Bandwidth::Mhz20), None);
+        for (byte, channel) in [(24, Some(1)), (74, Some(6)), (168, Some(14)), (0x26, None)] {
             ana.write(0xc4, 0xffff_ff00 | byte, &cx()).unwrap();
-            assert_eq!((ana.tuned_channel(), ana.tuned_mhz()), (channel, mhz));
+            assert_eq!(ana.tuned_channel(Bandwidth::Mhz20), channel);
         }
-        ana.write(0xc4, 0x26, &cx()).unwrap();
-        assert_eq!(ana.tuned_channel(), None);
+    }
+
+    #[test]
+    fn of_40_mhz_the_channel_is_the_primary_half() {
+        let (mut ana, mut nrx) = (Ana::default(), Nrx::default());
+        // Twice the distance of 2452 MHz, channel 9: between 7 and 11.
+        ana.write(0xc4, 104, &cx()).unwrap();
+        assert_eq!(ana.tuned_channel(nrx.bandwidth()), Some(9));
+        nrx.write(0x450, 0xc, &cx()).unwrap();
+        assert_eq!(ana.tuned_channel(nrx.bandwidth()), Some(7));
+        nrx.write(0xc0c, 0x0012_41fd, &cx()).unwrap();
+        assert_eq!(ana.tuned_channel(nrx.bandwidth()), Some(11));
+        ana.write(0xc4, 24, &cx()).unwrap();
+        assert_eq!(ana.tuned_channel(Bandwidth::Mhz40PrimaryBelow), None, "below channel 1");
     }
 
     #[test]

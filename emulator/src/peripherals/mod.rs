@@ -41,6 +41,7 @@ pub(crate) mod sweep;
 pub mod timer_group;
 pub mod uart;
 pub mod watchdog;
+pub mod wdev;
 pub mod wifi_mac;
 
 /// Which core made an access. The manual calls them PRO_CPU and APP_CPU.

@@ -1,20 +1,13 @@
-//! Random number generator (RNG): a new word at each read.
+//! Random number generator (RNG): a new word at each read of RNG_DATA, which is in the WDEV block.
 //!
-//! *Source*: ESP32 Technical Reference Manual, chapter "Random Number Generator (RNG)"; the register
-//! is in the WDEV block. The generator is SplitMix64 (G. L. Steele et al., "Fast Splittable
-//! Pseudorandom Number Generators", 2014).
+//! *Source*: ESP32 Technical Reference Manual, chapter "Random Number Generator (RNG)". The generator
+//! is SplitMix64 (G. L. Steele et al., "Fast Splittable Pseudorandom Number Generators", 2014).
 //!
 //! *Modelled*: words that differ from read to read; reproducible, because they come from the seed.
 //!
 //! *Not modelled*: the noise sources; the quality does not depend on clocks or the radio.
 
-use super::{Context, Peripheral, Stores, Unmodelled, stores};
-
-/// Offset of the random word in the WDEV block.
-const RND_DATA: u32 = 0x144;
-
-/// The generator. It is one register without side effects on others, so it has no
-/// [`super::Peripheral`] of its own: the wiring calls [`Rng::next_word`] for a read of RNG_DATA.
+/// The generator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rng {
     state: u64,
@@ -34,23 +27,6 @@ impl Rng {
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         ((z ^ (z >> 31)) >> 32) as u32
     }
-}
-
-impl Peripheral for Rng {
-    const NAME: &'static str = "WDEV";
-    // The block's other registers belong to the radio: they keep what is written.
-    const STORES: &'static [Stores] = &[stores(0, 0xffc)];
-
-    fn read(&mut self, offset: u32, _cx: &Context) -> Result<u32, Unmodelled> {
-        if offset == RND_DATA { Ok(self.next_word()) } else { Err(Unmodelled) }
-    }
-
-    fn write(&mut self, offset: u32, _value: u32, _cx: &Context) -> Result<(), Unmodelled> {
-        if offset == RND_DATA { Ok(()) } else { Err(Unmodelled) }
-    }
-
-    /// A reset does not rewind what is random.
-    fn reset(&mut self, _cx: &Context) {}
 }
 
 #[cfg(test)]

@@ -547,7 +547,7 @@ impl System {
             Id::Uart2 => self.spread_uart(2, cx),
             Id::Sens => self.serve_touch(cx),
             Id::WifiMac => self.serve_mac(cx),
-            Id::Ana => self.follow_tuning(cx),
+            Id::Ana | Id::Nrx => self.follow_tuning(cx),
             Id::RtcCntl | Id::Timg0 | Id::Timg1 | Id::ApbCtrl => self.requests = true,
             _ => {}
         }
@@ -616,9 +616,14 @@ impl System {
         self.follow_tuning(cx);
     }
 
-    /// The channel that the radio listens to, 1 to 14, if it listens.
+    /// The channel that the radio is tuned to, 1 to 14.
+    pub(super) fn channel(&self) -> Option<u8> {
+        self.devices.ana.tuned_channel(self.devices.nrx.bandwidth())
+    }
+
+    /// The same while it listens.
     pub(super) fn listens_to(&self) -> Option<u8> {
-        self.devices.ana.tuned_channel().filter(|_| self.devices.wifi_mac.receives())
+        self.channel().filter(|_| self.devices.wifi_mac.receives())
     }
 
     /// The air must know who listens where.

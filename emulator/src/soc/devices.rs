@@ -17,7 +17,6 @@ use crate::peripherals::io_mux::IoMux;
 use crate::peripherals::ledc::Ledc;
 use crate::peripherals::pcnt::Pcnt;
 use crate::peripherals::rmt::Rmt;
-use crate::peripherals::rng::Rng;
 use crate::peripherals::rsa::Rsa;
 use crate::peripherals::rtc_cntl::RtcCntl;
 use crate::peripherals::rtc_io::RtcIo;
@@ -28,6 +27,7 @@ use crate::peripherals::spi::SpiController;
 use crate::peripherals::storage::{BtBb, Fe2, PhySleep};
 use crate::peripherals::timer_group::TimerGroup;
 use crate::peripherals::uart::Uart;
+use crate::peripherals::wdev::Wdev;
 use crate::peripherals::wifi_mac::WifiMac;
 use crate::peripherals::{Clocks, Context, Peripheral};
 use crate::time::Instant;
@@ -263,8 +263,8 @@ devices! {
     PhySleep phy_sleep: PhySleep = |_| PhySleep, at 0x7_2000..0x7_3000, sources [];
     /// WiFi MAC, both pages.
     WifiMac wifi_mac: WifiMac = |_| WifiMac::default(), at 0x7_3000..0x7_5000, sources [0];
-    /// Radio device: of it the random number generator.
-    Wdev rng: Rng = |config: &DeviceConfig| Rng::new(config.seed), at 0x7_5000..0x7_6000, sources [];
+    /// Radio device: clocks of its networks, random number generator.
+    Wdev wdev: Wdev = |config: &DeviceConfig| Wdev::new(config.seed), at 0x7_5000..0x7_6000, sources [];
 }
 
 /// What a register access did besides its value.

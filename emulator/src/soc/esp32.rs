@@ -431,7 +431,7 @@ impl Esp32 {
 
     /// The channel that the radio is tuned to, 1 to 14; `None` while it is tuned to none.
     pub fn channel(&self) -> Option<u8> {
-        self.system.devices.ana.tuned_channel()
+        self.system.channel()
     }
 
     /// What comes of a frame that the radio sends.

@@ -1,5 +1,6 @@
 //! The wired network as a station sees it that knows nothing of its inside.
 
+mod mobile;
 mod station;
 
 use std::collections::BTreeMap;

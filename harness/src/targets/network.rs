@@ -72,7 +72,7 @@ pub(super) fn config(
         names: named,
         hosts: hosts.collect(),
         outside,
-        stand_in: None,
+        ..NetworkConfig::default()
     };
     (config, leads)
 }
