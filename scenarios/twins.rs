@@ -148,6 +148,13 @@ const TWINS: &[Twin] = &[
         bad: "path: /full, expect",
         fails: "/full",
     },
+    // Firmware that has the right password.
+    Twin {
+        scenario: "wifi-events",
+        good: "'wrong-horse'",
+        bad: "'correct-horse'",
+        fails: "run -> init (fc0)",
+    },
 ];
 
 /// The program, so that it finds the cache and nothing of this repository.
@@ -254,7 +261,7 @@ fn files(folder: &Path) -> BTreeSet<PathBuf> {
 
 #[rstest]
 fn a_broken_twin_fails_at_the_step_that_must_notice(
-    #[values(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17)] number: usize,
+    #[values(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)] number: usize,
 ) {
     let Twin { scenario, good, bad, fails } = &TWINS[number];
     let text = std::fs::read_to_string(file_of(scenario)).expect("the scenario");
@@ -279,7 +286,7 @@ fn every_committed_scenario_has_a_broken_twin_and_every_twin_is_run() {
     let committed: BTreeSet<_> = scenarios().iter().filter_map(stem).collect();
     let twins: BTreeSet<_> = TWINS.iter().map(|twin| twin.scenario.to_owned()).collect();
     assert_eq!(committed, twins);
-    assert_eq!(TWINS.len(), 18, "the test above counts them");
+    assert_eq!(TWINS.len(), 19, "the test above counts them");
 }
 
 #[test]

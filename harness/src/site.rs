@@ -305,6 +305,8 @@ pub enum Change {
     Power(bool),
     /// It sends its stations away for a reason of 802.11.
     Kick(u16),
+    /// The same by disassociation: they stay authenticated.
+    Disassociate(u16),
     /// It is heard so strongly from now on, in dBm.
     Signal(i8),
     /// It has another password.

@@ -1,6 +1,8 @@
 //! `benchrig bench`: the figures of speed that users notice, on this computer.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use esp32_emulator::soc::RomChoice;
@@ -11,6 +13,7 @@ use super::images::ProjectFirmware;
 use super::terminal::Terminal;
 use crate::exit_code::ExitCode;
 use crate::runner::firmware::{FetchNews, FirmwareSource};
+use crate::site::{AccessPoint, Folders, Host, Http, Network, Security, Site};
 use crate::targets::emulated::Emulated;
 use crate::targets::{Port, Power, Target, TargetError, TargetEvent, TargetRequest};
 use crate::time::{DeviceTime, Span};
@@ -57,6 +60,59 @@ const WORK: &[(&str, &str, &str)] = &[
     ("memory copy in machine code, 16 MB", "copy(b, a, 4000) or b == a", "True"),
     ("time.sleep(60)", "time.sleep(60) or 'woke'", "'woke'"),
 ];
+
+/// What is typed before anything is done with WiFi.
+const WIFI_SETUP: &[&str] = &[
+    "import network, socket\nw = network.WLAN(network.STA_IF)",
+    "def join(*of):\n w.connect(*of)\n while not w.isconnected(): time.sleep_ms(5)\n return w.ifconfig()[0]",
+    "def open():\n s = socket.socket()\n s.connect(('192.168.0.4', 80))\n return s",
+    "page = bytearray(4096)",
+    "def download():\n s, n, k = open(), 0, 1\n s.write(b'GET /five HTTP/1.0\\r\\n\\r\\n')\n while k:\n  k = s.readinto(page)\n  n += k\n s.close()\n return n > 5 << 20",
+    "def upload():\n s = open()\n s.write(b'PUT / HTTP/1.0\\r\\nContent-Length: 5242880\\r\\n\\r\\n')\n for i in range(1280): s.write(page)\n return s.read(12)",
+];
+
+/// The same for work with WiFi. Each goes on from where the one before ended.
+const WIFI_WORK: &[(&str, &str, &str)] = &[
+    ("WiFi: start and calibrate", "w.active(True)", "True"),
+    ("WiFi: scan", "len(w.scan())", "2"),
+    ("WiFi: join and DHCP, WPA2", "join('bench-net', 'correct-horse')", "'192.168.0.50'"),
+    ("WiFi: leave", "w.disconnect() or w.isconnected()", "False"),
+    ("WiFi: join and DHCP, open", "join('open-net')", "'192.168.0.50'"),
+    ("WiFi: 10 s idle", "time.sleep(10) or 'woke'", "'woke'"),
+    ("WiFi: HTTP download, 5 MB", "download()", "True"),
+    ("WiFi: HTTP upload, 5 MB", "upload()", "b'HTTP/1.0 501'"),
+];
+
+/// What is around the board, and what its web server serves.
+fn surroundings() -> (Site, Folders) {
+    let access_point = |n: u8, ssid: &str, security| AccessPoint {
+        ssid: ssid.to_owned(),
+        security,
+        channel: 1 + 5 * n,
+        signal: -50,
+        bssid: [0x02, 0x62, 0x72, 0, 0, n],
+        hidden: false,
+    };
+    let wpa2 = Security::Wpa2 { password: "correct-horse".to_owned() };
+    let laptop = Host {
+        name: "laptop".to_owned(),
+        address: [192, 168, 0, 4].into(),
+        http: Some(Http { port: 80, folder: Some("five".to_owned()) }),
+        tcp_echo: Vec::new(),
+        udp_echo: Vec::new(),
+        ntp: false,
+        forward: BTreeMap::new(),
+    };
+    let site = Site {
+        air: vec![access_point(1, "open-net", Security::Open), access_point(2, "bench-net", wpa2)],
+        network: Network::default(),
+        hosts: vec![laptop],
+        internet: Vec::new(),
+    };
+    let five: Arc<[u8]> = (0..5_u32 << 20).map(|n| (n % 251) as u8).collect();
+    let files = BTreeMap::from([("five".to_owned(), five)]);
+    (site, Folders::from([("five".to_owned(), files)]))
+}
 
 /// What a round took.
 #[derive(Debug, Clone, Copy)]
@@ -148,17 +204,11 @@ impl Bench {
             let mut rounds = Vec::new();
             for _ in 0..self.rounds {
                 let mut board = board.clone();
-                rounds.push(timed(&mut board, |board| {
-                    let seen = answer(board, typed)?;
-                    if seen == wanted {
-                        return Ok(());
-                    }
-                    let (typed, wanted) = (typed.to_owned(), wanted.to_owned());
-                    Err(Trouble::Answer { typed, wanted, seen })
-                })?);
+                rounds.push(timed(&mut board, |board| work(board, typed, wanted))?);
             }
             self.told(terminal, &mut figures, figure(name, rounds));
         }
+        self.measure_wifi(terminal, request, &mut figures)?;
         let nothing = |wall| Taken { wall, device: Span::ZERO, instructions: 0 };
         let (mut saves, mut restores) = (Vec::new(), Vec::new());
         for _ in 0..self.rounds {
@@ -172,6 +222,32 @@ impl Bench {
         self.told(terminal, &mut figures, figure("save a machine", saves));
         self.told(terminal, &mut figures, figure("restore a machine", restores));
         Ok(figures)
+    }
+
+    fn measure_wifi(
+        &self,
+        terminal: &Terminal,
+        request: TargetRequest,
+        figures: &mut Vec<Figure>,
+    ) -> Result<(), Trouble> {
+        let (site, folders) = surroundings();
+        let request = TargetRequest { site: Some(site), folders, ..request };
+        let mut rounds: Vec<Vec<Taken>> = vec![Vec::new(); WIFI_WORK.len()];
+        for _ in 0..self.rounds {
+            let mut board = Emulated::new(&request, RomChoice::default())?;
+            board.power(Power::On)?;
+            read_until(&mut board, PROMPT)?;
+            for text in SETUP[..1].iter().chain(WIFI_SETUP) {
+                answer(&mut board, text)?;
+            }
+            for (taken, &(_, typed, wanted)) in rounds.iter_mut().zip(WIFI_WORK) {
+                taken.push(timed(&mut board, |board| work(board, typed, wanted))?);
+            }
+        }
+        for ((name, ..), taken) in WIFI_WORK.iter().zip(rounds) {
+            self.told(terminal, figures, figure(name, taken));
+        }
+        Ok(())
     }
 
     /// Progress, since the whole takes a while.
@@ -218,6 +294,15 @@ fn figure(name: &'static str, mut rounds: Vec<Taken>) -> Figure {
         instructions: middle.instructions,
         wall_million_instructions_per_second: middle.instructions as f64 / seconds / 1e6,
     }
+}
+
+/// Does a piece of work, and looks at the answer.
+fn work(board: &mut Emulated, typed: &str, wanted: &str) -> Result<(), Trouble> {
+    let seen = answer(board, typed)?;
+    if seen == wanted {
+        return Ok(());
+    }
+    Err(Trouble::Answer { typed: typed.to_owned(), wanted: wanted.to_owned(), seen })
 }
 
 /// Types code in paste mode; what was printed before the next prompt.

@@ -68,6 +68,11 @@ impl Step for AccessPointStep {
                 Kind::Number(1, 65_535),
                 "It sends its stations away (deauthentication) with this reason code of 802.11.",
             ),
+            Key::one_of(
+                "disassociate",
+                Kind::Number(1, 65_535),
+                "The same by disassociation: they stay authenticated.",
+            ),
             Key::one_of("signal", Kind::Signal, "How strong the board hears it from now on."),
             Key::one_of(
                 "password",
@@ -97,6 +102,7 @@ impl Step for AccessPointStep {
         examples: &[
             "access-point: {ssid: bench-net, power: off}",
             "access-point: {ssid: bench-net, kick: 7}",
+            "access-point: {ssid: bench-net, disassociate: 8}",
             "access-point: {ssid: bench-net, bssid: '02:62:72:00:00:02', signal: -80dBm}",
             "access-point: {ssid: bench-net, password: another-one}",
             "access-point: {ssid: bench-net, channel: 11}",
@@ -136,6 +142,7 @@ impl Step for AccessPointStep {
                 Change::Power(true) => "on".to_owned(),
                 Change::Power(false) => "off".to_owned(),
                 Change::Kick(reason) => format!("kick with reason {reason}"),
+                Change::Disassociate(reason) => format!("disassociate with reason {reason}"),
                 Change::Signal(signal) => format!("{signal} dBm"),
                 Change::Password(_) => "password".to_owned(),
                 Change::Channel(channel) => format!("channel {channel}"),
@@ -160,7 +167,8 @@ impl Step for AccessPointStep {
 }
 
 fn change(fields: &mut Fields<'_>, decoder: &mut Decoder) -> Option<Changed> {
-    const KEYS: [&str; 6] = ["power", "kick", "signal", "password", "channel", "misbehave"];
+    const KEYS: [&str; 7] =
+        ["power", "kick", "disassociate", "signal", "password", "channel", "misbehave"];
     let nodes = KEYS.map(|key| fields.node(key));
     if let Some(second) = nodes.iter().flatten().nth(1) {
         let message = "one change at a time; write a second step".to_owned();
@@ -171,15 +179,13 @@ fn change(fields: &mut Fields<'_>, decoder: &mut Decoder) -> Option<Changed> {
             let words = [("on", true), ("off", false)];
             Change::Power(word(node, decoder, "a state of the supply", &words)?)
         }
-        [_, Some(node), ..] => match node.as_integer().map(u16::try_from) {
-            Some(Ok(reason @ 1..)) => Change::Kick(reason),
-            _ => return decoder.wrong(node, "a reason code from 1 to 65535"),
-        },
-        [_, _, Some(node), ..] => match node.as_text().map(units::signal) {
+        [_, Some(node), ..] => Change::Kick(reason(node, decoder)?),
+        [_, _, Some(node), ..] => Change::Disassociate(reason(node, decoder)?),
+        [_, _, _, Some(node), ..] => match node.as_text().map(units::signal) {
             Some(Ok(signal)) => Change::Signal(signal),
             _ => return decoder.wrong(node, "a signal such as -80dBm"),
         },
-        [_, _, _, Some(node), ..] => {
+        [_, _, _, _, Some(node), ..] => {
             return Template::decode(node, decoder).map(Changed::Password);
         }
         [.., Some(node), _] => match node.as_integer() {
@@ -190,12 +196,19 @@ fn change(fields: &mut Fields<'_>, decoder: &mut Decoder) -> Option<Changed> {
             let what = "something that an access point does wrong";
             Change::Misbehave(word(node, decoder, what, MISBEHAVIOURS)?)
         }
-        [None, None, None, None, None, None] => {
+        [None, None, None, None, None, None, None] => {
             fields.missing("power");
             return None;
         }
     };
     Some(Changed::To(changed))
+}
+
+fn reason(node: &Node, decoder: &mut Decoder) -> Option<u16> {
+    match node.as_integer().map(u16::try_from) {
+        Some(Ok(reason @ 1..)) => Some(reason),
+        _ => decoder.wrong(node, "a reason code from 1 to 65535"),
+    }
 }
 
 #[cfg(test)]
@@ -218,6 +231,7 @@ mod tests {
         for (change, told) in [
             ("power: off", "Power(false)"),
             ("kick: 7", "Kick(7)"),
+            ("disassociate: 8", "Disassociate(8)"),
             ("signal: -80dBm", "Signal(-80)"),
             ("password: another-one", "Password(\"another-one\")"),
             ("channel: 11", "Channel(11)"),

@@ -117,6 +117,9 @@ fn change_of(air: &mut Air, id: ApId, change: &Change, now: Instant) -> Result<(
         Change::Kick(reason) => {
             air.kick(id, Whom::All, Farewell::Deauthenticate, Reason(*reason), now).map(drop)
         }
+        Change::Disassociate(reason) => {
+            air.kick(id, Whom::All, Farewell::Disassociate, Reason(*reason), now).map(drop)
+        }
         Change::Signal(dbm) => air.set_signal(id, *dbm, now),
         Change::Password(password) => air.set_passphrase(id, password, now),
         Change::Channel(channel) => air.move_to_channel(id, *channel, ChannelMove::Silent, now),
