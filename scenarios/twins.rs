@@ -141,6 +141,8 @@ const TWINS: &[Twin] = &[
         bad: "time.example.org: gateway",
         fails: "ntptime.settime()",
     },
+    // Firmware that miscounts.
+    Twin { scenario: "services", good: "count 12", bad: "cnt 12", fails: "s.readline()" },
     // Firmware whose web server does not know the path.
     Twin {
         scenario: "web-server",

@@ -175,6 +175,8 @@ pub struct Host {
     pub udp_echo: Vec<u16>,
     /// It tells the time (SNTP).
     pub ntp: bool,
+    /// Servers that follow a script with each caller.
+    pub scripts: Vec<Script>,
     /// TCP ports behind which there is another server, in the real world.
     pub forward: BTreeMap<u16, Destination>,
 }
@@ -186,6 +188,41 @@ pub struct Http {
     pub port: u16,
     /// The folder of the project that it serves; without one it answers 404.
     pub folder: Option<String>,
+}
+
+/// A server that follows a script with each caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Script {
+    /// Over what.
+    pub transport: Transport,
+    /// Its port.
+    pub port: u16,
+    /// What it does.
+    pub lines: Vec<Line>,
+}
+
+/// What carries bytes to a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// In connections.
+    Tcp,
+    /// In datagrams.
+    Udp,
+}
+
+/// What a server with a script does next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Line {
+    /// Waits for these bytes.
+    Hear(Vec<u8>),
+    /// Says these.
+    Say(Vec<u8>),
+    /// Lets time pass.
+    Pause(Span),
+    /// Says that it is done.
+    Close,
+    /// Resets the connection.
+    Reset,
 }
 
 /// The files that web servers serve, by folder of the project and path below it.
@@ -377,6 +414,32 @@ pub enum SiteEvent {
     Http(Arc<HttpFrame>),
     /// What came of an [`Order::Request`]; or why nothing came.
     Answered(Result<Arc<HttpFrame>, String>),
+    /// The board talks with a server that follows a script.
+    Talk {
+        /// The talk's number.
+        talk: u64,
+        /// What happened.
+        event: TalkEvent,
+    },
+}
+
+/// What happens in a talk with a server that follows a script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TalkEvent {
+    /// The board has called.
+    Begun {
+        /// Whom.
+        host: String,
+        /// At which port.
+        port: u16,
+    },
+    /// The board has said this.
+    Heard(Vec<u8>),
+    /// It is over; at the end of the script, or before.
+    Ended {
+        /// Whether it came to the end of the script.
+        whole: bool,
+    },
 }
 
 /// An HTTP request or response, as it was on the wire.
@@ -529,6 +592,7 @@ mod tests {
             udp_echo: vec![],
             ntp: false,
             forward: BTreeMap::new(),
+            scripts: vec![],
         };
         let site = Site {
             air: vec![AccessPoint {

@@ -8,6 +8,8 @@ use thiserror::Error;
 
 use super::clock::Calendar;
 use super::event::Mac;
+use super::script::Line;
+use super::secure::Security;
 use crate::time::Duration;
 
 /// The wired network of a scenario. Everything that happens on it follows from this, from the
@@ -88,10 +90,23 @@ pub enum Service {
         /// What it serves, by path (`/` and what follows, without query).
         files: BTreeMap<String, File>,
     },
+    /// A web server whose connections are secured.
+    Https {
+        /// TCP port.
+        port: u16,
+        /// What it serves, as for [`Self::Http`].
+        files: BTreeMap<String, File>,
+        /// What secures them.
+        security: Security,
+    },
     /// Sends back what it is sent over TCP.
     TcpEcho(u16),
     /// Sends back what it is sent over UDP.
     UdpEcho(u16),
+    /// Follows a script with each connection.
+    TcpScript(u16, Arc<[Line]>),
+    /// Follows a script with each address and port from which datagrams come.
+    UdpScript(u16, Arc<[Line]>),
     /// Connections become flows: who owns the network is the server.
     Flow(u16),
     /// A time server (SNTP), at UDP port 123.
@@ -352,12 +367,14 @@ fn check_services(host: &HostConfig) -> Result<(), ConfigError> {
     let mut used = BTreeSet::new();
     for service in &host.services {
         let (protocol, port) = match service {
-            Service::Http { port, files } => {
+            Service::Http { port, files } | Service::Https { port, files, .. } => {
                 check_files(host, files)?;
                 ("TCP", *port)
             }
-            Service::TcpEcho(port) | Service::Flow(port) => ("TCP", *port),
-            Service::UdpEcho(port) => ("UDP", *port),
+            Service::TcpEcho(port) | Service::TcpScript(port, _) | Service::Flow(port) => {
+                ("TCP", *port)
+            }
+            Service::UdpEcho(port) | Service::UdpScript(port, _) => ("UDP", *port),
             Service::Ntp => ("UDP", super::ntp::PORT),
         };
         if port == 0 || !used.insert((protocol, port)) {

@@ -217,6 +217,42 @@ pub enum NetEventKind {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// A connection was secured, or could not be.
+    Secured {
+        /// The connection's number.
+        connection: u64,
+        /// Whose server it is for.
+        host: String,
+        /// What was agreed on, or what is wrong.
+        how: String,
+        /// Which of these.
+        agreed: bool,
+    },
+    /// A server that follows a script is called.
+    TalkBegun {
+        /// Its number: they count from 1.
+        talk: u64,
+        /// Who is called.
+        host: String,
+        /// At which address and port.
+        own: SocketAddr,
+        /// By whom.
+        station: SocketAddr,
+    },
+    /// The caller has said something.
+    TalkHeard {
+        /// The talk's number.
+        talk: u64,
+        /// What was said.
+        bytes: Vec<u8>,
+    },
+    /// The talk is over.
+    TalkEnded {
+        /// Its number.
+        talk: u64,
+        /// Whether it came to the end of its script.
+        whole: bool,
+    },
     /// Events that nobody took were dropped, the oldest first.
     EventsLost(u64),
     /// Frames for stations that nobody took were dropped.
@@ -361,6 +397,20 @@ impl fmt::Display for NetEventKind {
             Self::FlowFinished { flow } => write!(f, "flow {flow}: the station sends no more"),
             Self::FlowEnded { flow, how: FlowEnding::Finished } => write!(f, "flow {flow}: closed"),
             Self::FlowEnded { flow, how: FlowEnding::Reset } => write!(f, "flow {flow}: reset"),
+            Self::Secured { connection, host, how, agreed: true } => {
+                write!(f, "tls: connection {connection} with {host}: {how}")
+            }
+            Self::Secured { connection, host, how, agreed: false } => {
+                write!(f, "tls: connection {connection} with {host} failed: {how}")
+            }
+            Self::TalkBegun { talk, host, own, station } => {
+                write!(f, "talk {talk}: {station} calls {host} at port {}", own.port())
+            }
+            Self::TalkHeard { talk, bytes } => {
+                write!(f, "talk {talk}: {} bytes: {}", bytes.len(), bytes.escape_ascii())
+            }
+            Self::TalkEnded { talk, whole: true } => write!(f, "talk {talk}: whole"),
+            Self::TalkEnded { talk, whole: false } => write!(f, "talk {talk}: cut short"),
             Self::NotDialled { id } => write!(f, "flow: call {id} not answered"),
             Self::NoWayOut { from, to, protocol } => {
                 write!(f, "gateway: {from} -> {to} ({protocol}): no way out")

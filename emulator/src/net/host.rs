@@ -5,6 +5,7 @@
 //! connections a service takes, and how long a silent one lasts (Linux's figures, rounded).
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::sync::Arc;
 
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::phy::{Checksum, Device, DeviceCapabilities, Medium, RxToken, TxToken};
@@ -19,8 +20,14 @@ use super::event::{Mac, NetEvent, NetEventKind, RequestError};
 use super::flow::{Flow, FlowScene};
 use super::http::{self, Scene, Then};
 use super::http_client::Client;
+use super::http_frames::{Conversation, Found, Way};
+use super::http_message::Side;
 use super::ntp;
 use super::order::{FlowOrder, Link, Request};
+use super::script::{self, DatagramServer, Line};
+use super::secure::{Layer, News, Security};
+use super::stream::Stream;
+use super::tap::Tap;
 use crate::time::{Duration, Instant};
 
 /// Buffer of a connection, for each direction: the largest window without scaling.
@@ -32,6 +39,8 @@ const BACKLOG: usize = 16;
 const CLIENTS_LIMIT: usize = 64;
 /// Ethernet frames without check sequence: 1500 bytes of IP.
 const FRAME_SIZE: usize = 1514;
+/// Bytes of unfinished bodies that are held of one secured connection.
+const SHIELDED_LIMIT: usize = 4 << 20;
 /// Rounds of stack and services at one instant.
 const ROUNDS: usize = 256;
 
@@ -56,7 +65,7 @@ pub(super) struct Host {
     stack: Interface,
     sockets: SocketSet<'static>,
     listeners: Vec<Listener>,
-    datagrams: Vec<(SocketHandle, DatagramService)>,
+    datagrams: Vec<(SocketHandle, u16, DatagramService)>,
     clients: Vec<Client>,
     /// Connections to stations that became flows.
     dialled: Vec<Connection>,
@@ -97,14 +106,18 @@ pub(super) struct Plan {
 #[derive(Debug, Clone)]
 pub(super) enum StreamService {
     Http(http::Server),
+    /// The same, secured.
+    Https(http::Server, Security),
     Echo,
+    Script(Arc<[Line]>),
     Flow,
 }
 
 /// A service over UDP.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) enum DatagramService {
     Echo,
+    Script(DatagramServer),
     Dns,
     Ntp,
 }
@@ -116,6 +129,12 @@ pub(super) struct World<'a> {
     pub(super) events: &'a mut Vec<NetEvent>,
     /// Flows that were opened so far.
     pub(super) flows: &'a mut u64,
+    /// Talks that were begun so far.
+    pub(super) talks: &'a mut u64,
+    /// Connections that were secured so far.
+    pub(super) secured: &'a mut u64,
+    /// Who has numbered the connections.
+    pub(super) tap: &'a Tap,
 }
 
 struct Listener {
@@ -127,14 +146,23 @@ struct Listener {
 struct Connection {
     socket: SocketHandle,
     talk: Talk,
+    /// What secures it, once it is made.
+    shield: Option<Box<Shield>>,
     /// State, bytes to send, bytes to read; and since when they have been so.
     seen: (State, usize, usize),
     since: Instant,
 }
 
+/// The security of a connection, with what was said behind it.
+struct Shield {
+    layer: Layer,
+    conversation: Conversation,
+}
+
 enum Talk {
     Http(Box<http::Connection>),
     Echo,
+    Script(Box<script::Talk>),
     Flow(Box<Flow>),
     /// Nothing more to say; what comes is dropped.
     Over,
@@ -167,13 +195,13 @@ impl Host {
             connections: Vec::new(),
         });
         let listeners = listeners.collect();
-        let datagrams = plan.datagrams.iter().map(|&(port, service)| {
+        let datagrams = plan.datagrams.iter().map(|(port, service)| {
             let buffer =
                 || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 32], vec![0; 32 << 10]);
             let mut socket = udp::Socket::new(buffer(), buffer());
             // Fails for port 0 only, which the configuration refuses.
-            let _ = socket.bind(port);
-            (sockets.add(socket), service)
+            let _ = socket.bind(*port);
+            (sockets.add(socket), *port, service.clone())
         });
         let datagrams = datagrams.collect();
         let mut host = Self {
@@ -225,6 +253,11 @@ impl Host {
         self.listeners.iter().map(|listener| (listener.port, listener.service.clone()))
     }
 
+    /// The services over UDP, with all that goes on in them.
+    pub(super) fn datagrams(&self) -> impl Iterator<Item = (u16, DatagramService)> {
+        self.datagrams.iter().map(|(_, port, service)| (*port, service.clone()))
+    }
+
     /// Requests made so far.
     pub(super) fn requests(&self) -> u16 {
         self.requests
@@ -234,8 +267,8 @@ impl Host {
     pub(super) fn web_server(&mut self, port: u16) -> Option<&mut http::Server> {
         let listener = self.listeners.iter_mut().find(|listener| listener.port == port)?;
         match &mut listener.service {
-            StreamService::Http(server) => Some(server),
-            StreamService::Echo | StreamService::Flow => None,
+            StreamService::Http(server) | StreamService::Https(server, _) => Some(server),
+            _ => None,
         }
     }
 
@@ -320,7 +353,7 @@ impl Host {
         let Some((socket, _)) = self.connect(to) else { return false };
         let talk = Talk::Flow(Box::new(Flow::new(Some(id))));
         let seen = (State::SynSent, 0, 0);
-        self.dialled.push(Connection { socket, talk, seen, since: at });
+        self.dialled.push(Connection { socket, talk, shield: None, seen, since: at });
         true
     }
 
@@ -401,9 +434,10 @@ impl Host {
             moved |= connection.serve(socket, &mut service, &self.name, at, world);
         }
         drop_ended(&mut self.dialled, &mut self.sockets, at);
-        for &(handle, service) in &self.datagrams {
-            let socket = self.sockets.get_mut::<udp::Socket<'_>>(handle);
-            moved |= serve_datagrams(socket, service, self.address, at, world);
+        for (handle, port, service) in &mut self.datagrams {
+            let socket = self.sockets.get_mut::<udp::Socket<'_>>(*handle);
+            let own = SocketAddr::new(self.address.into(), *port);
+            moved |= serve_datagrams(socket, service, &self.name, own, at, world);
         }
         for client in &mut self.clients {
             let socket = self.sockets.get_mut::<tcp::Socket<'_>>(client.socket());
@@ -424,7 +458,11 @@ impl Host {
         let connections =
             connections.chain(&self.dialled).filter_map(|connection| connection.deadline(at));
         let clients = self.clients.iter().filter_map(|client| client.deadline());
-        connections.chain(clients).min()
+        let datagrams = self.datagrams.iter().filter_map(|(_, _, service)| match service {
+            DatagramService::Script(server) => server.deadline(),
+            _ => None,
+        });
+        connections.chain(clients).chain(datagrams).min()
     }
 
     /// The event for a request that is not even tried.
@@ -484,13 +522,19 @@ impl Listener {
         let _ = socket.listen(self.port);
         let talk = self.talk();
         let seen = (State::Listen, 0, 0);
-        self.connections.push(Connection { socket: sockets.add(socket), talk, seen, since: at });
+        let socket = sockets.add(socket);
+        self.connections.push(Connection { socket, talk, shield: None, seen, since: at });
     }
 
     fn talk(&self) -> Talk {
-        match self.service {
-            StreamService::Http(_) => Talk::Http(Box::new(http::Connection::new())),
+        match &self.service {
+            StreamService::Http(_) | StreamService::Https(..) => {
+                Talk::Http(Box::new(http::Connection::new()))
+            }
             StreamService::Echo => Talk::Echo,
+            StreamService::Script(script) => {
+                Talk::Script(Box::new(script::Talk::new(script.clone())))
+            }
             StreamService::Flow => Talk::Flow(Box::new(Flow::new(None))),
         }
     }
@@ -545,6 +589,10 @@ impl Connection {
                 let events = &mut *world.events;
                 flow.work(socket, &mut FlowScene { host, at, opened: world.flows, events })
             }
+            (Talk::Script(talk), _) if socket.state() == State::Closed => {
+                talk.lose(at, world.events);
+                false
+            }
             _ if matches!(
                 socket.state(),
                 State::Listen | State::SynSent | State::SynReceived | State::Closed
@@ -567,8 +615,40 @@ impl Connection {
                 }
                 moved
             }
+            (Talk::Http(talk), StreamService::Https(server, security)) => {
+                let shield = self.shield.get_or_insert_with(|| {
+                    *world.secured += 1;
+                    let layer = Layer::new(security.0.accept(*world.secured));
+                    Box::new(Shield { layer, conversation: Conversation::new() })
+                });
+                let (moved, over) = shield.serve(socket, talk, server, host, at, world);
+                if over {
+                    self.talk = Talk::Over;
+                }
+                moved
+            }
             (Talk::Echo, _) => echo(socket),
-            (Talk::Over | Talk::Http(_), _) => drop_input(socket),
+            (Talk::Script(talk), _) => {
+                let (Some(own), Some(station)) =
+                    (socket.local_endpoint(), socket.remote_endpoint())
+                else {
+                    return false;
+                };
+                let place = |end: IpEndpoint| SocketAddr::new(end.addr.into(), end.port);
+                let mut scene = script::Scene {
+                    host,
+                    own: place(own),
+                    station: place(station),
+                    at,
+                    begun: world.talks,
+                    events: world.events,
+                };
+                talk.work(socket, &mut scene)
+            }
+            (Talk::Over | Talk::Http(_), _) => match &mut self.shield {
+                Some(shield) if shield.layer.is_pending() => shield.layer.push(socket),
+                _ => drop_input(socket),
+            },
         };
         let seen = (socket.state(), socket.send_queue(), socket.recv_queue());
         if moved || seen != self.seen {
@@ -610,8 +690,8 @@ impl Connection {
                 Talk::Http(talk) if talk.is_answering() => None,
                 Talk::Http(_) => Some((HTTP_IDLE, Then::Close)),
                 Talk::Echo => Some((ECHO_IDLE, Then::Close)),
-                // Its owner decides.
-                Talk::Flow(_) => None,
+                // Its owner decides, or its script.
+                Talk::Flow(_) | Talk::Script(_) => None,
                 Talk::Over => Some((CLOSING, Then::Reset)),
             },
         }
@@ -625,15 +705,76 @@ impl Connection {
         let patience = patience.map(|patience| self.since + patience);
         let talk = match &self.talk {
             Talk::Http(talk) => talk.deadline(at),
+            Talk::Script(talk) => talk.deadline(),
             Talk::Echo | Talk::Flow(_) | Talk::Over => None,
         };
         [patience, talk].into_iter().flatten().min()
     }
 }
 
+impl Shield {
+    /// Serves what is said behind the security, and tells its HTTP frames, which nobody else sees.
+    fn serve(
+        &mut self,
+        socket: &mut tcp::Socket<'static>,
+        talk: &mut http::Connection,
+        server: &mut http::Server,
+        host: &str,
+        at: Instant,
+        world: &mut World<'_>,
+    ) -> (bool, bool) {
+        let (Some(own), Some(station)) = (socket.local_endpoint(), socket.remote_endpoint()) else {
+            return (false, false);
+        };
+        let place = |end: IpEndpoint| SocketAddr::new(end.addr.into(), end.port);
+        let (own, station) = (place(own), place(station));
+        let connection = world.tap.number_of(station, own).unwrap_or(0);
+        let asked = Way { connection, exchange: 0, from: station, to: own };
+        let answered = Way { connection, exchange: 0, from: own, to: station };
+        let mut found = Vec::new();
+        let (mut moved, heard, news) = self.layer.pull(socket);
+        if let Some(news) = news {
+            let (how, agreed) = match news {
+                News::Agreed(how) => (how, true),
+                News::Failed(why) => (why, false),
+            };
+            let kind = NetEventKind::Secured { connection, host: host.to_owned(), how, agreed };
+            world.events.push(NetEvent { at, kind });
+        }
+        let conversation = &mut self.conversation;
+        conversation.hear(Side::Requests, &heard, at, SHIELDED_LIMIT, asked, &mut found);
+        let over = if self.layer.has_failed() {
+            true
+        } else {
+            let calendar = world.calendar;
+            let peer = station.ip();
+            let mut scene = Scene { host, peer, calendar, at, events: world.events };
+            let mut secured = self.layer.on(socket);
+            let (served, over) = serve_http(&mut secured, talk, server, &mut scene);
+            moved |= served;
+            let said = secured.said;
+            conversation.hear(Side::Responses, &said, at, SHIELDED_LIMIT, answered, &mut found);
+            over
+        };
+        if over {
+            conversation.finish(Side::Requests, true, &mut found);
+            conversation.finish(Side::Responses, true, &mut found);
+        }
+        let frames = found.into_iter().filter_map(|found| match found {
+            Found::Request(frame) => Some(NetEventKind::HttpRequest(Arc::new(frame))),
+            Found::Response(frame) => Some(NetEventKind::HttpResponse(Arc::new(frame))),
+            // The server says so, in its log and to the station.
+            Found::NotHttp(_) => None,
+        });
+        world.events.extend(frames.map(|kind| NetEvent { at, kind }));
+        moved |= self.layer.push(socket);
+        (moved, over)
+    }
+}
+
 /// Whether something moved, and whether the talk is over.
 fn serve_http(
-    socket: &mut tcp::Socket<'static>,
+    stream: &mut dyn Stream,
     talk: &mut http::Connection,
     server: &mut http::Server,
     scene: &mut Scene<'_>,
@@ -641,28 +782,24 @@ fn serve_http(
     let mut moved = false;
     loop {
         let mut again = false;
-        if socket.can_recv() && !talk.is_answering() {
-            let taken = socket.recv(|bytes| {
-                let taken = talk.receive(bytes, server, scene);
-                (taken, taken)
-            });
-            again |= taken.is_ok_and(|taken| taken > 0);
+        if stream.can_recv() && !talk.is_answering() {
+            again |= stream.recv(&mut |bytes| talk.receive(bytes, server, scene)) > 0;
         }
         let due = talk.is_due_empty(scene.at);
         let output = talk.output(scene.at);
-        if due || (!output.is_empty() && socket.can_send()) {
-            let sent = if due { 0 } else { socket.send_slice(output).unwrap_or(0) };
+        if due || !output.is_empty() {
+            let sent = if due { 0 } else { stream.send(output) };
             again |= sent > 0;
             match talk.sent(sent) {
                 Some(Then::Stay) => again = true,
                 Some(Then::Close) => {
-                    socket.close();
+                    stream.close();
                     return (true, true);
                 }
                 Some(Then::Reset) => {
                     // What was sent before should arrive before the reset does.
-                    if socket.send_queue() == 0 {
-                        socket.abort();
+                    if stream.unconfirmed() == 0 {
+                        stream.abort();
                         return (true, true);
                     }
                     talk.reset_when_sent();
@@ -677,8 +814,8 @@ fn serve_http(
         moved = true;
     }
     // The station says no more, and has its answers.
-    if !socket.may_recv() && !socket.can_recv() && !talk.is_answering() {
-        socket.close();
+    if !stream.may_recv() && !talk.is_answering() {
+        stream.close();
         return (true, true);
     }
     (moved, false)
@@ -722,17 +859,26 @@ fn drop_input(socket: &mut tcp::Socket<'static>) -> bool {
 
 fn serve_datagrams(
     socket: &mut udp::Socket<'static>,
-    service: DatagramService,
-    address: Ipv4Addr,
+    service: &mut DatagramService,
+    host: &str,
+    own: SocketAddr,
     at: Instant,
     world: &mut World<'_>,
 ) -> bool {
     let mut moved = false;
     while let Ok((bytes, meta)) = socket.recv() {
         let from = SocketAddr::new(meta.endpoint.addr.into(), meta.endpoint.port);
+        let IpAddr::V4(address) = own.ip() else { continue };
         let mut tell = |kind| world.events.push(NetEvent { at, kind });
         let reply = match service {
             DatagramService::Echo => Some(bytes.to_vec()),
+            DatagramService::Script(server) => {
+                let events = &mut *world.events;
+                let begun = &mut *world.talks;
+                let mut scene = script::Scene { host, own, station: from, at, begun, events };
+                server.receive(bytes, &mut scene);
+                None
+            }
             DatagramService::Dns => match world.zone.answer(bytes) {
                 Ok(dns::Reply { message, name, answer }) => {
                     tell(NetEventKind::Asked { by: from, name, answer });
@@ -757,6 +903,11 @@ fn serve_datagrams(
         if let Some(reply) = reply {
             // Nothing can be sent back to port 0 or to nobody.
             moved |= socket.send_slice(&reply, meta).is_ok();
+        }
+    }
+    if let DatagramService::Script(server) = service {
+        while let Some((to, bytes)) = server.next(at, world.events) {
+            moved |= socket.send_slice(&bytes, IpEndpoint::from(to)).is_ok();
         }
     }
     moved

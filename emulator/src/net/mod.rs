@@ -4,13 +4,15 @@
 //! *Source*: the RFCs named in the modules; the TCP/IP stack of the computers is smoltcp's.
 //!
 //! *Modelled*: ARP, IPv4 with fragments, ICMP echo, UDP, TCP; DHCP, DNS, SNTP, HTTP and echo
-//! servers; HTTP requests from hosts to stations; *mobile* hosts, which are not on the wire but behind
-//! a station of their own, in a network that the board opens; IPv6 as far as neighbours are concerned. An
+//! servers, servers that follow a script; HTTP requests from hosts to stations; *mobile* hosts, which
+//! are not on the wire but behind a station of their own, in a network that the board opens; IPv6 as far
+//! as neighbours are concerned. An
 //! observer follows all TCP connections of stations and tells the HTTP frames in them. The way out
 //! is closed but for named destinations. Connections to these, and to what a host serves without
 //! being modelled, become *flows*: their bytes are events and orders.
 //!
-//! *Not modelled*: routers, VLANs, IPv6 beyond link-local addresses, TLS.
+//! *Not modelled*: routers, VLANs, IPv6 beyond link-local addresses. What secures connections of a
+//! web server is brought along by who owns the network.
 //!
 //! The network takes Ethernet frames and orders, each with its instant, and gives frames and
 //! events. It is a function of these and of its configuration: how often it is polled, and how late,
@@ -43,6 +45,9 @@ mod log;
 mod ntp;
 mod order;
 mod packet;
+mod script;
+mod secure;
+mod stream;
 mod switch;
 mod tap;
 mod tcp_stream;
@@ -61,6 +66,8 @@ pub use event::{
 pub use flow::AHEAD as FLOW_AHEAD;
 pub use http_frames::{BODY_LIMIT, Body, Extent, Head, HttpFrame, Start};
 pub use order::{Dhcp, Faults, FlowOrder, Lie, Link, Manner, Order, OrderError, Request, Response};
+pub use script::Line;
+pub use secure::{Secure, SecureEnd, Security};
 
 use log::{Input, Log, Port};
 use switch::{Output, State, Switch};

@@ -22,6 +22,7 @@ use super::host::{self, DatagramService, Host, Plan, StreamService, World};
 use super::log::Port;
 use super::order::{FlowOrder, Order, OrderError};
 use super::packet::{Network, Origin, Packet, Transport};
+use super::script::DatagramServer;
 use super::tap::Tap;
 use super::wire::{Passage, Way, Wire};
 use super::{dhcp, dns, http, ntp};
@@ -50,6 +51,10 @@ pub(super) struct State {
     fixed: usize,
     /// Flows that were opened so far.
     flows: u64,
+    /// Talks that were begun so far.
+    talks: u64,
+    /// Connections that were secured so far.
+    secured: u64,
 }
 
 /// The network at work.
@@ -102,8 +107,19 @@ impl State {
                         let server = http::Server::new(files);
                         streams.push((*port, StreamService::Http(server)));
                     }
+                    Service::Https { port, files, security } => {
+                        let server = http::Server::new(files);
+                        streams.push((*port, StreamService::Https(server, security.clone())));
+                    }
                     Service::TcpEcho(port) => streams.push((*port, StreamService::Echo)),
                     Service::UdpEcho(port) => datagrams.push((*port, DatagramService::Echo)),
+                    Service::TcpScript(port, script) => {
+                        streams.push((*port, StreamService::Script(script.clone())));
+                    }
+                    Service::UdpScript(port, script) => {
+                        let server = DatagramServer::new(script.clone());
+                        datagrams.push((*port, DatagramService::Script(server)));
+                    }
                     Service::Flow(port) => streams.push((*port, StreamService::Flow)),
                     Service::Ntp => datagrams.push((ntp::PORT, DatagramService::Ntp)),
                 }
@@ -175,6 +191,8 @@ impl State {
             local,
             fixed,
             flows: 0,
+            talks: 0,
+            secured: 0,
             config,
         }
     }
@@ -209,6 +227,7 @@ impl Switch {
         let mut state = self.state.clone();
         for (n, (plan, host)) in state.plans.iter_mut().zip(&self.hosts).enumerate() {
             plan.streams = host.streams().collect();
+            plan.datagrams = host.datagrams().collect();
             plan.requests = host.requests();
             plan.seed = seed(state.config.seed, n as u64, life);
         }
@@ -341,7 +360,8 @@ impl Switch {
         let plan = self.state.plans.iter().find(|plan| plan.name.eq_ignore_ascii_case(name));
         let plan = plan.ok_or_else(|| OrderError::NoSuchHost(name.clone()))?;
         let serves = |port: u16| {
-            let http = |s: &StreamService| matches!(s, StreamService::Http(_));
+            let http =
+                |s: &StreamService| matches!(s, StreamService::Http(_) | StreamService::Https(..));
             plan.streams.iter().any(|(p, service)| *p == port && http(service))
         };
         match server {
@@ -505,8 +525,9 @@ impl Switch {
         out: &mut Output,
     ) {
         let calendar = Calendar::new(self.state.config.date);
-        let (zone, flows) = (&self.state.zone, &mut self.state.flows);
-        let mut world = World { zone, calendar, events: &mut out.events, flows };
+        let State { zone, flows, talks, secured, tap, .. } = &mut self.state;
+        let events = &mut out.events;
+        let mut world = World { zone, calendar, events, flows, talks, secured, tap };
         self.hosts[host].work(frame, at, sent, &mut world);
     }
 

@@ -76,6 +76,14 @@ impl Tap {
         self.connections.is_empty()
     }
 
+    /// The number of a connection that is open.
+    pub(super) fn number_of(&self, from: SocketAddr, to: SocketAddr) -> Option<u64> {
+        match &self.connections.get(&(from, to))?.state {
+            State::Open(open) => Some(open.number),
+            _ => None,
+        }
+    }
+
     /// A frame on the wire.
     pub(super) fn see(&mut self, packet: &Packet<'_>, at: Instant, events: &mut Vec<NetEvent>) {
         if let Network::Ip { from, to, transport: Transport::Tcp(tcp), .. } = &packet.network {

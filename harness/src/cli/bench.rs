@@ -102,6 +102,7 @@ fn surroundings() -> (Site, Folders) {
         udp_echo: Vec::new(),
         ntp: false,
         forward: BTreeMap::new(),
+        scripts: Vec::new(),
     };
     let site = Site {
         air: vec![access_point(1, "open-net", Security::Open), access_point(2, "bench-net", wpa2)],

@@ -170,7 +170,7 @@ impl Attempt<'_> {
                         teller.borrow_mut().tell(Event::Http { case, on, time, frame });
                     }
                     // Its frames are told, and what the step makes of them.
-                    SiteEvent::Answered(_) => {}
+                    SiteEvent::Answered(_) | SiteEvent::Talk { .. } => {}
                 }
             }
             News::Remark { time, text } => teller.borrow_mut().tell(Event::Remark {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::site::{HttpFrame, SiteEvent};
+use crate::site::{HttpFrame, SiteEvent, TalkEvent};
 use crate::time::DeviceTime;
 
 /// All that was seen.
@@ -17,7 +17,29 @@ pub struct Seen {
     answer: Option<Result<Arc<HttpFrame>, String>>,
     /// Frames before this have been taken by an expectation, by the host that it was about.
     cursors: BTreeMap<String, usize>,
+    /// Talks with servers that follow a script, by their numbers.
+    talks: BTreeMap<u64, Talk>,
+    /// The last talk that was expected, by host and port.
+    talks_read: BTreeMap<(String, u16), u64>,
 }
+
+/// A talk with a server that follows a script.
+#[derive(Debug, Clone)]
+pub struct Talk {
+    /// Who was called.
+    pub host: String,
+    /// At which port.
+    pub port: u16,
+    /// When.
+    pub time: DeviceTime,
+    /// What the board has said, as far as it is kept.
+    pub said: Vec<u8>,
+    /// How it ended.
+    pub whole: Option<bool>,
+}
+
+/// Bytes of a talk that are kept for expectations.
+const SAID_LIMIT: usize = 1 << 20;
 
 impl Seen {
     /// Keeps what has happened.
@@ -26,7 +48,45 @@ impl Seen {
             SiteEvent::Log(line) => self.log.push((time, line)),
             SiteEvent::Http(frame) => self.frames.push((time, frame)),
             SiteEvent::Answered(answer) => self.answer = Some(answer),
+            SiteEvent::Talk { talk, event } => self.push_talk(talk, time, event),
         }
+    }
+
+    fn push_talk(&mut self, number: u64, time: DeviceTime, event: TalkEvent) {
+        if let TalkEvent::Begun { host, port } = event {
+            let talk = Talk { host, port, time, said: Vec::new(), whole: None };
+            self.talks.insert(number, talk);
+            return;
+        }
+        let Some(talk) = self.talks.get_mut(&number) else { return };
+        match event {
+            TalkEvent::Heard(bytes) => {
+                let room = SAID_LIMIT.saturating_sub(talk.said.len()).min(bytes.len());
+                talk.said.extend_from_slice(&bytes[..room]);
+            }
+            TalkEvent::Ended { whole } => talk.whole = Some(whole),
+            TalkEvent::Begun { .. } => {}
+        }
+    }
+
+    /// The next talk with a port of a host that is as expected, behind those expected before.
+    pub fn take_talk(
+        &mut self,
+        host: &str,
+        port: u16,
+        is_it: impl Fn(&Talk) -> bool,
+    ) -> Option<Talk> {
+        let found = self.unread_talks(host, port).find(|(_, talk)| is_it(talk));
+        let (number, talk) = found.map(|(number, talk)| (number, talk.clone()))?;
+        self.talks_read.insert((host.to_owned(), port), number);
+        Some(talk)
+    }
+
+    /// Talks with a port of a host that were not expected, nor others after them.
+    pub fn unread_talks(&self, host: &str, port: u16) -> impl Iterator<Item = (u64, &Talk)> {
+        let read = self.talks_read.get(&(host.to_owned(), port)).copied().unwrap_or(0);
+        let new = self.talks.range(read + 1..).map(|(number, talk)| (*number, talk));
+        new.filter(move |(_, talk)| talk.host == host && talk.port == port)
     }
 
     /// What came of a host's request to the board.

@@ -8,7 +8,7 @@ use super::fault::{Fault, FaultCode, nearest};
 use super::model::{BoardEntry, Case, OWN_BOARD, StepEntry, steps_by_board};
 use crate::runner::session::confined;
 use crate::site::{Places, Site};
-use crate::steps::ImageRef;
+use crate::steps::{ImageRef, Server};
 
 /// A board of the scenario, as the checks of its steps know it.
 #[derive(Debug, Clone)]
@@ -47,7 +47,7 @@ pub fn unused_boards(steps: &[StepEntry], known: &[KnownBoard<'_>]) -> Vec<Fault
     unused.filter_map(fault).collect()
 }
 
-/// Hosts and networks that steps name exist.
+/// Hosts and networks that steps name exist, and serve what is asked of them.
 pub fn site(steps: &[StepEntry], site: Option<&Site>) -> Vec<Fault> {
     let hosts: Vec<_> = site.iter().flat_map(|it| &it.hosts).map(|it| it.name.as_str()).collect();
     let networks: Vec<_> = site.iter().flat_map(|it| &it.air).map(|it| it.ssid.as_str()).collect();
@@ -73,6 +73,21 @@ pub fn site(steps: &[StepEntry], site: Option<&Site>) -> Vec<Fault> {
             let fault = Fault::new(FaultCode::UnknownName, entry.span.clone(), message);
             faults.push(fault.in_text(&entry.source));
         }
+        let serves = |(name, server, span): &(&str, Server, Range<usize>)| {
+            let host = site.iter().flat_map(|it| &it.hosts).find(|it| it.name == *name)?;
+            let (is_there, message, key) = match server {
+                Server::Web => (host.http.is_some(), format!("`{name}` has no web server"), "http"),
+                Server::Script(port) => (
+                    host.scripts.iter().any(|script| script.port == *port),
+                    format!("`{name}` has no script at port {port}"),
+                    "tcp` or `udp",
+                ),
+            };
+            let fault = Fault::new(FaultCode::UnknownName, span.clone(), message);
+            (!is_there).then(|| fault.help(format!("give it one with `{key}:`")))
+        };
+        let missing = facts.servers.iter().filter_map(serves);
+        faults.extend(missing.map(|fault| fault.in_text(&entry.source)));
         let named =
             [(facts.hosts, &hosts, "host", "hosts"), (facts.networks, &networks, "network", "air")];
         for (names, known, what, key) in named {

@@ -274,6 +274,25 @@ impl Decode for PerMillion {
     }
 }
 
+/// Bytes as hexadecimal digits, with or without spaces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hex(pub Vec<u8>);
+
+impl Decode for Hex {
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        let digits: Option<Vec<u8>> = node.as_text().and_then(|text| {
+            let digits = text.chars().filter(|c| !c.is_whitespace());
+            digits.map(|c| c.to_digit(16).map(|digit| digit as u8)).collect()
+        });
+        match digits {
+            Some(digits) if !digits.is_empty() && digits.len().is_multiple_of(2) => {
+                Some(Self(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()))
+            }
+            _ => decoder.wrong(node, "bytes as hexadecimal digits, such as e9 03 02 20"),
+        }
+    }
+}
+
 /// A number with a unit; `usual` are those that a bare number was most likely meant to have.
 fn quantity<T>(
     node: &Node,

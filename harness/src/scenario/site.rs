@@ -8,18 +8,45 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::decode::{Decode, Decoder, Fields, UnknownKeys, word};
+use super::decode::{Decode, Decoder, Fields, Hex, UnknownKeys, word};
 use super::model::Spanned;
 use super::node::{Node, Value};
 use super::reference::{Key, Kind};
 use super::units;
-use crate::site::{AccessPoint, Destination, Host, Http, Network, Security, Site};
+use crate::site::{
+    AccessPoint, Destination, Host, Http, Line, Network, Script, Security, Site, Transport,
+};
+use crate::time::Span;
 
 /// Most access points and most hosts: more are surely a mistake.
 const MAX: usize = 64;
 const PORT: Kind = Kind::Number(1, 65_535);
 /// The port of time servers (RFC 4330).
 const NTP: u16 = 123;
+
+/// A server that follows a script.
+const SCRIPT: &[Key] = &[
+    Key::required("port", PORT, "Its port."),
+    Key::required(
+        "script",
+        Kind::Items(&Kind::Either(&[
+            Kind::Words(&["close", "reset"]),
+            Kind::Keys(&[
+                Key::one_of(
+                    "hear",
+                    BYTES,
+                    "Waits until this has come; what came before it is passed over.",
+                ),
+                Key::one_of("say", BYTES, "Says this."),
+                Key::one_of("pause", Kind::Duration, "Lets time pass."),
+            ]),
+        ])),
+        "What it does, one after the other; behind the last line it listens.",
+    ),
+];
+/// Text, or any bytes.
+const BYTES: Kind =
+    Kind::Either(&[Kind::Text, Kind::Keys(&[Key::required("hex", Kind::Hex, "The bytes.")])]);
 
 /// `air`.
 pub const AIR: Key = Key::optional(
@@ -85,6 +112,16 @@ pub const HOSTS: Key = Key::optional(
         ),
         Key::optional("tcp-echo", Kind::List(&PORT), "TCP ports that send back what they get."),
         Key::optional("udp-echo", Kind::List(&PORT), "UDP ports that do."),
+        Key::optional(
+            "tcp",
+            Kind::List(&Kind::Keys(SCRIPT)),
+            "TCP servers that follow a script with each connection.",
+        ),
+        Key::optional(
+            "udp",
+            Kind::List(&Kind::Keys(SCRIPT)),
+            "UDP servers that do so with each address and port from which datagrams come; each `say` is a datagram.",
+        ),
         Key::or("ntp", Kind::Flag, "false", "It tells the time (SNTP), as the router does."),
         Key::optional(
             "forward",
@@ -409,6 +446,8 @@ fn host(node: &Node, network: Option<&Network>, decoder: &mut Decoder) -> Option
     };
     let tcp_echo = ports(&mut fields, "tcp-echo", decoder);
     let udp_echo = ports(&mut fields, "udp-echo", decoder);
+    let tcp_scripts = scripts(Transport::Tcp, "tcp", &mut fields, decoder);
+    let udp_scripts = scripts(Transport::Udp, "udp", &mut fields, decoder);
     let ntp = fields.or("ntp", false, decoder);
     let forward = match fields.node("forward") {
         None => Some(Vec::new()),
@@ -418,8 +457,11 @@ fn host(node: &Node, network: Option<&Network>, decoder: &mut Decoder) -> Option
     fields.finish(UnknownKeys::Deny, decoder);
     let web = http.iter().flatten().map(|http| http.port);
     let forwarded = forward.iter().flatten().map(|(port, _)| *port);
+    let port = |script: &Script| script.port;
     let tcp = tcp_echo.iter().flatten().copied().chain(web).chain(forwarded);
-    let udp = udp_echo.iter().flatten().copied().chain(ntp.filter(|is| *is).map(|_| NTP));
+    let tcp = tcp.chain(tcp_scripts.iter().flatten().map(port));
+    let udp = udp_echo.iter().flatten().copied().chain(udp_scripts.iter().flatten().map(port));
+    let udp = udp.chain(ntp.filter(|is| *is).map(|_| NTP));
     if let Some(port) = twice(tcp).or_else(|| twice(udp)) {
         return decoder.bad(span, format!("port {port} has two services"));
     }
@@ -431,6 +473,7 @@ fn host(node: &Node, network: Option<&Network>, decoder: &mut Decoder) -> Option
         udp_echo: udp_echo?,
         ntp: ntp?,
         forward: forward?.into_iter().collect(),
+        scripts: tcp_scripts?.into_iter().chain(udp_scripts?).collect(),
     })
 }
 
@@ -530,6 +573,99 @@ fn http(node: &Node, decoder: &mut Decoder) -> Option<Http> {
     Some(Http { port: port?, folder })
 }
 
+fn scripts(
+    transport: Transport,
+    key: &'static str,
+    fields: &mut Fields<'_>,
+    decoder: &mut Decoder,
+) -> Option<Vec<Script>> {
+    let Some(node) = fields.node(key) else { return Some(Vec::new()) };
+    let read = |node: &Node, decoder: &mut Decoder| {
+        let mut fields = Fields::new(node, "a server with a script", decoder)?;
+        let at = match fields.node("port") {
+            Some(node) => port(node, decoder),
+            None => {
+                fields.missing("port");
+                None
+            }
+        };
+        let lines = match fields.node("script") {
+            Some(node) => lines(node, transport, decoder),
+            None => {
+                fields.missing("script");
+                None
+            }
+        };
+        fields.finish(UnknownKeys::Deny, decoder);
+        Some(Script { transport, port: at?, lines: lines? })
+    };
+    let scripts: Vec<_> = items(node).iter().map(|item| read(item, decoder)).collect();
+    scripts.into_iter().collect()
+}
+
+fn lines(node: &Node, transport: Transport, decoder: &mut Decoder) -> Option<Vec<Line>> {
+    let Value::List(items) = &node.value else {
+        return decoder.wrong(node, "a list of lines");
+    };
+    if items.is_empty() {
+        return decoder.wrong(node, "at least one line");
+    }
+    let lines: Vec<_> = items.iter().map(|item| line(item, decoder)).collect();
+    let lines: Vec<_> = lines.into_iter().collect::<Option<_>>()?;
+    let before = &items[..items.len() - 1];
+    let ends = lines.iter().zip(before).find(|(it, _)| matches!(it, Line::Close | Line::Reset));
+    if let Some((_, item)) = ends {
+        let message = "nothing can follow the end of the talk".to_owned();
+        return decoder.bad(item.span.clone(), message);
+    }
+    if let (Transport::Udp, Some(Line::Reset)) = (transport, lines.last()) {
+        let message = "UDP has no connection that could be reset".to_owned();
+        return decoder.bad(items[items.len() - 1].span.clone(), message);
+    }
+    Some(lines)
+}
+
+fn line(node: &Node, decoder: &mut Decoder) -> Option<Line> {
+    if let Value::Scalar { .. } = &node.value {
+        // A word is only the first half of what a line can be.
+        return match node.as_text() {
+            Some("close") => Some(Line::Close),
+            Some("reset") => Some(Line::Reset),
+            _ => decoder.wrong(node, "`hear`, `say` or `pause` with what, `close` or `reset`"),
+        };
+    }
+    let mut fields = Fields::new(node, "a line", decoder)?;
+    let nodes = ["hear", "say", "pause"].map(|key| fields.node(key));
+    let line = match nodes {
+        [Some(node), None, None] => bytes(node, decoder).map(Line::Hear),
+        [None, Some(node), None] => bytes(node, decoder).map(Line::Say),
+        [None, None, Some(node)] => Span::decode(node, decoder).map(Line::Pause),
+        [None, None, None] => {
+            fields.missing("hear");
+            None
+        }
+        _ => decoder.bad(node.span.clone(), "a line does one thing".to_owned()),
+    };
+    fields.finish(UnknownKeys::Deny, decoder);
+    line
+}
+
+fn bytes(node: &Node, decoder: &mut Decoder) -> Option<Vec<u8>> {
+    let bytes = match &node.value {
+        Value::Map(_) => {
+            let mut fields = Fields::new(node, "bytes", decoder)?;
+            let hex = fields.required::<Hex>("hex", decoder);
+            fields.finish(UnknownKeys::Deny, decoder);
+            hex?.0
+        }
+        _ => String::decode(node, decoder)?.into_bytes(),
+    };
+    match bytes.len() {
+        1..=65_507 => Some(bytes),
+        _ => decoder.bad(node.span.clone(), "1 to 65507 bytes".to_owned()),
+    }
+}
+
 fn ports(fields: &mut Fields<'_>, key: &'static str, decoder: &mut Decoder) -> Option<Vec<u16>> {
     let Some(node) = fields.node(key) else { return Some(Vec::new()) };
     let ports: Vec<_> = items(node).iter().map(|item| port(item, decoder)).collect();
@@ -542,7 +678,8 @@ fn twice(mut ports: impl Iterator<Item = u16>) -> Option<u16> {
     ports.find(|port| !seen.insert(*port))
 }
 
-fn port(node: &Node, decoder: &mut Decoder) -> Option<u16> {
+/// A port.
+pub fn port(node: &Node, decoder: &mut Decoder) -> Option<u16> {
     match node.as_integer().map(u16::try_from) {
         Some(Ok(port @ 1..)) => Some(port),
         _ => decoder.wrong(node, "a port from 1 to 65535"),
@@ -621,7 +758,9 @@ air:
 - {ssid: b, security: wpa3, hidden: true}
 network: {gateway: 10.0.0.1/8, date: 2026-02-03, names: {pool.ntp.org: gateway, example.org: laptop, a.b: 10.0.0.9}}
 hosts:
-- {name: laptop, address: 10.1.2.3, http: {port: 8000, folder: web}, tcp-echo: 7, udp-echo: [7, 9], ntp: true, forward: {port: 1883, to: 127.0.0.1:5000}}
+- {name: laptop, address: 10.1.2.3, http: {port: 8000, folder: web}, tcp-echo: 7, udp-echo: [7, 9], ntp: true,
+  tcp: {port: 9, script: [{say: hi}, {hear: {hex: 'ff 00'}}, {pause: 1s}, close]},
+  forward: {port: 1883, to: 127.0.0.1:5000}}
 internet: [{host: example.com}, {host: 11.0.0.9, port: 80}]
 ";
         let site = site(head).unwrap().expect("a site");
@@ -636,6 +775,14 @@ internet: [{host: example.com}, {host: 11.0.0.9, port: 80}]
         let names: Vec<_> = site.network.names.iter().map(|(k, to)| format!("{k} {to}")).collect();
         assert_eq!(names, ["a.b 10.0.0.9", "example.org 10.1.2.3", "pool.ntp.org 10.0.0.1"]);
         assert!(site.hosts[0].ntp);
+        let lines = vec![
+            Line::Say(b"hi".to_vec()),
+            Line::Hear(vec![0xff, 0]),
+            Line::Pause(Span::from_secs(1)),
+            Line::Close,
+        ];
+        let script = Script { transport: Transport::Tcp, port: 9, lines };
+        assert_eq!(site.hosts[0].scripts, [script]);
         let http = Http { port: 8000, folder: Some("web".to_owned()) };
         assert_eq!((&site.hosts[0].http, &site.hosts[0].udp_echo), (&Some(http), &vec![7, 9]));
     }
@@ -684,6 +831,26 @@ internet: [{host: example.com}, {host: 11.0.0.9, port: 80}]
             (
                 "air: {ssid: x}\nnetwork: {gateway: 192.168.0.0/24}\n",
                 "an address with 8 to 28 bits",
+            ),
+            (
+                "air: {ssid: x}\nhosts: {name: a, address: 192.168.0.4, udp: {port: 9, script: [reset]}}\n",
+                "no connection that could be reset",
+            ),
+            (
+                "air: {ssid: x}\nhosts: {name: a, address: 192.168.0.4, tcp: {port: 9, script: [close, {say: x}]}}\n",
+                "nothing can follow",
+            ),
+            (
+                "air: {ssid: x}\nhosts: {name: a, address: 192.168.0.4, tcp: {port: 9, script: [{say: x, hear: y}]}}\n",
+                "a line does one thing",
+            ),
+            (
+                "air: {ssid: x}\nhosts: {name: a, address: 192.168.0.4, tcp: {port: 9, script: [{hear: ''}]}}\n",
+                "1 to 65507 bytes",
+            ),
+            (
+                "air: {ssid: x}\nhosts: {name: a, address: 192.168.0.4, tcp-echo: 9, tcp: {port: 9, script: [close]}}\n",
+                "port 9 has two services",
             ),
             ("air: {ssid: x}\nnetwork: {date: 2026-02-30}\n", "a date from 1970 to 9999"),
             ("air: {ssid: x}\nnetwork: {date: 1969-12-31}\n", "a date from 1970 to 9999"),

@@ -5,7 +5,7 @@ use super::{Facts, Step};
 use crate::runner::evidence::Evidence;
 use crate::runner::failure::{Failure, StepError};
 use crate::runner::session::Session;
-use crate::scenario::decode::{Decode, Decoder, Fields, UnknownKeys};
+use crate::scenario::decode::{Decoder, Fields, Hex, UnknownKeys};
 use crate::scenario::fault::{Fault, FaultCode};
 use crate::scenario::node::Node;
 use crate::scenario::reference::{Group, Key, Kind, Reference, U32};
@@ -18,24 +18,6 @@ pub struct ExpectFlash {
     pub at: u32,
     /// What must be there.
     pub bytes: Vec<u8>,
-}
-
-/// Bytes as hexadecimal digits, with or without spaces.
-struct Hex(Vec<u8>);
-
-impl Decode for Hex {
-    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
-        let digits: Option<Vec<u8>> = node.as_text().and_then(|text| {
-            let digits = text.chars().filter(|c| !c.is_whitespace());
-            digits.map(|c| c.to_digit(16).map(|digit| digit as u8)).collect()
-        });
-        match digits {
-            Some(digits) if !digits.is_empty() && digits.len().is_multiple_of(2) => {
-                Some(Self(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()))
-            }
-            _ => decoder.wrong(node, "bytes as hexadecimal digits, such as e9 03 02 20"),
-        }
-    }
 }
 
 impl Step for ExpectFlash {

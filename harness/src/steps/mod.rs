@@ -18,6 +18,7 @@ mod dns;
 mod erase_flash;
 mod erase_region;
 mod expect_chip_output;
+mod expect_connection;
 mod expect_flash;
 mod expect_frequency;
 mod expect_no_serial;
@@ -76,6 +77,7 @@ pub use dns::DnsStep;
 pub use erase_flash::EraseFlash;
 pub use erase_region::EraseRegion;
 pub use expect_chip_output::ExpectChipOutput;
+pub use expect_connection::ExpectConnection;
 pub use expect_flash::ExpectFlash;
 pub use expect_frequency::ExpectFrequency;
 pub use expect_no_serial::ExpectNoSerial;
@@ -186,6 +188,8 @@ pub struct Facts<'s> {
     pub parts: Vec<&'s str>,
     /// Hosts that it names, with their places.
     pub hosts: Vec<(&'s str, Range<usize>)>,
+    /// What hosts that it names must serve, with their places.
+    pub servers: Vec<(&'s str, Server, Range<usize>)>,
     /// Whether it does something to the air or the network, which the scenario then must have.
     pub needs_site: bool,
     /// WiFi networks of the scenario that it names, with their places.
@@ -196,6 +200,15 @@ pub struct Facts<'s> {
     pub branches: &'s [Branch],
     /// What it expects on a serial port.
     pub expects: Option<(Port, &'s TextPattern)>,
+}
+
+/// What a host serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Server {
+    /// Pages.
+    Web,
+    /// A script at this port.
+    Script(u16),
 }
 
 macro_rules! steps {
@@ -296,6 +309,7 @@ steps! {
     Dns(DnsStep),
     ExpectRequest(ExpectRequest),
     Respond(Respond),
+    ExpectConnection(ExpectConnection),
     HttpRequest(HttpRequest),
     ExpectPin(ExpectPin),
     SetPin(SetPin),

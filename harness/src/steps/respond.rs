@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Facts, Step};
+use super::{Facts, Server, Step};
 use crate::runner::evidence::Evidence;
 use crate::runner::failure::StepError;
 use crate::runner::session::Session;
@@ -121,6 +121,7 @@ impl Step for Respond {
             needs: &[Capability::Air],
             templates: self.path.iter().chain(&self.body).chain(headers).collect(),
             hosts: vec![(&self.host.text, self.host.span.clone())],
+            servers: vec![(&self.host.text, Server::Web, self.host.span.clone())],
             ..Facts::default()
         }
     }

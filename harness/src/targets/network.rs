@@ -15,8 +15,8 @@ use esp32_emulator::time::{Duration, Instant};
 use super::TargetError;
 use super::way_out::address_of_name;
 use crate::site::{
-    Asked, Destination, Dhcp, DnsAnswer, Folders, HttpFrame, Manner, Order, Response, Site,
-    SiteEvent, Wire, WireFaults,
+    Asked, Destination, Dhcp, DnsAnswer, Folders, HttpFrame, Line, Manner, Order, Response, Script,
+    Site, SiteEvent, TalkEvent, Transport, Wire, WireFaults,
 };
 use crate::time::{DeviceTime, Span};
 
@@ -55,7 +55,9 @@ pub(super) fn config(
         let tcp = host.tcp_echo.iter().map(|port| Service::TcpEcho(*port));
         let udp = host.udp_echo.iter().map(|port| Service::UdpEcho(*port));
         let flows = host.forward.keys().map(|port| Service::Flow(*port));
-        http.chain(tcp).chain(udp).chain(host.ntp.then_some(Service::Ntp)).chain(flows).collect()
+        let scripts = host.scripts.iter().map(script);
+        let ntp = host.ntp.then_some(Service::Ntp);
+        http.chain(tcp).chain(udp).chain(flows).chain(scripts).chain(ntp).collect()
     };
     let hosts = site.hosts.iter().map(|host| HostConfig {
         name: host.name.clone(),
@@ -106,6 +108,21 @@ fn outside(site: &Site) -> Outside {
         leads.insert(address.into(), to.clone());
     }
     Outside { named, outside, leads }
+}
+
+fn script(script: &Script) -> Service {
+    let line = |line: &Line| match line {
+        Line::Hear(bytes) => net::Line::Hear(Arc::from(&bytes[..])),
+        Line::Say(bytes) => net::Line::Say(Arc::from(&bytes[..])),
+        Line::Pause(span) => net::Line::Pause(Duration::from_nanos(span.nanos())),
+        Line::Close => net::Line::Close,
+        Line::Reset => net::Line::Reset,
+    };
+    let lines = script.lines.iter().map(line).collect();
+    match script.transport {
+        Transport::Tcp => Service::TcpScript(script.port, lines),
+        Transport::Udp => Service::UdpScript(script.port, lines),
+    }
 }
 
 /// Addresses to lend: from 50 above the network's own on where there is room, and no host's.
@@ -263,6 +280,18 @@ impl Hosts {
             NetEventKind::Answered { result, .. } => {
                 let result = result.as_ref().map(|frame| Arc::new(self.frame(frame)));
                 Some(SiteEvent::Answered(result.map_err(ToString::to_string)))
+            }
+            NetEventKind::TalkBegun { talk, host, own, .. } => {
+                let event = TalkEvent::Begun { host: host.clone(), port: own.port() };
+                Some(SiteEvent::Talk { talk: *talk, event })
+            }
+            NetEventKind::TalkHeard { talk, bytes } => {
+                let event = TalkEvent::Heard(bytes.clone());
+                Some(SiteEvent::Talk { talk: *talk, event })
+            }
+            NetEventKind::TalkEnded { talk, whole } => {
+                let event = TalkEvent::Ended { whole: *whole };
+                Some(SiteEvent::Talk { talk: *talk, event })
             }
             _ => None,
         };

@@ -12,6 +12,7 @@ use crate::runner::crash::DUMP;
 use crate::runner::failure::{Failure, Sighting, StepError};
 use crate::runner::guard::Alarm;
 use crate::runner::pins::{PinEdge, Pulse};
+use crate::runner::sightings::Talk;
 use crate::site::HttpFrame;
 use crate::targets::{Level, Port, TargetEvent};
 use crate::time::{DeviceTime, Span};
@@ -203,6 +204,30 @@ impl Session<'_> {
         loop {
             if let Some(frame) = self.state.seen.take(host, is_it) {
                 return Ok(Some(frame));
+            }
+            if self.advance_to_event(until)? == Advance::Deadline {
+                return Ok(None);
+            }
+            self.excuse_upcoming();
+        }
+    }
+
+    /// The board's next talk with a port of a host that is as expected; nothing if there is none in
+    /// time.
+    ///
+    /// # Errors
+    /// As for every wait.
+    pub fn expect_talk(
+        &mut self,
+        host: &str,
+        port: u16,
+        is_it: &dyn Fn(&Talk) -> bool,
+        patience: Patience,
+    ) -> Result<Option<Talk>, StepError> {
+        let until = self.until(patience);
+        loop {
+            if let Some(talk) = self.state.seen.take_talk(host, port, is_it) {
+                return Ok(Some(talk));
             }
             if self.advance_to_event(until)? == Advance::Deadline {
                 return Ok(None);
