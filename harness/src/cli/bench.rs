@@ -64,7 +64,7 @@ const WORK: &[(&str, &str, &str)] = &[
 /// What is typed before anything is done with WiFi.
 const WIFI_SETUP: &[&str] = &[
     "import network, socket\nw = network.WLAN(network.STA_IF)",
-    "def join(*of):\n w.connect(*of)\n while not w.isconnected(): time.sleep_ms(5)\n return w.ifconfig()[0]",
+    "def join(*of):\n w.connect(*of)\n while not w.isconnected(): time.sleep_ms(20)\n return w.ifconfig()[0]",
     "def open():\n s = socket.socket()\n s.connect(('192.168.0.4', 80))\n return s",
     "page = bytearray(4096)",
     "def download():\n s, n, k = open(), 0, 1\n s.write(b'GET /five HTTP/1.0\\r\\n\\r\\n')\n while k:\n  k = s.readinto(page)\n  n += k\n s.close()\n return n > 5 << 20",
