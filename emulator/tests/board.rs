@@ -1,8 +1,7 @@
 //! What a board says that has nothing right to start, and what is on it.
 
-mod common;
-
-use common::application;
+use crate::common;
+use crate::common::application;
 use esp32_emulator::board::parts::auto_reset::{CutWires, EN_RISE, ModemLines};
 use esp32_emulator::board::{Board, BootMode, Options, Outcome, Profile};
 use esp32_emulator::peripherals::CoreId;

@@ -1,9 +1,8 @@
 //! Code that changes while it is being executed: whoever changes it, the next instruction fetched
 //! is the new one. (Silicon wants an ISYNC; a program that has one cannot tell the difference.)
 
-mod common;
-
-use common::{Program, flash, word};
+use crate::common;
+use crate::common::{Program, flash, word};
 use esp32_emulator::peripherals::CoreId;
 use esp32_emulator::soc::{ChipConfig, Esp32};
 

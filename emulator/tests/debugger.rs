@@ -1,8 +1,6 @@
 //! The host's debugger: where it holds the chip, and what it can see and change there.
 
-mod common;
-
-use common::{Program, after, run_for, word};
+use crate::common::{Program, after, run_for, word};
 use esp32_emulator::cpu::special_register::{sr, ur};
 use esp32_emulator::peripherals::CoreId;
 use esp32_emulator::soc::debugger::{Held, Watched, Watchpoint};

@@ -1,9 +1,8 @@
 //! A run is a function of the program alone: not of how code is cached, how long the host lets the
 //! chip run at a time, or whether it is a copy.
 
-mod common;
-
-use common::{Program, Random, State, after, assert_same, flash, run_to, state, word};
+use crate::common;
+use crate::common::{Program, Random, State, after, assert_same, flash, run_to, state, word};
 use esp32_emulator::peripherals::CoreId;
 use esp32_emulator::soc::debugger::{Held, Watched, Watchpoint};
 use esp32_emulator::soc::{ChipConfig, Esp32, Stopped};

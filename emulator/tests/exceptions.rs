@@ -4,9 +4,7 @@
 //! Source: Xtensa Instruction Set Architecture Reference Manual, "Exception Option", "Interrupt
 //! Option", "High-Priority Interrupt Option", "Timer Interrupt Option", "Debug Option".
 
-mod common;
-
-use common::{Program, run_for, word};
+use crate::common::{Program, run_for, word};
 use esp32_emulator::peripherals::CoreId;
 use esp32_emulator::soc::Esp32;
 

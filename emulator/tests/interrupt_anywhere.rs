@@ -1,8 +1,7 @@
 //! An interrupt at any cycle of a program must leave no trace in what the program computes.
 
-mod common;
-
-use common::{Program, registers, run_for, word};
+use crate::common;
+use crate::common::{Program, registers, run_for, word};
 use esp32_emulator::peripherals::CoreId;
 
 /// Where the program leaves its results, and the handler its count.

@@ -1,8 +1,7 @@
 //! The chip's JTAG, bit by bit: two TAPs, and through their debug modules the cores.
 
-mod common;
-
-use common::{Program, Random, after, run_for, run_to, word};
+use crate::common;
+use crate::common::{Program, Random, after, run_for, run_to, word};
 use esp32_emulator::cpu::assembler::Assembler;
 use esp32_emulator::peripherals::CoreId;
 use esp32_emulator::soc::Esp32;

@@ -3,10 +3,9 @@
 //! Source: Technical Reference Manual, "System and Memory": the data bus serves all widths and
 //! alignments, the instruction bus aligned words only; Xtensa ISA Reference Manual for the causes.
 
-mod common;
-
+use crate::common;
+use crate::common::{Program, flash, word};
 use Expect::{Cause, Runs, Value};
-use common::{Program, flash, word};
 use esp32_emulator::board::parts::nor_flash::NorFlash;
 use esp32_emulator::board::parts::psram::{Psram, PsramSize};
 use esp32_emulator::soc::ChipConfig;

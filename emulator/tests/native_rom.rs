@@ -1,8 +1,7 @@
 //! The functions of our own ROM take their time in pieces; how the host cuts time must not show.
 
-mod common;
-
-use common::{
+use crate::common;
+use crate::common::{
     Random, State, after, application, assert_same, boot, flash, run_to, state, where_it_is, word,
 };
 use esp32_emulator::board::parts::nor_flash::NorFlash;

@@ -1,8 +1,6 @@
 //! A guest that can never do anything again is known as dead, and one that can is not.
 
-mod common;
-
-use common::{Program, after};
+use crate::common::{Program, after};
 use esp32_emulator::peripherals::CoreId;
 use esp32_emulator::soc::{Doing, Esp32};
 

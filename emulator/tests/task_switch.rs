@@ -2,11 +2,10 @@
 //! takes them out of the middle: a delay, a copy, a sort that calls back. When it comes must not
 //! show in what they compute.
 
-mod common;
-
 use std::ops::Range;
 
-use common::{Random, application, boot, run_for, run_to, where_it_is, word};
+use crate::common;
+use crate::common::{Random, application, boot, run_for, run_to, where_it_is, word};
 use esp32_emulator::peripherals::CoreId;
 use esp32_emulator::peripherals::uart::Symbol;
 use esp32_emulator::soc::Esp32;

@@ -12,18 +12,15 @@
 //! | `invalid` | `check` must refuse it |
 //! | none | `check` must accept it |
 
-#[path = "common/json_schema.rs"]
-mod json_schema;
-
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use crate::common::json_schema::Validator;
 use benchrig::bench::power::PowerDriver;
 use benchrig::scenario::manual::manual;
 use benchrig::scenario::node;
 use benchrig::scenario::schema::schema;
 use benchrig::targets::wiring_fault::WiringFault;
-use json_schema::Validator;
 use rstest::rstest;
 use tempfile::TempDir;
 

@@ -1,11 +1,10 @@
 //! The first boot of the official MicroPython, which makes a file system: copies of the board go on
 //! like it, and the power may fail in any of its flash operations.
 
-mod common;
-
 use std::sync::Mutex;
 
-use common::{Console, on_two_threads};
+use crate::common;
+use crate::common::{Console, on_two_threads};
 use esp32_emulator::board::parts::nor_flash::{FlashOperation, PowerCut, Share};
 use esp32_emulator::board::{Board, Outcome};
 use esp32_emulator::peripherals::CoreId;

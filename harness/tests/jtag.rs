@@ -1,8 +1,6 @@
 //! The bench's JTAG against the emulated chip: probe-rs, unchanged, drives a probe of ours that shifts
 //! its bits into the chip's TAPs.
 
-#![cfg(feature = "jtag")]
-
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, Once, PoisonError};

@@ -1,9 +1,7 @@
 //! Official MicroPython opens a network of its own: a station joins it, and the host behind the
 //! station gets its address from the board and a page from its web server.
 
-mod common;
-
-use common::board;
+use crate::common::board;
 use esp32_emulator::board::{Board, Outcome, Site, SiteEvent};
 use esp32_emulator::net::{Mac, MobileConfig, Network, NetworkConfig, Order, Request};
 use esp32_emulator::radio::{Air, MacAddress, StationConfig};

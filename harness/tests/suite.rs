@@ -3,14 +3,13 @@
 //! The board is booted once, up to the raw REPL; every program gets a clone of it. With
 //! `BENCHRIG_SUITE=machine/uart` only the programs whose name contains that text are run.
 
-mod common;
-
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
+use crate::common;
+use crate::common::Console;
 use benchrig::firmware::suite::{self, Program};
-use common::Console;
 use esp32_emulator::board::Board;
 use esp32_emulator::time::Duration;
 

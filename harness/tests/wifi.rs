@@ -1,8 +1,6 @@
 //! Official MicroPython in a virtual network: what must not depend on how the host runs it.
 
-mod common;
-
-use common::board;
+use crate::common::board;
 use esp32_emulator::board::{Board, Outcome, Site, SiteEvent};
 use esp32_emulator::net::{HostConfig, Network, NetworkConfig, Service};
 use esp32_emulator::radio::{AccessPointConfig, Air, MacAddress, Security, Visibility};

@@ -4,7 +4,7 @@
 //! vector to a label, and the test's code. No strap asks for a boot from flash, so no watchdog
 //! runs.
 
-#![allow(dead_code, reason = "each test program uses a part")]
+#![allow(dead_code, reason = "the benchmark uses a part")]
 
 use esp32_emulator::board::parts::nor_flash::{FlashIdentity, FlashSize, NorFlash};
 use esp32_emulator::board::parts::psram::Psram;

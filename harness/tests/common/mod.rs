@@ -1,6 +1,6 @@
 //! An emulated board with the official MicroPython image, and its console.
 
-#![allow(dead_code, reason = "each test program uses a part")]
+pub(crate) mod json_schema;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4};
 use std::sync::Arc;
 
+use self::station::{Bench, Trouble, outputs};
 use esp32_emulator::net::{
     Answer, Dhcp, Ending, Extent, FLOW_AHEAD, Faults, File, FlowEnding, FlowOrder, HostConfig,
     HttpFrame, Lie, Link, Mac, Manner, NetEventKind, Network, NetworkConfig, Order, OrderError,
@@ -21,7 +22,6 @@ use smoltcp::wire::{
     EthernetProtocol, EthernetRepr, Icmpv4Packet, Icmpv4Repr, Icmpv6Packet, IpAddress, IpProtocol,
     Ipv4Packet, Ipv4Repr, Ipv6Packet, Ipv6Repr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber,
 };
-use station::{Bench, Trouble, outputs};
 
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 1);
 const LAPTOP: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 4);
