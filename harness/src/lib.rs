@@ -31,6 +31,7 @@ pub mod hil;
 #[cfg(test)]
 #[path = "../tests/common/json_schema.rs"]
 mod json_schema;
+pub mod packets;
 pub mod recording;
 pub mod reports;
 pub mod runner;

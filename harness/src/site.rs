@@ -1,5 +1,5 @@
-//! The site of a case: the access points on the air, and the hosts on the network behind them; what
-//! can be ordered of them, and what they tell.
+//! The site of a case: the access points and stations on the air, and the hosts on the network behind
+//! access points; what can be ordered of them, and what they tell.
 //!
 //! Plain data, as a scenario describes it and a target is asked for it.
 
@@ -14,11 +14,13 @@ use serde::Serialize;
 use crate::scenario::values::Secrets;
 use crate::time::{DeviceTime, Span};
 
-/// Access points and hosts.
+/// Access points, stations and hosts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Site {
     /// The access points.
     pub air: Vec<AccessPoint>,
+    /// The stations that join a network of the board's.
+    pub stations: Vec<Station>,
     /// The network behind them.
     pub network: Network,
     /// The computers on it.
@@ -135,6 +137,23 @@ pub struct AccessPoint {
     pub hidden: bool,
 }
 
+/// A computer with a station of its own, which may join a network that the board opens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Station {
+    /// What steps call it.
+    pub name: String,
+    /// The network that it joins.
+    pub ssid: String,
+    /// Of a WPA2 network; without, it joins only an open one.
+    pub password: Option<String>,
+    /// How strong the board hears it, in dBm.
+    pub signal: i8,
+    /// Its own address on the air.
+    pub mac: [u8; 6],
+    /// Its IP address and the length of the prefix; without, it asks the board for one.
+    pub address: Option<(Ipv4Addr, u8)>,
+}
+
 /// The network behind the access points.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Network {
@@ -240,6 +259,13 @@ pub enum Order {
         /// How.
         change: Change,
     },
+    /// A station comes or goes.
+    Station {
+        /// Its name.
+        name: String,
+        /// Which of both.
+        does: Attendance,
+    },
     /// A web server answers the next requests so, and not by itself.
     Respond {
         /// The host.
@@ -251,7 +277,7 @@ pub enum Order {
         /// To how many requests.
         times: u32,
     },
-    /// A host asks the board; what comes of it is told as [`SiteEvent::Answered`].
+    /// A host or a station asks the board; what comes of it is told as [`SiteEvent::Answered`].
     Request(Request),
     /// The wire between access points and hosts changes.
     Wire(Wire),
@@ -316,12 +342,22 @@ pub enum DnsAnswer {
     Silence,
 }
 
-/// An HTTP request from a host to the board.
+/// Whether a station is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attendance {
+    /// It joins its network, again and again if need be.
+    Joins,
+    /// It leaves its network.
+    Leaves,
+}
+
+/// An HTTP request from a host or a station to the board.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// The host.
+    /// The host or the station.
     pub host: String,
-    /// The board's address; without: the one that it was lent last.
+    /// The board's address; without: the one that it was lent last, or for a station the one at
+    /// which the board has lent it its own.
     pub to: Option<String>,
     /// The board's TCP port.
     pub port: u16,
@@ -412,6 +448,13 @@ pub enum SiteEvent {
     Log(String),
     /// An HTTP request or response was seen on the wire.
     Http(Arc<HttpFrame>),
+    /// A station has this IP address from now on.
+    Station {
+        /// Its name.
+        name: String,
+        /// The address; none: it has lost it.
+        address: Option<Ipv4Addr>,
+    },
     /// What came of an [`Order::Request`]; or why nothing came.
     Answered(Result<Arc<HttpFrame>, String>),
     /// The board talks with a server that follows a script.
@@ -447,7 +490,7 @@ pub enum TalkEvent {
 pub struct HttpFrame {
     /// The number of the TCP connection.
     pub connection: u64,
-    /// Who sent it: `board`, or the name of a host, with the port where it serves.
+    /// Who sent it: `board`, or the name of a station or of a host, with the port where it serves.
     pub from: String,
     /// To whom.
     pub to: String,
@@ -605,6 +648,7 @@ mod tests {
             }],
             network: Network::default(),
             hosts: vec![host("laptop", 4), host("desk", 5)],
+            stations: vec![],
             internet: vec![],
         };
         let mut places = Places::of(&site);

@@ -2,6 +2,7 @@
 //! station gets its address from the board and a page from its web server.
 
 use crate::common::board;
+use esp32_emulator::board::capture::{CaptureLink, Way};
 use esp32_emulator::board::{Board, Outcome, Site, SiteEvent};
 use esp32_emulator::net::{Mac, MobileConfig, Network, NetworkConfig, Order, Request};
 use esp32_emulator::radio::{Air, MacAddress, StationConfig};
@@ -146,6 +147,31 @@ fn a_station_that_knows_the_password_joins_on_every_channel() {
         assert_served(&seen);
         assert_eq!(seen.channel, Some(channel), "the primary half of 40 MHz, or all of 20 MHz");
     }
+}
+
+#[test]
+fn beacons_come_every_102_4_ms_of_device_time_and_say_their_channel() {
+    let mut board = board();
+    board.set_site(site(None));
+    board.power_on();
+    let mut seen = Run { said: String::new(), site: Vec::new(), channel: None, hash: 0 };
+    advance(&mut board, at(600), &mut seen);
+    let opened = "import network; ap = network.WLAN(network.AP_IF); ap.active(True)\r";
+    opened.bytes().for_each(|byte| board.send(0, byte));
+    advance(&mut board, at(1_200), &mut seen);
+    board.site_mut().expect("it has one").start_capture(CaptureLink::Air);
+    advance(&mut board, at(11_400), &mut seen);
+    let capture = board.site_mut().and_then(Site::take_capture).expect("it was begun");
+    let beacons = capture.packets.iter().filter(|packet| packet.octets.first() == Some(&0x80));
+    let beacons: Vec<_> = beacons.collect();
+    for beacon in &beacons {
+        assert_eq!((beacon.way, beacon.on_air.map(|it| it.channel)), (Way::FromBoard, Some(1)));
+        // DS Parameter Set: channel 1.
+        assert!(beacon.octets.windows(3).any(|element| element == [3, 1, 1]));
+    }
+    let (first, last) = (beacons[0].at, beacons[beacons.len() - 1].at);
+    let mean = (last - first).as_micros() / (beacons.len() as u64 - 1);
+    assert!((102_300..102_500).contains(&mean), "{mean} µs");
 }
 
 #[test]

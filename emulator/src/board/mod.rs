@@ -17,6 +17,7 @@
 //! }
 //! ```
 
+pub mod capture;
 mod devkit;
 mod esp32_cam;
 mod esp32_cam_mb;

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 
+use super::capture::{Capture, CaptureLink, OnAir, Packet, Way};
 use crate::net::{Link, NetEvent, Network, Order};
 use crate::peripherals::wifi_mac::{Outcome, Rate, Reception, Transmission};
 use crate::radio::{self, Air, AirEvent, Standing, StationId};
@@ -24,6 +25,8 @@ pub struct Site {
     /// Frames that the board sends now, and on which channel.
     sending: Vec<(u8, Transmission)>,
     events: VecDeque<SiteEvent>,
+    /// What is captured, if somebody wants it.
+    capture: Option<Capture>,
 }
 
 /// Something that happened around the board.
@@ -39,7 +42,17 @@ impl Site {
     /// Nothing has been sent yet.
     pub fn new(air: Air, network: Network) -> Self {
         let (stations, sending, events) = (Vec::new(), Vec::new(), VecDeque::new());
-        Self { air, network, stations, sending, events }
+        Self { air, network, stations, sending, events, capture: None }
+    }
+
+    /// Captures from now on, on the air or on the wire; what was captured before is dropped.
+    pub fn start_capture(&mut self, link: CaptureLink) {
+        self.capture = Some(Capture::new(link));
+    }
+
+    /// Ends a capture, and gives what was captured.
+    pub fn take_capture(&mut self) -> Option<Capture> {
+        self.capture.take()
     }
 
     /// Connects the network's mobile hosts, by their numbers, with stations.
@@ -66,6 +79,12 @@ impl Site {
         }
         self.air.listen(chip.listens_to(), now);
         for (channel, transmission) in self.sending.extract_if(.., |(_, it)| it.end <= now) {
+            // Before it is received: its receiver may then forget the key.
+            if let Some(capture) = on_air(&mut self.capture) {
+                let Transmission { end, rate, frame, .. } = &transmission;
+                let on_air = OnAir { channel, rate: *rate, signal_dbm: None };
+                capture.push(sniffed(&self.air, frame, *end, Way::FromBoard, on_air));
+            }
             let outcome = match self.air.transmit(channel, &transmission.frame, now) {
                 radio::Outcome::Unanswered => Outcome::Unanswered,
                 radio::Outcome::Acknowledged | radio::Outcome::NotForOne => Outcome::Sent,
@@ -74,8 +93,15 @@ impl Site {
         }
         self.air.poll(now);
         self.exchange(now);
-        while let Some(radio::OnAir { at, signal_dbm, rate, frame, .. }) = self.air.take_frame() {
-            chip.expect_frame(Reception { at, signal_dbm, rate: code_of(rate), frame });
+        while let Some(radio::OnAir { at, channel, signal_dbm, rate, frame }) =
+            self.air.take_frame()
+        {
+            let rate = code_of(rate);
+            if let Some(capture) = on_air(&mut self.capture) {
+                let on_air = OnAir { channel, rate, signal_dbm: Some(signal_dbm) };
+                capture.push(sniffed(&self.air, &frame, at, Way::ToBoard, on_air));
+            }
+            chip.expect_frame(Reception { at, signal_dbm, rate, frame });
         }
         self.events.extend(std::iter::from_fn(|| self.air.take_event()).map(SiteEvent::Air));
         self.events.extend(std::iter::from_fn(|| self.network.take_event()).map(SiteEvent::Net));
@@ -97,16 +123,25 @@ impl Site {
         loop {
             let mut any = self.exchange_with_stations(now);
             while let Some(frame) = self.air.take_ethernet() {
+                self.tap(Way::FromBoard, &frame, now);
                 self.network.receive(&frame, now);
                 any = true;
             }
             while let Some(frame) = self.network.take_frame() {
+                self.tap(Way::ToBoard, &frame, now);
                 self.air.send_ethernet(&frame, now);
                 any = true;
             }
             if !any {
                 break;
             }
+        }
+    }
+
+    /// A frame is on the wire.
+    fn tap(&mut self, way: Way, frame: &[u8], at: Instant) {
+        if let Some(capture) = self.capture.as_mut().filter(|it| it.link == CaptureLink::Ethernet) {
+            capture.push(Some(Packet { at, way, on_air: None, octets: frame.to_vec() }));
         }
     }
 
@@ -140,6 +175,20 @@ impl Site {
     pub(super) fn fall_silent(&mut self) {
         self.sending.clear();
     }
+}
+
+/// The capture, if it is one on the air.
+fn on_air(capture: &mut Option<Capture>) -> Option<&mut Capture> {
+    capture.as_mut().filter(|capture| capture.link == CaptureLink::Air)
+}
+
+/// A frame as it is on the air; `None`: it is encrypted, with a key that nobody here knows.
+fn sniffed(air: &Air, frame: &[u8], at: Instant, way: Way, on_air: OnAir) -> Option<Packet> {
+    let octets = match radio::frame::is_protected(frame) {
+        true => air.encrypt(frame)?,
+        false => frame.to_vec(),
+    };
+    Some(Packet { at, way, on_air: Some(on_air), octets })
 }
 
 /// The chip's code of a rate.

@@ -21,7 +21,7 @@ use super::{Context, Peripheral, Stores, Unmodelled, stores};
 use crate::time::{Duration, Instant};
 
 use filter::{AddressFilter, INTERFACES, Interface, Pair};
-pub use rate::Rate;
+pub use rate::{Rate, Speed};
 pub use receive::Reception;
 use receive::{NO_DESCRIPTOR, Receiver};
 pub use transmit::{Outcome, Transmission};

@@ -108,6 +108,7 @@ fn surroundings() -> (Site, Folders) {
         air: vec![access_point(1, "open-net", Security::Open), access_point(2, "bench-net", wpa2)],
         network: Network::default(),
         hosts: vec![laptop],
+        stations: Vec::new(),
         internet: Vec::new(),
     };
     let five: Arc<[u8]> = (0..5_u32 << 20).map(|n| (n % 251) as u8).collect();

@@ -170,7 +170,8 @@ impl Attempt<'_> {
                         teller.borrow_mut().tell(Event::Http { case, on, time, frame });
                     }
                     // Its frames are told, and what the step makes of them.
-                    SiteEvent::Answered(_) | SiteEvent::Talk { .. } => {}
+                    SiteEvent::Answered(_) | SiteEvent::Talk { .. } | SiteEvent::Station { .. } => {
+                    }
                 }
             }
             News::Remark { time, text } => teller.borrow_mut().tell(Event::Remark {

@@ -2,6 +2,7 @@
 //! each expectation has read.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -15,6 +16,8 @@ pub struct Seen {
     log: Vec<(DeviceTime, String)>,
     /// What came of a host's request to the board, if nobody has asked for it.
     answer: Option<Result<Arc<HttpFrame>, String>>,
+    /// Addresses of stations.
+    addresses: BTreeMap<String, Ipv4Addr>,
     /// Frames before this have been taken by an expectation, by the host that it was about.
     cursors: BTreeMap<String, usize>,
     /// Talks with servers that follow a script, by their numbers.
@@ -49,6 +52,12 @@ impl Seen {
             SiteEvent::Http(frame) => self.frames.push((time, frame)),
             SiteEvent::Answered(answer) => self.answer = Some(answer),
             SiteEvent::Talk { talk, event } => self.push_talk(talk, time, event),
+            SiteEvent::Station { name, address: Some(address) } => {
+                self.addresses.insert(name, address);
+            }
+            SiteEvent::Station { name, address: None } => {
+                self.addresses.remove(&name);
+            }
         }
     }
 
@@ -92,6 +101,11 @@ impl Seen {
     /// What came of a host's request to the board.
     pub fn take_answer(&mut self) -> Option<Result<Arc<HttpFrame>, String>> {
         self.answer.take()
+    }
+
+    /// The address that a station has.
+    pub fn address_of(&self, station: &str) -> Option<Ipv4Addr> {
+        self.addresses.get(station).copied()
     }
 
     /// All frames, in the order in which they were complete.

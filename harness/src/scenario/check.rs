@@ -47,9 +47,12 @@ pub fn unused_boards(steps: &[StepEntry], known: &[KnownBoard<'_>]) -> Vec<Fault
     unused.filter_map(fault).collect()
 }
 
-/// Hosts and networks that steps name exist, and serve what is asked of them.
+/// Hosts, stations and networks that steps name exist, and serve what is asked of them.
 pub fn site(steps: &[StepEntry], site: Option<&Site>) -> Vec<Fault> {
-    let hosts: Vec<_> = site.iter().flat_map(|it| &it.hosts).map(|it| it.name.as_str()).collect();
+    let stations: Vec<_> =
+        site.iter().flat_map(|it| &it.stations).map(|it| it.name.as_str()).collect();
+    let hosts = site.iter().flat_map(|it| &it.hosts).map(|it| it.name.as_str());
+    let hosts: Vec<_> = hosts.chain(stations.iter().copied()).collect();
     let networks: Vec<_> = site.iter().flat_map(|it| &it.air).map(|it| it.ssid.as_str()).collect();
     let values: Vec<_> = site.map(|site| Places::of(site).values()).unwrap_or_default();
     let values: Vec<_> = values.iter().map(|(name, _)| name.as_str()).collect();
@@ -88,8 +91,11 @@ pub fn site(steps: &[StepEntry], site: Option<&Site>) -> Vec<Fault> {
         };
         let missing = facts.servers.iter().filter_map(serves);
         faults.extend(missing.map(|fault| fault.in_text(&entry.source)));
-        let named =
-            [(facts.hosts, &hosts, "host", "hosts"), (facts.networks, &networks, "network", "air")];
+        let named = [
+            (facts.hosts, &hosts, "host", "hosts"),
+            (facts.stations, &stations, "station", "stations"),
+            (facts.networks, &networks, "network", "air"),
+        ];
         for (names, known, what, key) in named {
             for (name, span) in names.into_iter().filter(|(name, _)| !known.contains(name)) {
                 let message = format!("the scenario has no {what} `{name}`");

@@ -67,6 +67,7 @@ pub const SCENARIO: Reference = Reference {
             "Further boards for the step `parallel`, by names of your choice: a profile, or a mapping. The first board is called `main` there.",
         ),
         site::AIR,
+        site::STATIONS,
         site::NETWORK,
         site::HOSTS,
         site::INTERNET,

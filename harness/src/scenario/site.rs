@@ -1,4 +1,4 @@
-//! The keys `air`, `network`, `hosts` and `internet` of a scenario.
+//! The keys `air`, `stations`, `network`, `hosts` and `internet` of a scenario.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -14,11 +14,11 @@ use super::node::{Node, Value};
 use super::reference::{Key, Kind};
 use super::units;
 use crate::site::{
-    AccessPoint, Destination, Host, Http, Line, Network, Script, Security, Site, Transport,
+    AccessPoint, Destination, Host, Http, Line, Network, Script, Security, Site, Station, Transport,
 };
 use crate::time::Span;
 
-/// Most access points and most hosts: more are surely a mistake.
+/// Most access points, stations and hosts: more are surely a mistake.
 const MAX: usize = 64;
 const PORT: Kind = Kind::Number(1, 65_535);
 /// The port of time servers (RFC 4330).
@@ -65,6 +65,27 @@ pub const AIR: Key = Key::optional(
         Key::or("hidden", Kind::Flag, "false", "Its beacons do not say its name."),
     ])),
     "The access points that the board can hear. Without any the air is silent.",
+);
+
+/// `stations`.
+pub const STATIONS: Key = Key::optional(
+    "stations",
+    Kind::List(&Kind::Keys(&[
+        Key::required("name", Kind::Text, "What steps call it."),
+        Key::required("ssid", Kind::Text, "The name of the network that it joins, 1 to 32 bytes."),
+        Key::optional(
+            "password",
+            Kind::Text,
+            "8 to 63 characters, for WPA2. Without one it joins only an open network.",
+        ),
+        Key::or("signal", Kind::Signal, "-50dBm", "How strong the board hears it, -95dBm to 0dBm."),
+        Key::optional(
+            "address",
+            Kind::Text,
+            "Its own address and how many bits of it are the network's, such as `192.168.4.7/24`; without, it asks the board for one by DHCP.",
+        ),
+    ])),
+    "Computers that may join a network of the board's own (an access point in software), by the step `station`.",
 );
 
 /// `network`.
@@ -150,15 +171,18 @@ pub const INTERNET: Key = Key::optional(
 );
 
 /// The keys of a scenario that say what is around its boards.
-pub(super) const KEYS: [&str; 4] = [AIR.name, NETWORK.name, HOSTS.name, INTERNET.name];
+pub(super) const KEYS: [&str; 5] =
+    [AIR.name, STATIONS.name, NETWORK.name, HOSTS.name, INTERNET.name];
 
 /// The site, if the scenario has one.
 pub(super) fn read(fields: &mut Fields<'_>, decoder: &mut Decoder) -> Option<Option<Site>> {
     let air = fields.node("air");
+    let stations = fields.node("stations");
     let network = fields.node("network");
     let hosts = fields.node("hosts");
     let internet = fields.node("internet");
     let access_points = air.map(|node| access_points(node, decoder));
+    let joining = stations.map(|node| read_stations(node, decoder));
     let described = match network {
         None => Some((Network::default(), None)),
         Some(node) => read_network(node, decoder),
@@ -171,11 +195,12 @@ pub(super) fn read(fields: &mut Fields<'_>, decoder: &mut Decoder) -> Option<Opt
         let message = "a network without an access point reaches no board".to_owned();
         return decoder.bad(node.span.clone(), message);
     }
-    if air.is_none() {
+    if air.is_none() && stations.is_none() {
         return Some(None);
     }
     let mut network = described?;
     let hosts = computers.unwrap_or(Some(Vec::new()))?;
+    let joining = joining.unwrap_or(Some(Vec::new()))?;
     let destinations = destinations.unwrap_or(Some(Vec::new()))?;
     network.names = names(network_names, &network, &hosts, decoder)?;
     let is_here = |it: &&Destination| {
@@ -186,7 +211,13 @@ pub(super) fn read(fields: &mut Fields<'_>, decoder: &mut Decoder) -> Option<Opt
         let message = format!("`{}` is a name of the network itself", twice.host);
         return decoder.bad(node.span.clone(), message);
     }
-    Some(Some(Site { air: access_points??, network, hosts, internet: destinations }))
+    let called = hosts.iter().map(|it| &it.name).chain(joining.iter().map(|it| &it.name));
+    if let (Some(node), Some(name)) = (stations, twice(called.map(|it| it.to_ascii_lowercase()))) {
+        let message = format!("two hosts or stations are called `{name}`");
+        return decoder.bad(node.span.clone(), message);
+    }
+    let air = access_points.unwrap_or(Some(Vec::new()))?;
+    Some(Some(Site { air, stations: joining, network, hosts, internet: destinations }))
 }
 
 /// The items of a list, or a mapping standing for a list of one.
@@ -240,13 +271,7 @@ fn access_point(node: &Node, n: u8, decoder: &mut Decoder) -> Option<AccessPoint
             _ => decoder.wrong(node, "a channel from 1 to 14"),
         },
     };
-    let signal = match fields.node("signal") {
-        None => Some(-50),
-        Some(node) => match node.as_text().map(units::signal) {
-            Some(Ok(signal)) => Some(signal),
-            _ => decoder.wrong(node, "a signal such as -50dBm, from -95dBm to 0dBm"),
-        },
-    };
+    let signal = signal(&mut fields, decoder);
     let bssid = match fields.node("bssid") {
         // Locally administered.
         None => Some([0x02, 0x62, 0x72, 0, 0, n + 1]),
@@ -266,12 +291,60 @@ fn access_point(node: &Node, n: u8, decoder: &mut Decoder) -> Option<AccessPoint
     })
 }
 
+fn read_stations(node: &Node, decoder: &mut Decoder) -> Option<Vec<Station>> {
+    let items = few(node, "stations", decoder)?;
+    let read = items.iter().enumerate().map(|(n, item)| station(item, n as u8, decoder));
+    let read: Vec<_> = read.collect();
+    read.into_iter().collect()
+}
+
+fn station(node: &Node, n: u8, decoder: &mut Decoder) -> Option<Station> {
+    let mut fields = Fields::new(node, "a station", decoder)?;
+    let name = fields.required::<Spanned>("name", decoder).and_then(|it| check_name(it, decoder));
+    let ssid = fields.required::<Spanned>("ssid", decoder).and_then(|it| check_ssid(it, decoder));
+    let password = match fields.optional::<Spanned>("password", decoder) {
+        Some(Some(password)) => check_password(password, decoder).map(Some),
+        other => other.map(|_| None),
+    };
+    let signal = signal(&mut fields, decoder);
+    let address = match fields.node("address") {
+        None => Some(None),
+        Some(node) => address_with_prefix(node, decoder).map(Some),
+    };
+    fields.finish(UnknownKeys::Deny, decoder);
+    Some(Station {
+        name: name?,
+        ssid: ssid?,
+        password: password?,
+        signal: signal?,
+        // Locally administered, and none of an access point.
+        mac: [0x02, 0x62, 0x72, 0, 1, n + 1],
+        address: address?,
+    })
+}
+
 /// The words for [`Security`].
 #[derive(Debug, Clone, Copy)]
 enum Kindness {
     Open,
     Wpa2,
     Wpa3,
+}
+
+fn signal(fields: &mut Fields<'_>, decoder: &mut Decoder) -> Option<i8> {
+    let Some(node) = fields.node("signal") else { return Some(-50) };
+    match node.as_text().map(units::signal) {
+        Some(Ok(signal)) => Some(signal),
+        _ => decoder.wrong(node, "a signal such as -50dBm, from -95dBm to 0dBm"),
+    }
+}
+
+fn check_password(password: Spanned, decoder: &mut Decoder) -> Option<String> {
+    let Spanned { text, span } = password;
+    if (8..=63).contains(&text.len()) && text.bytes().all(|b| matches!(b, 32..=126)) {
+        return Some(text);
+    }
+    decoder.bad(span, "a WPA2 password has 8 to 63 characters of ASCII".to_owned())
 }
 
 fn protection(
@@ -281,14 +354,8 @@ fn protection(
     decoder: &mut Decoder,
 ) -> Option<Security> {
     match (security, password) {
-        (None | Some(Kindness::Wpa2), Some(Spanned { text: password, span })) => {
-            if !(8..=63).contains(&password.len())
-                || !password.bytes().all(|b| matches!(b, 32..=126))
-            {
-                let message = "a WPA2 password has 8 to 63 characters of ASCII".to_owned();
-                return decoder.bad(span, message);
-            }
-            Some(Security::Wpa2 { password })
+        (None | Some(Kindness::Wpa2), Some(password)) => {
+            check_password(password, decoder).map(|password| Security::Wpa2 { password })
         }
         (Some(Kindness::Wpa2), None) => decoder.bad(span, "WPA2 needs a `password`".to_owned()),
         (None | Some(Kindness::Open), None) => Some(Security::Open),
@@ -330,17 +397,7 @@ fn read_network<'n>(node: &'n Node, decoder: &mut Decoder) -> Option<(Network, O
     let mut fields = Fields::new(node, "the network", decoder)?;
     let gateway = match fields.node("gateway") {
         None => Some((Network::default().gateway, Network::default().prefix)),
-        Some(node) => {
-            let parts = node.as_text().and_then(|text| text.split_once('/'));
-            let parsed = parts.and_then(|(gateway, prefix)| {
-                let prefix = prefix.parse().ok().filter(|prefix| (8..=28).contains(prefix))?;
-                Some((gateway.parse::<Ipv4Addr>().ok()?, prefix))
-            });
-            match parsed.filter(|&(gateway, prefix)| is_host(gateway, gateway, prefix)) {
-                Some(parsed) => Some(parsed),
-                None => decoder.wrong(node, "an address with 8 to 28 bits, such as 192.168.0.1/24"),
-            }
-        }
+        Some(node) => address_with_prefix(node, decoder),
     };
     let date = match fields.node("date") {
         None => Some(Network::default().date),
@@ -395,6 +452,19 @@ fn names(
         })
         .collect();
     read.into_iter().collect()
+}
+
+/// An address of a computer, and how many bits of it are its network's.
+fn address_with_prefix(node: &Node, decoder: &mut Decoder) -> Option<(Ipv4Addr, u8)> {
+    let parts = node.as_text().and_then(|text| text.split_once('/'));
+    let parsed = parts.and_then(|(address, prefix)| {
+        let prefix = prefix.parse().ok().filter(|prefix| (8..=28).contains(prefix))?;
+        Some((address.parse::<Ipv4Addr>().ok()?, prefix))
+    });
+    match parsed.filter(|&(address, prefix)| is_host(address, address, prefix)) {
+        Some(parsed) => Some(parsed),
+        None => decoder.wrong(node, "an address with 8 to 28 bits, such as 192.168.0.1/24"),
+    }
 }
 
 /// Whether an address is that of a computer in the network of `gateway`.
@@ -672,10 +742,10 @@ fn ports(fields: &mut Fields<'_>, key: &'static str, decoder: &mut Decoder) -> O
     ports.into_iter().collect()
 }
 
-/// The first port that occurs a second time.
-fn twice(mut ports: impl Iterator<Item = u16>) -> Option<u16> {
+/// The first that occurs a second time.
+fn twice<T: Ord + Clone>(mut items: impl Iterator<Item = T>) -> Option<T> {
     let mut seen = BTreeSet::new();
-    ports.find(|port| !seen.insert(*port))
+    items.find(|item| !seen.insert(item.clone()))
 }
 
 /// A port.
@@ -797,6 +867,34 @@ internet: [{host: example.com}, {host: 11.0.0.9, port: 80}]
     }
 
     #[test]
+    fn stations_need_no_access_point() {
+        let head = "\
+stations:
+- {name: phone, ssid: board-net}
+- {name: tablet, ssid: b, password: correct-horse, signal: -71dBm, address: 192.168.4.7/24}
+";
+        let Site { air, stations, .. } = site(head).unwrap().expect("a site");
+        assert_eq!(air, []);
+        let phone = Station {
+            name: "phone".to_owned(),
+            ssid: "board-net".to_owned(),
+            password: None,
+            signal: -50,
+            mac: [2, 0x62, 0x72, 0, 1, 1],
+            address: None,
+        };
+        let tablet = Station {
+            name: "tablet".to_owned(),
+            ssid: "b".to_owned(),
+            password: Some("correct-horse".to_owned()),
+            signal: -71,
+            mac: [2, 0x62, 0x72, 0, 1, 2],
+            address: Some(([192, 168, 4, 7].into(), 24)),
+        };
+        assert_eq!(stations, [phone, tablet]);
+    }
+
+    #[test]
     fn every_mistake_is_told() {
         let faults = |head: &str| site(head).unwrap_err().join("\n");
         for (head, text) in [
@@ -813,6 +911,15 @@ internet: [{host: example.com}, {host: 11.0.0.9, port: 80}]
             ),
             ("air: {sid: x}\n", "has no key `sid`"),
             ("hosts: {name: a, address: 192.168.0.4}\n", "without an access point"),
+            ("stations: {name: a}\n", "needs `ssid`"),
+            ("stations: {name: gateway, ssid: x}\n", "the name of the router"),
+            ("stations: {name: a, ssid: x, password: short}\n", "a WPA2 password has 8 to 63"),
+            ("stations: {name: a, ssid: x, address: 10.0.0.7}\n", "an address with 8 to 28 bits"),
+            ("stations: [{name: a, ssid: x}, {name: A, ssid: x}]\n", "are called `a`"),
+            (
+                "air: {ssid: x}\nhosts: {name: a, address: 192.168.0.4}\nstations: {name: a, ssid: x}\n",
+                "two hosts or stations",
+            ),
             ("air: {ssid: x}\nhosts: {name: a, address: 10.0.0.4}\n", "is not in the network"),
             ("air: {ssid: x}\nhosts: {name: a, address: 192.168.0.1}\n", "is taken by another"),
             (

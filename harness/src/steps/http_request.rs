@@ -1,4 +1,5 @@
-//! `http-request`: a host of the network asks the board, which must be a web server.
+//! `http-request`: a host of the network, or a station of the board's own, asks the board, which must
+//! be a web server.
 
 use std::sync::Arc;
 
@@ -44,13 +45,13 @@ impl Step for HttpRequest {
 
     const REFERENCE: Reference = Reference {
         group: Group::Network,
-        doc: "A host of the network sends the board an HTTP request, and the answer must be as expected.",
+        doc: "A host of the network, or a station, sends the board an HTTP request, and the answer must be as expected.",
         value: Kind::Keys(&[
-            Key::required("host", Kind::Text, "Which host asks, by its name."),
+            Key::required("host", Kind::Text, "Which host or which station asks, by its name."),
             Key::optional(
                 "to",
                 Kind::Template,
-                "The board's address; without: the one that it was lent last.",
+                "The board's address; without: the one that it was lent last, or at which it has lent a station its own.",
             ),
             Key::or("port", Kind::Number(1, 65_535), "80", "The board's TCP port."),
             Key::or("method", Kind::Text, "GET", "`GET` and others."),

@@ -9,6 +9,7 @@ pub mod answer_fields;
 mod baud;
 mod boot_mode;
 mod brownout;
+mod capture_packets;
 mod connect_wifi;
 mod corrupt_flash;
 mod cut_power;
@@ -55,6 +56,7 @@ mod set_control;
 mod set_pin;
 mod snapshot;
 mod soft_reset;
+mod station;
 mod strap;
 mod take_screenshot;
 mod touch;
@@ -68,6 +70,7 @@ pub use access_point::AccessPointStep;
 pub use baud::Baud;
 pub use boot_mode::BootModeStep;
 pub use brownout::Brownout;
+pub use capture_packets::CapturePackets;
 pub use connect_wifi::ConnectWifi;
 pub use corrupt_flash::CorruptFlash;
 pub use cut_power::CutPower;
@@ -110,6 +113,7 @@ pub use set_control::SetControl;
 pub use set_pin::SetPin;
 pub use snapshot::Snapshot;
 pub use soft_reset::SoftReset;
+pub use station::StationStep;
 pub use strap::StrapStep;
 pub use take_screenshot::TakeScreenshot;
 pub use touch::{Touch, TouchMove, TouchPress, TouchRelease};
@@ -186,12 +190,14 @@ pub struct Facts<'s> {
     pub pins: Vec<u8>,
     /// Parts of the board that it names: buttons, and `esp` for the chip with its pins.
     pub parts: Vec<&'s str>,
-    /// Hosts that it names, with their places.
+    /// Hosts or stations that it names, with their places.
     pub hosts: Vec<(&'s str, Range<usize>)>,
     /// What hosts that it names must serve, with their places.
     pub servers: Vec<(&'s str, Server, Range<usize>)>,
     /// Whether it does something to the air or the network, which the scenario then must have.
     pub needs_site: bool,
+    /// Stations that it names, with their places.
+    pub stations: Vec<(&'s str, Range<usize>)>,
     /// WiFi networks of the scenario that it names, with their places.
     pub networks: Vec<(&'s str, Range<usize>)>,
     /// The steps inside of it, list by list.
@@ -307,10 +313,12 @@ steps! {
     Wire(WireStep),
     Dhcp(DhcpStep),
     Dns(DnsStep),
+    Station(StationStep),
     ExpectRequest(ExpectRequest),
     Respond(Respond),
     ExpectConnection(ExpectConnection),
     HttpRequest(HttpRequest),
+    CapturePackets(CapturePackets),
     ExpectPin(ExpectPin),
     SetPin(SetPin),
     SetControl(SetControl),

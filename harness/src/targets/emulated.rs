@@ -26,6 +26,7 @@ use esp32_emulator::time::{Duration, Instant};
 
 use super::adapter::Adapter;
 use super::debugged::Debugged;
+use super::network::Stations;
 use super::way_out::{self, Callee, WayOut};
 use super::wiring_fault::WiringFault;
 use super::{
@@ -33,6 +34,7 @@ use super::{
     MachineReport, Port, Power, Progress, Target, TargetError, TargetEvent, TargetRequest,
     TargetSource, UnmodelledAccess,
 };
+use crate::packets::{Capture, Link};
 use crate::serve::machine::Served;
 use crate::site::Order;
 use crate::time::DeviceTime;
@@ -107,6 +109,8 @@ pub struct Emulated {
     names: Option<Arc<site::Names>>,
     /// The address that it was seen to have last.
     address: Option<Ipv4Addr>,
+    /// Where stations are that have joined its own network.
+    stations: Stations,
     /// What leads to the real world.
     way_out: WayOut,
 }
@@ -129,8 +133,16 @@ impl Emulated {
             (names, way_out) = (Some(Arc::new(called)), leads);
         }
         let adapters = [0, 1, 2].map(|port| Adapter::new(request.seed.wrapping_mul(3) + port));
-        let mut target =
-            Self { board, loads: 0, kept: (0, 0), adapters, names, address: None, way_out };
+        let mut target = Self {
+            board,
+            loads: 0,
+            kept: (0, 0),
+            adapters,
+            names,
+            address: None,
+            stations: Stations::default(),
+            way_out,
+        };
         for segment in &request.flash {
             target.load(segment.offset, &segment.bytes)?;
         }
@@ -238,10 +250,11 @@ impl Emulated {
         let Some(names) = &self.names else { return };
         while let Some(event) = self.board.take_site_event() {
             if let SiteEvent::Net(NetEvent { kind, .. }) = &event {
-                self.address = names.board_address(kind).or(self.address);
+                self.stations.follow(kind);
+                self.address = names.board_address(kind, &self.stations).or(self.address);
                 self.way_out.hear(kind);
             }
-            events.extend(names.told(event));
+            events.extend(names.told(event, &self.stations));
         }
         if self.way_out.is_busy() {
             let now = self.board.now();
@@ -483,9 +496,20 @@ impl Target for Emulated {
     fn order(&mut self, order: Order) -> Result<(), TargetError> {
         let now = self.board.now();
         match (self.names.clone(), self.board.site_mut()) {
-            (Some(names), Some(site)) => names.order(site, order, self.address, now),
-            _ => Err(TargetError::Site("the scenario has no `air`".to_owned())),
+            (Some(names), Some(site)) => {
+                names.order(site, order, self.address, &self.stations, now)
+            }
+            _ => Err(site::none()),
         }
+    }
+
+    fn start_capture(&mut self, link: Link) -> Result<(), TargetError> {
+        site::start_capture(self.board.site_mut().ok_or_else(site::none)?, link);
+        Ok(())
+    }
+
+    fn take_capture(&mut self) -> Result<Capture, TargetError> {
+        site::take_capture(self.board.site_mut().ok_or_else(site::none)?)
     }
 
     fn finish(&mut self) -> MachineReport {

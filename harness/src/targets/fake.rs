@@ -8,6 +8,7 @@ use super::{
     BootMode, Button, Capabilities, Capability, Core, Disturbance, Level, MachineReport, Port,
     Power, Progress, Target, TargetError, TargetEvent, TargetRequest, TargetSource,
 };
+use crate::packets::{Capture, Link};
 use crate::site::{Order, SiteEvent};
 use crate::time::{DeviceTime, Span};
 
@@ -87,6 +88,7 @@ pub struct FakeTarget {
     log: Log,
     report: MachineReport,
     standing: Vec<Core>,
+    capture: Option<Capture>,
 }
 
 impl FakeTarget {
@@ -110,6 +112,12 @@ impl FakeTarget {
     /// The same, ending with this report.
     pub fn reporting(mut self, report: MachineReport) -> Self {
         self.report = report;
+        self
+    }
+
+    /// The same, giving this when it is told to capture packets.
+    pub fn capturing(mut self, capture: Capture) -> Self {
+        self.capture = Some(capture);
         self
     }
 
@@ -288,6 +296,15 @@ impl Target for FakeTarget {
     fn order(&mut self, order: Order) -> Result<(), TargetError> {
         self.note(format!("{order:?}"));
         Ok(())
+    }
+
+    fn start_capture(&mut self, link: Link) -> Result<(), TargetError> {
+        self.note(format!("capture {link:?}"));
+        Ok(())
+    }
+
+    fn take_capture(&mut self) -> Result<Capture, TargetError> {
+        self.capture.clone().ok_or(TargetError::Cannot("capture packets"))
     }
 
     fn run_until(&mut self, deadline: DeviceTime) -> Result<Vec<TargetEvent>, TargetError> {

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use standing::Core;
 
+use crate::packets::{Capture, Link};
 use crate::serve::machine::Served;
 use crate::site::{Folders, Order, Places, Site, SiteEvent};
 use crate::time::DeviceTime;
@@ -546,6 +547,22 @@ pub trait Target: Send {
     /// Trouble with the target, or there is no such access point or host.
     fn order(&mut self, _order: Order) -> Result<(), TargetError> {
         Err(TargetError::Cannot("change its surroundings"))
+    }
+
+    /// Captures packets from now on.
+    ///
+    /// # Errors
+    /// Trouble with the target, or it cannot do that.
+    fn start_capture(&mut self, _link: Link) -> Result<(), TargetError> {
+        Err(TargetError::Cannot("capture packets"))
+    }
+
+    /// Ends the capture that was begun last.
+    ///
+    /// # Errors
+    /// Trouble with the target, or none was begun.
+    fn take_capture(&mut self) -> Result<Capture, TargetError> {
+        Err(TargetError::Cannot("capture packets"))
     }
 
     /// Queues bytes for a port; they take their time on the wire.

@@ -6,9 +6,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 
 use esp32_emulator::net::{
-    self, DhcpConfig, File, HostConfig, HttpFrame as Frame, NetEvent, NetEventKind, Network,
-    NetworkConfig, Order as NetOrder, Request as NetRequest, Response as NetResponse, Service,
-    Start,
+    self, DhcpConfig, File, HostConfig, HttpFrame as Frame, Mac, MobileConfig, NetEvent,
+    NetEventKind, Network, NetworkConfig, Order as NetOrder, Request as NetRequest,
+    Response as NetResponse, Service, Start,
 };
 use esp32_emulator::time::{Duration, Instant};
 
@@ -26,6 +26,36 @@ pub(super) struct Hosts {
     names: BTreeMap<IpAddr, String>,
     /// Ports of web servers, by host.
     servers: BTreeMap<String, u16>,
+}
+
+/// The addresses that stations have in the board's own network, and those of the board there.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Stations(BTreeMap<String, (Ipv4Addr, Option<Ipv4Addr>)>);
+
+impl Stations {
+    /// Looks at what has happened.
+    pub(super) fn follow(&mut self, event: &NetEventKind) {
+        match event {
+            NetEventKind::Configured { host, address: (address, _), server } => {
+                self.0.insert(host.clone(), (*address, *server));
+            }
+            NetEventKind::Deconfigured { host } => {
+                self.0.remove(host);
+            }
+            _ => {}
+        }
+    }
+
+    /// Where a station finds the board: at the address from which it has lent it its own.
+    pub(super) fn board_of(&self, station: &str) -> Option<Ipv4Addr> {
+        self.0.get(station)?.1
+    }
+
+    /// The station that has an address.
+    fn named(&self, address: IpAddr) -> Option<&str> {
+        let is_it = |(_, (own, _)): &(&String, &(Ipv4Addr, Option<Ipv4Addr>))| *own == address;
+        self.0.iter().find(is_it).map(|(name, _)| name.as_str())
+    }
 }
 
 impl Hosts {
@@ -73,10 +103,15 @@ pub(super) fn config(
         dhcp: dhcp(site),
         names: named,
         hosts: hosts.collect(),
+        mobiles: site.stations.iter().map(mobile).collect(),
         outside,
         ..NetworkConfig::default()
     };
     (config, leads)
+}
+
+fn mobile(station: &crate::site::Station) -> MobileConfig {
+    MobileConfig { name: station.name.clone(), mac: Mac(station.mac), address: station.address }
 }
 
 /// What is beyond the network.
@@ -167,27 +202,32 @@ fn content_type(path: &str) -> &'static str {
 
 impl Hosts {
     /// The address that the board has, if this tells: it is lent one, or asks from one.
-    pub(super) fn board_address(&self, event: &NetEventKind) -> Option<Ipv4Addr> {
+    pub(super) fn board_address(
+        &self,
+        event: &NetEventKind,
+        stations: &Stations,
+    ) -> Option<Ipv4Addr> {
         let (NetEventKind::Asked { by: from, .. } | NetEventKind::Opened { from, .. }) = event
         else {
             let NetEventKind::Leased { address, .. } = event else { return None };
             return Some(*address);
         };
         match from.ip() {
+            _ if stations.named(from.ip()).is_some() => None,
             IpAddr::V4(address) if !self.names.contains_key(&from.ip()) => Some(address),
             _ => None,
         }
     }
 
-    /// A host, with the port of its web server if it is that, or the board.
-    fn of(&self, end: SocketAddr) -> String {
+    /// A host, with the port of its web server if it is that, a station, or the board.
+    fn of(&self, end: SocketAddr, stations: &Stations) -> String {
         match self.names.get(&end.ip()) {
             // Other ports are any that were free.
             Some(host) if self.servers.get(host) == Some(&end.port()) => {
                 format!("{host}:{}", end.port())
             }
             Some(host) => host.clone(),
-            None => "board".to_owned(),
+            None => stations.named(end.ip()).unwrap_or("board").to_owned(),
         }
     }
 
@@ -261,6 +301,9 @@ impl Hosts {
                 let order = NetOrder::Dns { name, lie };
                 network.order(order, now).map_err(|error| refused(&error))
             }
+            Order::Station { name, .. } => {
+                Err(TargetError::Site(format!("`{name}` is no part of the network")))
+            }
             Order::AccessPoint { ssid, .. } => {
                 Err(TargetError::Site(format!("`{ssid}` is no part of the network")))
             }
@@ -268,18 +311,25 @@ impl Hosts {
     }
 
     /// What is told of something that has happened on the network.
-    pub(super) fn told(&self, event: &NetEvent) -> Vec<SiteEvent> {
+    pub(super) fn told(&self, event: &NetEvent, stations: &Stations) -> Vec<SiteEvent> {
         let frame = match &event.kind {
             // What passes through a connection to the real world would drown the rest.
             NetEventKind::FlowBytes { .. }
             | NetEventKind::FlowSent { .. }
             | NetEventKind::FlowFinished { .. } => return Vec::new(),
             NetEventKind::HttpRequest(frame) | NetEventKind::HttpResponse(frame) => {
-                Some(SiteEvent::Http(Arc::new(self.frame(frame))))
+                Some(SiteEvent::Http(Arc::new(self.frame(frame, stations))))
             }
             NetEventKind::Answered { result, .. } => {
-                let result = result.as_ref().map(|frame| Arc::new(self.frame(frame)));
+                let frame = |frame: &Arc<Frame>| Arc::new(self.frame(frame, stations));
+                let result = result.as_ref().map(frame);
                 Some(SiteEvent::Answered(result.map_err(ToString::to_string)))
+            }
+            NetEventKind::Configured { host, address: (address, _), .. } => {
+                Some(SiteEvent::Station { name: host.clone(), address: Some(*address) })
+            }
+            NetEventKind::Deconfigured { host } => {
+                Some(SiteEvent::Station { name: host.clone(), address: None })
             }
             NetEventKind::TalkBegun { talk, host, own, .. } => {
                 let event = TalkEvent::Begun { host: host.clone(), port: own.port() };
@@ -298,7 +348,7 @@ impl Hosts {
         std::iter::once(SiteEvent::Log(event.kind.to_string())).chain(frame).collect()
     }
 
-    fn frame(&self, frame: &Frame) -> HttpFrame {
+    fn frame(&self, frame: &Frame, stations: &Stations) -> HttpFrame {
         let minor = frame.head.minor;
         let (start, request, status) = match &frame.head.start {
             Start::Request { method, target } => {
@@ -312,8 +362,8 @@ impl Hosts {
         let digits = frame.body.sha256().iter().map(|byte| format!("{byte:02x}")).collect();
         HttpFrame {
             connection: frame.connection,
-            from: self.of(frame.from),
-            to: self.of(frame.to),
+            from: self.of(frame.from, stations),
+            to: self.of(frame.to, stations),
             start: start.trim_end().to_owned(),
             request,
             status,

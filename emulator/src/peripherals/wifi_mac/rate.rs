@@ -10,6 +10,20 @@ use crate::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate(u8);
 
+/// How fast a rate is, as captures say it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Speed {
+    /// DSSS or OFDM: units of 500 kbit/s.
+    Legacy(u8),
+    /// HT.
+    Ht {
+        /// The index of the modulation and coding scheme, 0 to 7.
+        mcs: u8,
+        /// The guard interval is 400 ns, not 800.
+        short_guard: bool,
+    },
+}
+
 /// How a code is modulated: what its duration is computed from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Modulation {
@@ -51,6 +65,16 @@ impl Rate {
         }
     }
 
+    /// How fast it is.
+    pub fn speed(self) -> Speed {
+        match self.modulation() {
+            Modulation::Dsss { kbps, .. } => Speed::Legacy((kbps / 500) as u8),
+            // A symbol of 4 µs carries two bits for each 500 kbit/s.
+            Modulation::Ofdm { bits } => Speed::Legacy((bits / 2) as u8),
+            Modulation::Ht { short_guard, .. } => Speed::Ht { mcs: self.0 & 7, short_guard },
+        }
+    }
+
     /// How long a frame of `octets`, with its FCS, is on the air.
     pub fn duration(self, octets: usize) -> Duration {
         let bits = 8 * octets as u64;
@@ -84,6 +108,14 @@ impl Rate {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rate_is_told_by_its_speed_or_its_scheme() {
+        let speed = |code| Rate::from_code(code).speed();
+        assert_eq!((speed(0), speed(6)), (Speed::Legacy(2), Speed::Legacy(11)), "1, 5.5 Mbit/s");
+        assert_eq!((speed(0xb), speed(0xc)), (Speed::Legacy(12), Speed::Legacy(108)), "6, 54");
+        assert_eq!(speed(0x1f), Speed::Ht { mcs: 7, short_guard: true });
+    }
 
     #[test]
     fn a_frame_takes_its_preamble_and_its_bits() {

@@ -2,6 +2,7 @@
 //! alarm of the [`Guard`](crate::runner::guard::Guard) and by the person's Ctrl-C, in device time
 //! except for the last.
 
+use std::net::Ipv4Addr;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -254,6 +255,24 @@ impl Session<'_> {
             }
             self.excuse_upcoming();
         }
+    }
+
+    /// The address of a station, as soon as it has one.
+    ///
+    /// # Errors
+    /// As for every wait.
+    pub fn expect_address(
+        &mut self,
+        station: &str,
+        patience: Patience,
+    ) -> Result<Option<Ipv4Addr>, StepError> {
+        let until = self.until(patience);
+        while self.state.seen.address_of(station).is_none()
+            && self.advance_to_event(until)? != Advance::Deadline
+        {
+            self.excuse_upcoming();
+        }
+        Ok(self.state.seen.address_of(station))
     }
 
     /// Waits for the answers to the HTTP requests of a range, if they come soon.

@@ -20,7 +20,7 @@ use esp32_emulator::time::{Duration, Instant};
 use crate::bench::bindings::{Bindings, Port};
 use crate::site::{Destination, Folders, Order, Site, SiteEvent};
 use crate::targets::TargetError;
-use crate::targets::network::{self, Hosts};
+use crate::targets::network::{self, Hosts, Stations};
 use crate::targets::way_out::{Callee, WayOut};
 
 /// Wall time between two looks at the doors.
@@ -192,7 +192,12 @@ impl Inside {
         while let Some(event) = self.network.take_event() {
             self.way_out.hear(&event.kind);
             let moment = self.start + WallTime::from_nanos(event.at.since_zero().as_nanos());
-            self.told.extend(self.hosts.told(&event).into_iter().map(|event| (moment, event)));
+            self.told.extend(
+                self.hosts
+                    .told(&event, &Stations::default())
+                    .into_iter()
+                    .map(|event| (moment, event)),
+            );
         }
     }
 }
