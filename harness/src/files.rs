@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::site::{Folders, Site};
+use crate::site::{Folders, Host, Site};
 
 /// Writes a file whole or not at all, and the folders above it.
 pub(crate) fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
@@ -36,7 +36,8 @@ const MOST: u64 = 64 << 20;
 
 /// What the web servers of a site serve, from the folders of a project; or which folder cannot be read.
 pub(crate) fn served(site: &Site, project: &Path) -> Result<Folders, (PathBuf, io::Error)> {
-    let folders = site.hosts.iter().filter_map(|host| host.http.as_ref()?.folder.clone());
+    let servers = site.hosts.iter().flat_map(Host::web_servers);
+    let folders = servers.filter_map(|http| Some(http.folder.as_ref()?.text.clone()));
     let read = |folder: String| {
         let path = project.join(&folder);
         let files = below(&path).map_err(|error| (path, error))?;

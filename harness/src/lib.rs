@@ -12,6 +12,7 @@
 //! | [`symbols`] | from addresses to places in the source, by an ELF file |
 //! | [`runner`] | cases to verdicts, as a stream of events; never prints |
 //! | [`comparison`] | the same cases on two targets, and where they part |
+//! | [`authority`] | certificates for the hosts of a case |
 //! | [`site`] | access points and hosts around a board, as a scenario describes them |
 //! | [`snapshots`] | reviewed files that observations are compared with |
 //! | [`reports`] | consumers of the events; never decide |
@@ -20,6 +21,7 @@
 //! | [`hil`] | scenarios as ordinary tests |
 //! | [`cli`] | arguments, files, terminal |
 
+pub mod authority;
 pub mod bench;
 pub mod cli;
 pub mod comparison;

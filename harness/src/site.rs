@@ -11,6 +11,8 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::authority::Flaw;
+use crate::scenario::model::Spanned;
 use crate::scenario::values::Secrets;
 use crate::time::{DeviceTime, Span};
 
@@ -188,6 +190,8 @@ pub struct Host {
     pub address: Ipv4Addr,
     /// Its web server.
     pub http: Option<Http>,
+    /// Its web server with TLS.
+    pub https: Option<Https>,
     /// TCP ports that send back what they are sent.
     pub tcp_echo: Vec<u16>,
     /// UDP ports that do.
@@ -206,7 +210,23 @@ pub struct Http {
     /// Its TCP port.
     pub port: u16,
     /// The folder of the project that it serves; without one it answers 404.
-    pub folder: Option<String>,
+    pub folder: Option<Spanned>,
+}
+
+/// A web server with TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Https {
+    /// Its port, and what it serves.
+    pub http: Http,
+    /// What is wrong with its certificate.
+    pub flaw: Flaw,
+}
+
+impl Host {
+    /// All its web servers.
+    pub fn web_servers(&self) -> impl Iterator<Item = &Http> {
+        self.http.iter().chain(self.https.iter().map(|it| &it.http))
+    }
 }
 
 /// A server that follows a script with each caller.
@@ -270,6 +290,8 @@ pub enum Order {
     Respond {
         /// The host.
         host: String,
+        /// Which of its web servers; without: the first one, that without TLS.
+        port: Option<u16>,
         /// Only requests for this path.
         path: Option<String>,
         /// The answer.
@@ -631,6 +653,7 @@ mod tests {
             name: name.to_owned(),
             address: Ipv4Addr::new(192, 168, 0, last),
             http: None,
+            https: None,
             tcp_echo: vec![],
             udp_echo: vec![],
             ntp: false,

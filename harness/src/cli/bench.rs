@@ -13,6 +13,7 @@ use super::images::ProjectFirmware;
 use super::terminal::Terminal;
 use crate::exit_code::ExitCode;
 use crate::runner::firmware::{FetchNews, FirmwareSource};
+use crate::scenario::model::Spanned;
 use crate::site::{AccessPoint, Folders, Host, Http, Network, Security, Site};
 use crate::targets::emulated::Emulated;
 use crate::targets::{Port, Power, Target, TargetError, TargetEvent, TargetRequest};
@@ -94,10 +95,12 @@ fn surroundings() -> (Site, Folders) {
         hidden: false,
     };
     let wpa2 = Security::Wpa2 { password: "correct-horse".to_owned() };
+    let folder = Spanned { text: "five".to_owned(), span: 0..0 };
     let laptop = Host {
         name: "laptop".to_owned(),
         address: [192, 168, 0, 4].into(),
-        http: Some(Http { port: 80, folder: Some("five".to_owned()) }),
+        http: Some(Http { port: 80, folder: Some(folder) }),
+        https: None,
         tcp_echo: Vec::new(),
         udp_echo: Vec::new(),
         ntp: false,

@@ -131,8 +131,12 @@ pub(crate) fn read(
     let project = project_of(path);
     let files = |file: &str| std::fs::read_to_string(project.join(file));
     let firmware = |spec: &str| images::check(&project, spec);
-    let around =
-        Surroundings { boards, exists: &|file| project.join(file).is_file(), firmware: &firmware };
+    let around = Surroundings {
+        boards,
+        exists: &|file| project.join(file).is_file(),
+        is_folder: &|folder| project.join(folder).is_dir(),
+        firmware: &firmware,
+    };
     match parse(&text, FilePlace { path, project: &project }, &files) {
         Ok(parsed) => {
             let faults = parsed.cases.iter().flat_map(|case| surroundings(case, &around));

@@ -20,8 +20,9 @@ use super::play::play;
 use super::schedule::Saved;
 use super::session::{Common, News, Session, SessionState, Setup};
 use super::verdict::Verdict;
+use crate::authority::Authority;
 use crate::scenario::model::{BoardEntry, BoardName, Case, Unmodelled};
-use crate::scenario::values::{Secrets, Values};
+use crate::scenario::values::{CA_HEX, CA_PEM, Secrets, Values};
 use crate::site::{Folders, Places, SiteEvent};
 use crate::snapshots::SnapshotFolder;
 use crate::symbols::Symbols;
@@ -339,12 +340,10 @@ impl Maker<'_> {
     /// A board as the case finds it.
     fn open(&self, name: Option<&str>) -> Result<Board, StepError> {
         let entry = self.entry(name);
-        let number = self.case.boards().take_while(|(board, _)| board.as_deref() != name).count();
         let firmware = (self.firmware)(entry)?;
         let target = self.around.targets.open(&TargetRequest {
             board: entry.profile.text.clone(),
-            // Boards are alike and still not the same.
-            seed: self.seed.wrapping_add(number as u64),
+            seed: self.seed_of(name),
             flash: match &firmware {
                 Some(image) if !self.case.writes_flash(name) => image.segments.clone(),
                 _ => Vec::new(),
@@ -353,6 +352,20 @@ impl Maker<'_> {
             folders: self.folders()?,
         })?;
         self.around(name, target, None)
+    }
+
+    /// Boards are alike and still not the same.
+    fn seed_of(&self, name: Option<&str>) -> u64 {
+        let number = self.case.boards().take_while(|(board, _)| board.as_deref() != name).count();
+        self.seed.wrapping_add(number as u64)
+    }
+
+    /// The authority that vouches for the hosts of the case, if there are any for whom it must.
+    fn authority(&self, name: Option<&str>) -> Option<Authority> {
+        let site = self.case.site.as_ref()?;
+        let is_needed = site.hosts.iter().any(|host| host.https.is_some());
+        // If it cannot be made, the board cannot either, which says why.
+        is_needed.then(|| Authority::new(self.seed_of(name), site.network.date).ok())?
     }
 
     /// What the web servers of the case serve.
@@ -375,6 +388,11 @@ impl Maker<'_> {
         let state = state.unwrap_or_else(|| {
             let mut values = Values::new(self.around.environment.clone());
             self.places().values().iter().for_each(|(name, value)| values.set(name, value));
+            if let Some(authority) = self.authority(name) {
+                let digits = authority.der().iter().map(|byte| format!("{byte:02x}"));
+                values.set(CA_HEX, &digits.collect::<String>());
+                values.set(CA_PEM, &authority.pem());
+            }
             let never = self.case.never.clone();
             SessionState::new(target.now(), self.case.timeout, never, values)
         });

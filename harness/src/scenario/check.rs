@@ -6,8 +6,9 @@ use std::ops::Range;
 use super::decode::list;
 use super::fault::{Fault, FaultCode, nearest};
 use super::model::{BoardEntry, Case, OWN_BOARD, StepEntry, steps_by_board};
+use super::values::{CA_HEX, CA_PEM};
 use crate::runner::session::confined;
-use crate::site::{Places, Site};
+use crate::site::{Host, Http, Places, Site};
 use crate::steps::{ImageRef, Server};
 
 /// A board of the scenario, as the checks of its steps know it.
@@ -79,7 +80,12 @@ pub fn site(steps: &[StepEntry], site: Option<&Site>) -> Vec<Fault> {
         let serves = |(name, server, span): &(&str, Server, Range<usize>)| {
             let host = site.iter().flat_map(|it| &it.hosts).find(|it| it.name == *name)?;
             let (is_there, message, key) = match server {
-                Server::Web => (host.http.is_some(), format!("`{name}` has no web server"), "http"),
+                Server::Web(port) => {
+                    let is_it = |it: &Http| port.is_none_or(|port| it.port == port);
+                    let at = port.map_or(String::new(), |port| format!(" at port {port}"));
+                    let message = format!("`{name}` has no web server{at}");
+                    (host.web_servers().any(is_it), message, "http` or `https")
+                }
                 Server::Script(port) => (
                     host.scripts.iter().any(|script| script.port == *port),
                     format!("`{name}` has no script at port {port}"),
@@ -89,6 +95,13 @@ pub fn site(steps: &[StepEntry], site: Option<&Site>) -> Vec<Fault> {
             let fault = Fault::new(FaultCode::UnknownName, span.clone(), message);
             (!is_there).then(|| fault.help(format!("give it one with `{key}:`")))
         };
+        let has_tls = site.iter().flat_map(|it| &it.hosts).any(|host| host.https.is_some());
+        let names = facts.templates.iter().flat_map(|it| it.names().map(|name| (name, &it.span)));
+        for (name, span) in names.filter(|(name, _)| [CA_PEM, CA_HEX].contains(name) && !has_tls) {
+            let message = format!("`{name}` is the certificate of an authority that nobody needs");
+            let fault = Fault::new(FaultCode::UnknownName, span.clone(), message);
+            faults.push(fault.help("no host has `https:`").in_text(&entry.source));
+        }
         let missing = facts.servers.iter().filter_map(serves);
         faults.extend(missing.map(|fault| fault.in_text(&entry.source)));
         let named = [
@@ -131,7 +144,8 @@ fn names<'s>(steps: &'s [StepEntry], known: &mut Vec<&'s str>, faults: &mut Vec<
     for (entry, facts) in steps.iter().map(|entry| (entry, entry.step.facts())) {
         for template in facts.templates {
             for name in template.names() {
-                if name.starts_with("env.") || is_of_site(name) || known.contains(&name) {
+                let is_given = name.starts_with("env.") || [CA_PEM, CA_HEX].contains(&name);
+                if is_given || is_of_site(name) || known.contains(&name) {
                     continue;
                 }
                 let message = format!("nothing gives a value to `{name}` before this step");
@@ -266,15 +280,25 @@ pub struct Surroundings<'a> {
     pub boards: &'a [String],
     /// Whether a path of the project is a file.
     pub exists: &'a dyn Fn(&str) -> bool,
+    /// Whether a path of the project is a folder.
+    pub is_folder: &'a dyn Fn(&str) -> bool,
     /// Whether firmware can be named so; else why not.
     pub firmware: &'a dyn Fn(&str) -> Result<(), String>,
 }
 
-/// Every fault of the case that only its surroundings show: boards, firmware, files.
+/// Every fault of the case that only its surroundings show: boards, firmware, files, folders.
 pub fn surroundings(case: &Case, around: &Surroundings<'_>) -> Vec<Fault> {
     let mut faults = Vec::new();
     for (_, board) in case.boards() {
         faults.extend(board_entry(board, around));
+    }
+    let hosts = case.site.iter().flat_map(|site| &site.hosts);
+    for folder in hosts.flat_map(Host::web_servers).filter_map(|http| http.folder.as_ref()) {
+        if !(around.is_folder)(&folder.text) {
+            let message = format!("there is no folder `{}`", folder.text);
+            let fault = Fault::new(FaultCode::BadValue, folder.span.clone(), message);
+            faults.push(fault.help("paths start at the root of the project"));
+        }
     }
     for entry in case.all_steps() {
         for (path, span) in entry.step.facts().files {

@@ -13,8 +13,10 @@ use super::model::Spanned;
 use super::node::{Node, Value};
 use super::reference::{Key, Kind};
 use super::units;
+use crate::authority::Flaw;
 use crate::site::{
-    AccessPoint, Destination, Host, Http, Line, Network, Script, Security, Site, Station, Transport,
+    AccessPoint, Destination, Host, Http, Https, Line, Network, Script, Security, Site, Station,
+    Transport,
 };
 use crate::time::Span;
 
@@ -130,6 +132,20 @@ pub const HOSTS: Key = Key::optional(
                 ),
             ]),
             "Its web server.",
+        ),
+        Key::optional(
+            "https",
+            Kind::Keys(&[
+                Key::or("port", PORT, "443", "Its TCP port."),
+                Key::optional("folder", Kind::Path, "As for `http`."),
+                Key::or(
+                    "certificate",
+                    Kind::Words(&["valid", "expired", "wrong-name", "unknown-authority"]),
+                    "valid",
+                    "Who has it checked, is refused with all others. The authority's certificate is `{{ca.pem}}`, and in DER as hexadecimal digits `{{ca.hex}}`.",
+                ),
+            ]),
+            "Its web server with TLS (1.2 and 1.3). Keys and certificate follow from seed and date.",
         ),
         Key::optional("tcp-echo", Kind::List(&PORT), "TCP ports that send back what they get."),
         Key::optional("udp-echo", Kind::List(&PORT), "UDP ports that do."),
@@ -514,6 +530,10 @@ fn host(node: &Node, network: Option<&Network>, decoder: &mut Decoder) -> Option
         None => Some(None),
         Some(node) => http(node, decoder).map(Some),
     };
+    let https = match fields.node("https") {
+        None => Some(None),
+        Some(node) => https(node, decoder).map(Some),
+    };
     let tcp_echo = ports(&mut fields, "tcp-echo", decoder);
     let udp_echo = ports(&mut fields, "udp-echo", decoder);
     let tcp_scripts = scripts(Transport::Tcp, "tcp", &mut fields, decoder);
@@ -525,7 +545,8 @@ fn host(node: &Node, network: Option<&Network>, decoder: &mut Decoder) -> Option
     };
     let span = fields.span();
     fields.finish(UnknownKeys::Deny, decoder);
-    let web = http.iter().flatten().map(|http| http.port);
+    let secured = https.iter().flatten().map(|https| https.http.port);
+    let web = http.iter().flatten().map(|http| http.port).chain(secured);
     let forwarded = forward.iter().flatten().map(|(port, _)| *port);
     let port = |script: &Script| script.port;
     let tcp = tcp_echo.iter().flatten().copied().chain(web).chain(forwarded);
@@ -539,6 +560,7 @@ fn host(node: &Node, network: Option<&Network>, decoder: &mut Decoder) -> Option
         name: name?,
         address: address?,
         http: http?,
+        https: https?,
         tcp_echo: tcp_echo?,
         udp_echo: udp_echo?,
         ntp: ntp?,
@@ -627,17 +649,41 @@ fn destination(
 
 fn http(node: &Node, decoder: &mut Decoder) -> Option<Http> {
     let mut fields = Fields::new(node, "a web server", decoder)?;
+    let http = web_server(&mut fields, 80, decoder);
+    fields.finish(UnknownKeys::Deny, decoder);
+    http
+}
+
+fn https(node: &Node, decoder: &mut Decoder) -> Option<Https> {
+    let mut fields = Fields::new(node, "a web server", decoder)?;
+    let http = web_server(&mut fields, 443, decoder);
+    let flaw = match fields.node("certificate") {
+        None => Some(Flaw::None),
+        Some(node) => {
+            let words = [
+                ("valid", Flaw::None),
+                ("expired", Flaw::Expired),
+                ("wrong-name", Flaw::WrongName),
+                ("unknown-authority", Flaw::UnknownAuthority),
+            ];
+            word(node, decoder, "a kind of certificate", &words)
+        }
+    };
+    fields.finish(UnknownKeys::Deny, decoder);
+    Some(Https { http: http?, flaw: flaw? })
+}
+
+fn web_server(fields: &mut Fields<'_>, usual: u16, decoder: &mut Decoder) -> Option<Http> {
     let port = match fields.node("port") {
-        None => Some(80),
+        None => Some(usual),
         Some(node) => port(node, decoder),
     };
     let folder = fields.optional::<Spanned>("folder", decoder);
-    fields.finish(UnknownKeys::Deny, decoder);
     let folder = match folder? {
         None => None,
-        Some(Spanned { text, span }) => match crate::runner::session::confined(&text) {
-            Ok(_) => Some(text),
-            Err(why) => return decoder.bad(span, format!("the path {why}")),
+        Some(folder) => match crate::runner::session::confined(&folder.text) {
+            Ok(_) => Some(folder),
+            Err(why) => return decoder.bad(folder.span, format!("the path {why}")),
         },
     };
     Some(Http { port: port?, folder })
@@ -829,7 +875,7 @@ air:
 network: {gateway: 10.0.0.1/8, date: 2026-02-03, names: {pool.ntp.org: gateway, example.org: laptop, a.b: 10.0.0.9}}
 hosts:
 - {name: laptop, address: 10.1.2.3, http: {port: 8000, folder: web}, tcp-echo: 7, udp-echo: [7, 9], ntp: true,
-  tcp: {port: 9, script: [{say: hi}, {hear: {hex: 'ff 00'}}, {pause: 1s}, close]},
+  https: {certificate: expired}, tcp: {port: 9, script: [{say: hi}, {hear: {hex: 'ff 00'}}, {pause: 1s}, close]},
   forward: {port: 1883, to: 127.0.0.1:5000}}
 internet: [{host: example.com}, {host: 11.0.0.9, port: 80}]
 ";
@@ -845,6 +891,8 @@ internet: [{host: example.com}, {host: 11.0.0.9, port: 80}]
         let names: Vec<_> = site.network.names.iter().map(|(k, to)| format!("{k} {to}")).collect();
         assert_eq!(names, ["a.b 10.0.0.9", "example.org 10.1.2.3", "pool.ntp.org 10.0.0.1"]);
         assert!(site.hosts[0].ntp);
+        let https = Https { http: Http { port: 443, folder: None }, flaw: Flaw::Expired };
+        assert_eq!(site.hosts[0].https, Some(https));
         let lines = vec![
             Line::Say(b"hi".to_vec()),
             Line::Hear(vec![0xff, 0]),
@@ -853,8 +901,12 @@ internet: [{host: example.com}, {host: 11.0.0.9, port: 80}]
         ];
         let script = Script { transport: Transport::Tcp, port: 9, lines };
         assert_eq!(site.hosts[0].scripts, [script]);
-        let http = Http { port: 8000, folder: Some("web".to_owned()) };
-        assert_eq!((&site.hosts[0].http, &site.hosts[0].udp_echo), (&Some(http), &vec![7, 9]));
+        let http = site.hosts[0].http.as_ref().map(|it| (it.port, it.folder.clone()));
+        let folder = http.and_then(|(port, folder)| folder.map(|folder| (port, folder.text)));
+        assert_eq!(
+            (folder, &site.hosts[0].udp_echo),
+            (Some((8000, "web".to_owned())), &vec![7, 9])
+        );
     }
 
     #[test]

@@ -118,6 +118,11 @@ impl Template {
     }
 }
 
+/// The certificate of the case's authority, in PEM.
+pub const CA_PEM: &str = "ca.pem";
+/// The same in DER, as hexadecimal digits.
+pub const CA_HEX: &str = "ca.hex";
+
 /// What the names stand for while a case runs.
 #[derive(Debug, Clone, Default)]
 pub struct Values {

@@ -211,8 +211,8 @@ pub struct Facts<'s> {
 /// What a host serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Server {
-    /// Pages.
-    Web,
+    /// Pages, at this port or at any.
+    Web(Option<u16>),
     /// A script at this port.
     Script(u16),
 }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use super::{Facts, Server, Step};
 use crate::runner::evidence::Evidence;
 use crate::runner::failure::StepError;
-use crate::runner::session::Session;
+use crate::runner::session::{Session, confined};
 use crate::scenario::decode::{Decode, Decoder, Fields, UnknownKeys};
 use crate::scenario::model::Spanned;
 use crate::scenario::node::{Node, Value};
 use crate::scenario::reference::{Group, Key, Kind, Reference, U32};
+use crate::scenario::site;
 use crate::scenario::values::Template;
 use crate::site::{Manner, Order, Response};
 use crate::targets::Capability;
@@ -20,6 +21,8 @@ use crate::time::Span;
 pub struct Respond {
     /// Who answers.
     pub host: Spanned,
+    /// Which of its web servers.
+    pub port: Option<u16>,
     /// Only requests for this path.
     pub path: Option<Template>,
     /// The status.
@@ -28,6 +31,8 @@ pub struct Respond {
     pub headers: Vec<(String, Template)>,
     /// The body.
     pub body: Option<Template>,
+    /// A file with the body.
+    pub file: Option<Spanned>,
     /// How long the answer takes to begin.
     pub delay: Span,
     /// How it is sent.
@@ -44,10 +49,20 @@ impl Step for Respond {
         doc: "How a web server of the network answers the next requests, instead of with its files or 404.",
         value: Kind::Keys(&[
             Key::required("host", Kind::Text, "Which host, by its name."),
+            Key::optional(
+                "port",
+                Kind::Number(1, 65_535),
+                "Which of its web servers; without: `http`, and `https` if it has no other.",
+            ),
             Key::optional("path", Kind::Template, "Only requests for this path."),
             Key::or("status", Kind::Number(200, 999), "200", "The status."),
             Key::optional("headers", Kind::Named(&Kind::Template), "Headers, in their order."),
             Key::optional("body", Kind::Template, "The body."),
+            Key::optional(
+                "body-file",
+                Kind::Path,
+                "The body, from a file of the project as it is.",
+            ),
             Key::or("delay", Kind::Duration, "0", "How long the answer takes to begin."),
             Key::optional(
                 "truncate",
@@ -70,6 +85,7 @@ impl Step for Respond {
         examples: &[
             "respond: {host: laptop, path: /time, headers: {Content-Type: text/plain}, body: '12:00', times: 3}",
             "respond: {host: laptop, status: 503, delay: 2s}",
+            "respond: {host: laptop, path: /photo, headers: {Content-Type: image/jpeg}, body-file: photo.jpg}",
             "respond: {host: laptop, body: hello, truncate: 2}",
             "respond: {host: laptop, body: hello, reset: 20}",
             "respond: {host: laptop, body: hello, drip: 100ms}",
@@ -80,6 +96,10 @@ impl Step for Respond {
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         let mut fields = Fields::new(node, "`respond`", decoder)?;
         let host = fields.required("host", decoder);
+        let port = match fields.node("port") {
+            None => Some(None),
+            Some(node) => site::port(node, decoder).map(Some),
+        };
         let path = fields.optional("path", decoder);
         let status = match fields.node("status") {
             None => Some(200),
@@ -93,6 +113,11 @@ impl Step for Respond {
             Some(node) => headers(node, decoder),
         };
         let body = fields.optional("body", decoder);
+        let file = match fields.node("body-file") {
+            None => Some(None),
+            Some(node) if body == Some(None) || body.is_none() => file(node, decoder).map(Some),
+            Some(node) => decoder.bad(node.span.clone(), "one body is enough".to_owned()),
+        };
         let delay = fields.or("delay", Span::ZERO, decoder);
         let manner = manner(&mut fields, decoder);
         let times = match fields.node("times") {
@@ -105,10 +130,12 @@ impl Step for Respond {
         fields.finish(UnknownKeys::Deny, decoder);
         Some(Self {
             host: host?,
+            port: port?,
             path: path?,
             status: status?,
             headers: headers?,
             body: body?,
+            file: file?,
             delay: delay?,
             manner: manner?,
             times: times?,
@@ -120,8 +147,9 @@ impl Step for Respond {
         Facts {
             needs: &[Capability::Air],
             templates: self.path.iter().chain(&self.body).chain(headers).collect(),
+            files: self.file.iter().map(|it| (it.text.as_str(), it.span.clone())).collect(),
             hosts: vec![(&self.host.text, self.host.span.clone())],
-            servers: vec![(&self.host.text, Server::Web, self.host.span.clone())],
+            servers: vec![(&self.host.text, Server::Web(self.port), self.host.span.clone())],
             ..Facts::default()
         }
     }
@@ -134,14 +162,19 @@ impl Step for Respond {
     fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError> {
         let header = |(name, value): &(String, Template)| Ok((name.clone(), session.text(value)?));
         let headers = self.headers.iter().map(header).collect::<Result<_, StepError>>()?;
-        let body = self.body.as_ref().map(|body| session.text(body)).transpose()?;
+        let body = match (&self.body, &self.file) {
+            (Some(body), _) => session.text(body)?.into_bytes(),
+            (None, Some(file)) => session.read_file(&file.text)?,
+            (None, None) => Vec::new(),
+        };
         let order = Order::Respond {
             host: self.host.text.clone(),
+            port: self.port,
             path: self.path.as_ref().map(|path| session.text(path)).transpose()?,
             response: Response {
                 status: self.status,
                 headers,
-                body: Arc::from(body.unwrap_or_default().into_bytes()),
+                body: Arc::from(body),
                 delay: self.delay,
                 manner: self.manner,
             },
@@ -149,6 +182,14 @@ impl Step for Respond {
         };
         session.target().order(order)?;
         Ok(Evidence::Done)
+    }
+}
+
+fn file(node: &Node, decoder: &mut Decoder) -> Option<Spanned> {
+    let path = Spanned::decode(node, decoder)?;
+    match confined(&path.text) {
+        Ok(_) => Some(path),
+        Err(why) => decoder.bad(path.span, format!("the path `{}` {why}", path.text)),
     }
 }
 
@@ -211,12 +252,23 @@ mod tests {
     }
 
     #[test]
+    fn a_body_comes_from_a_file_as_it_is() {
+        let (outcome, log) = run("- respond: {host: laptop, body-file: hello.py}");
+        assert_eq!(outcome, Outcome::Passed);
+        let body = format!("{:?}", b"print('hello')\n");
+        assert!(log.contains(&body), "{log}");
+    }
+
+    #[test]
     fn what_contradicts_itself_or_could_not_be_sent_is_refused() {
         for (wrong, why) in [
             ("truncate: 1, reset: 2", "only one of"),
             ("headers: {'a b': c}", "no name of a header"),
             ("status: 101", "a status from 200 to 999"),
             ("times: 0", "at least one"),
+            ("body: x, body-file: hello.py", "one body is enough"),
+            ("body-file: /etc/passwd", "is not relative"),
+            ("port: 81", "has no web server at port 81"),
         ] {
             let (Outcome::Invalid(faults), _) =
                 run(&format!("- respond: {{host: laptop, {wrong}}}"))

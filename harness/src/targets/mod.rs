@@ -10,6 +10,7 @@ pub mod emulated;
 pub mod fake;
 mod network;
 mod standing;
+mod tls;
 mod way_out;
 pub mod wiring_fault;
 

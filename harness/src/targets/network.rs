@@ -13,7 +13,9 @@ use esp32_emulator::net::{
 use esp32_emulator::time::{Duration, Instant};
 
 use super::TargetError;
+use super::tls::Tls;
 use super::way_out::address_of_name;
+use crate::authority::Authority;
 use crate::site::{
     Asked, Destination, Dhcp, DnsAnswer, Folders, HttpFrame, Line, Manner, Order, Response, Script,
     Site, SiteEvent, TalkEvent, Transport, Wire, WireFaults,
@@ -24,8 +26,8 @@ use crate::time::{DeviceTime, Span};
 #[derive(Debug, Clone)]
 pub(super) struct Hosts {
     names: BTreeMap<IpAddr, String>,
-    /// Ports of web servers, by host.
-    servers: BTreeMap<String, u16>,
+    /// Web servers, by host and port; of each host those without TLS first.
+    servers: Vec<(String, u16)>,
 }
 
 /// The addresses that stations have in the board's own network, and those of the board there.
@@ -61,39 +63,57 @@ impl Stations {
 impl Hosts {
     /// The hosts of a site, and its gateway.
     pub(super) fn of_site(site: &Site) -> Self {
-        let mut hosts = Self { names: BTreeMap::new(), servers: BTreeMap::new() };
+        let mut hosts = Self { names: BTreeMap::new(), servers: Vec::new() };
         hosts.names.insert(site.network.gateway.into(), "gateway".to_owned());
         for host in &site.hosts {
             hosts.names.insert(host.address.into(), host.name.clone());
-            hosts.servers.extend(host.http.as_ref().map(|http| (host.name.clone(), http.port)));
+            hosts.servers.extend(host.web_servers().map(|http| (host.name.clone(), http.port)));
         }
         hosts
     }
 }
 
 /// The network of a site, and where connections lead that leave it.
+///
+/// # Errors
+/// A certificate or a server with TLS cannot be made.
 pub(super) fn config(
     site: &Site,
     folders: &Folders,
     seed: u64,
-) -> (NetworkConfig, BTreeMap<SocketAddr, Destination>) {
-    let services = |host: &crate::site::Host| {
+) -> Result<(NetworkConfig, BTreeMap<SocketAddr, Destination>), TargetError> {
+    let needs_authority = site.hosts.iter().any(|host| host.https.is_some());
+    let authority = needs_authority.then(|| Authority::new(seed, site.network.date));
+    let authority = authority.transpose().map_err(|error| cannot(&error))?;
+    let https = |host: &crate::site::Host| -> Result<Option<Service>, TargetError> {
+        let (Some(authority), Some(https)) = (&authority, &host.https) else { return Ok(None) };
+        let identity = authority.identity(&host.name, host.address, https.flaw);
+        let identity = identity.map_err(|error| cannot(&error))?;
+        let tls = Tls::new(&host.name, identity, seed, site.network.date);
+        Ok(Some(Service::Https {
+            port: https.http.port,
+            files: files(https.http.folder.as_ref().and_then(|it| folders.get(&it.text))),
+            security: net::Security(Arc::new(tls.map_err(|error| cannot(&error))?)),
+        }))
+    };
+    let services = |host: &crate::site::Host| -> Result<Vec<Service>, TargetError> {
         let http = host.http.iter().map(|http| Service::Http {
             port: http.port,
-            files: files(http.folder.as_ref().and_then(|folder| folders.get(folder))),
+            files: files(http.folder.as_ref().and_then(|folder| folders.get(&folder.text))),
         });
         let tcp = host.tcp_echo.iter().map(|port| Service::TcpEcho(*port));
         let udp = host.udp_echo.iter().map(|port| Service::UdpEcho(*port));
         let flows = host.forward.keys().map(|port| Service::Flow(*port));
         let scripts = host.scripts.iter().map(script);
         let ntp = host.ntp.then_some(Service::Ntp);
-        http.chain(tcp).chain(udp).chain(flows).chain(scripts).chain(ntp).collect()
+        let https = https(host)?;
+        Ok(http.chain(https).chain(tcp).chain(udp).chain(flows).chain(scripts).chain(ntp).collect())
     };
-    let hosts = site.hosts.iter().map(|host| HostConfig {
-        name: host.name.clone(),
-        address: host.address,
-        services: services(host),
+    let hosts = site.hosts.iter().map(|host| {
+        let services = services(host)?;
+        Ok(HostConfig { name: host.name.clone(), address: host.address, services })
     });
+    let hosts = hosts.collect::<Result<Vec<_>, TargetError>>()?;
     let Outside { named, outside, leads } = outside(site);
     let config = NetworkConfig {
         seed,
@@ -102,12 +122,16 @@ pub(super) fn config(
         prefix: site.network.prefix,
         dhcp: dhcp(site),
         names: named,
-        hosts: hosts.collect(),
+        hosts,
         mobiles: site.stations.iter().map(mobile).collect(),
         outside,
         ..NetworkConfig::default()
     };
-    (config, leads)
+    Ok((config, leads))
+}
+
+fn cannot(error: &dyn std::error::Error) -> TargetError {
+    TargetError::CannotOpen(error.to_string())
 }
 
 fn mobile(station: &crate::site::Station) -> MobileConfig {
@@ -223,7 +247,7 @@ impl Hosts {
     fn of(&self, end: SocketAddr, stations: &Stations) -> String {
         match self.names.get(&end.ip()) {
             // Other ports are any that were free.
-            Some(host) if self.servers.get(host) == Some(&end.port()) => {
+            Some(host) if self.servers.iter().any(|it| *it == (host.clone(), end.port())) => {
                 format!("{host}:{}", end.port())
             }
             Some(host) => host.clone(),
@@ -241,8 +265,11 @@ impl Hosts {
         now: Instant,
     ) -> Result<(), TargetError> {
         match order {
-            Order::Respond { host, path, response, times } => {
-                let port = self.servers.get(&host).copied();
+            Order::Respond { host, port, path, response, times } => {
+                let is_it = |(name, at): &&(String, u16)| {
+                    *name == host && port.is_none_or(|port| port == *at)
+                };
+                let port = self.servers.iter().find(is_it).map(|(_, port)| *port);
                 let port =
                     port.ok_or_else(|| TargetError::Site(format!("`{host}` has no web server")))?;
                 let response = response_of(response);

@@ -56,7 +56,7 @@ impl BenchSite {
         bindings: &Bindings,
         servers: &BTreeMap<Port, SocketAddr>,
     ) -> Result<Self, TargetError> {
-        let (mut config, leads) = network::config(site, folders, seed);
+        let (mut config, leads) = network::config(site, folders, seed)?;
         let taken = |address: &Ipv4Addr| {
             *address == site.network.gateway || site.hosts.iter().any(|it| it.address == *address)
         };
@@ -69,7 +69,7 @@ impl BenchSite {
             Network::new(config).map_err(|error| TargetError::CannotOpen(error.to_string()))?;
         let mut way_out = WayOut::new(leads);
         for host in &site.hosts {
-            let web = host.http.iter().map(|http| http.port);
+            let web = host.web_servers().map(|http| http.port);
             for port in web.chain(host.tcp_echo.iter().copied()).chain(host.forward.keys().copied())
             {
                 let Some(at) = bindings.door(&host.name, port) else { continue };
