@@ -320,6 +320,8 @@ fn flash_is_programmed_and_erased_under_mapped_code() {
         .literal spi1, 0x3ff42000
         .literal code, 0x400d0000
         .literal function, {FUNCTION:#x}
+        .literal sd_clk, 0x3ff49060
+        .literal spi_clk, 0x1000
         .literal wren, 0x40000000
         .literal rdsr, 0x08000000
         .literal pp, 0x02000000
@@ -334,6 +336,8 @@ fn flash_is_programmed_and_erased_under_mapped_code() {
             movi a5, 8; s32i a5, a4, 0x40   # PRO_CACHE_CTRL: enable
             l32r a4, mmu_entry
             movi a5, 1; s32i a5, a4, 0      # 400D_0000 shows the page at 1_0000
+            l32r a4, sd_clk
+            l32r a5, spi_clk; s32i a5, a4, 0   # the pad's function: SPICLK
             l32r a3, code
             l32r a4, spi1
             movi a8, 0

@@ -24,6 +24,9 @@ mod pad {
     pub(super) const ALL: u32 = 0x7fff;
 }
 
+/// Function of the pads GPIO6 to 11 after reset: SD_CLK and others (technical reference manual,
+/// table of IO_MUX pads).
+const FUNCTION_SD_CARD: u8 = 0;
 /// Function that connects a pad to the GPIO matrix.
 const FUNCTION_GPIO: u8 = 2;
 
@@ -57,6 +60,11 @@ pub struct PadConfig {
 }
 
 impl PadConfig {
+    /// True when a pad of the SD card interface (GPIO6 to 11) is connected to that.
+    pub const fn is_for_sd_card(self) -> bool {
+        self.function == FUNCTION_SD_CARD
+    }
+
     /// True when the GPIO matrix drives the pad; false: a peripheral does directly.
     pub const fn matrix(self) -> bool {
         self.function == FUNCTION_GPIO

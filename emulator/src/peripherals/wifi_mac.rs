@@ -252,6 +252,8 @@ impl Peripheral for WifiMac {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::peripherals::dma::NoMemory;
     use crate::peripherals::{Clocks, sweep::sweep};
@@ -388,5 +390,83 @@ mod tests {
     #[test]
     fn no_access_panics() {
         sweep(&WifiMac::default(), 0x2000);
+    }
+
+    const RAM: u32 = 0x3ffb_0000;
+    const RAM_SIZE: usize = 0x100;
+
+    /// A little memory, and how often it was used.
+    struct Ram {
+        bytes: Vec<u8>,
+        accesses: usize,
+    }
+
+    impl Ram {
+        fn range(&mut self, address: u32, length: usize) -> Option<std::ops::Range<usize>> {
+            self.accesses += 1;
+            let start = address.checked_sub(RAM)? as usize;
+            Some(start..start.checked_add(length)?).filter(|range| range.end <= RAM_SIZE)
+        }
+    }
+
+    impl DmaMemory for Ram {
+        fn read(&mut self, address: u32, buffer: &mut [u8]) -> bool {
+            let range = self.range(address, buffer.len());
+            range.map(|range| buffer.copy_from_slice(&self.bytes[range])).is_some()
+        }
+
+        fn write(&mut self, address: u32, data: &[u8]) -> bool {
+            let range = self.range(address, data.len());
+            range.map(|range| self.bytes[range].copy_from_slice(data)).is_some()
+        }
+    }
+
+    /// Words as descriptors have them: sizes of any kind, and addresses near and far.
+    fn word() -> impl Strategy<Value = u32> {
+        prop_oneof![
+            (0..RAM_SIZE as u32).prop_map(|at| RAM + at),
+            (0..64_u32, 0..64_u32, 0..16_u32).prop_map(|(s, l, f)| s | l << 12 | f << 28),
+            any::<u32>(),
+            Just(0),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_lies_where_descriptors_should_costs_no_more_than_the_frames_are_worth(
+            memory in prop::collection::vec(word(), RAM_SIZE / 4),
+            steps in prop::collection::vec((0..6_u8, word(), 0..80_usize), 1..40),
+        ) {
+            let bytes = memory.iter().flat_map(|word| word.to_le_bytes()).collect();
+            let mut ram = Ram { bytes, accesses: 0 };
+            let mut mac = WifiMac::default();
+            // Everything passes the filter of the sniffer's interface.
+            mac.write(reg::RX_FILTER_LAST, 1 << 15, &at(0)).unwrap();
+            let frames = steps.len();
+            for (n, (what, word, length)) in steps.into_iter().enumerate() {
+                let cx = at(n as u64 * 100);
+                match what {
+                    0 => mac.write(reg::RX_BASE, word, &cx).unwrap(),
+                    1 => mac.write(reg::RX_CONTROL, reg::RX_ENABLE | word & 1, &cx).unwrap(),
+                    2 => {
+                        let slot = word % SLOTS as u32;
+                        mac.write(0x1258 - 0x3c * slot, length as u32 | word & 0x3e_0000, &cx).unwrap();
+                        mac.write(0xd20 - 8 * slot, word | 3 << 30, &cx).unwrap();
+                    }
+                    _ => {
+                        let frame = [&[8, 2][..], &vec![0xff; 30 + length]].concat();
+                        let signal_dbm = -40;
+                        mac.expect(Reception { at: cx.now, signal_dbm, rate: Rate::MBPS_6, frame });
+                    }
+                }
+                mac.run(&mut ram, &cx);
+                mac.poll(&cx);
+                while let Some(sent) = mac.take_transmission() {
+                    mac.finish(&sent, Outcome::Sent);
+                }
+            }
+            // A frame fills no more descriptors than it has octets, each with a read and two writes.
+            prop_assert!(ram.accesses <= frames * 3 * 200, "{} accesses", ram.accesses);
+        }
     }
 }

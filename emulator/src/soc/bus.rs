@@ -22,7 +22,7 @@ use crate::peripherals::dport::{CacheBus, Dport};
 use crate::peripherals::gpio::PINS;
 use crate::peripherals::i2c::EmptyBus;
 use crate::peripherals::rtc_cntl::WakeCause;
-use crate::peripherals::spi::SpiController;
+use crate::peripherals::spi::Bytes;
 use crate::peripherals::{Clocks, Context, CoreId, Width};
 use crate::time::Instant;
 
@@ -44,6 +44,8 @@ const MMU_INVALID: u32 = 1 << 8;
 const PAGE: u32 = 0x1_0000;
 const PSRAM_PAGE: u32 = 0x8000;
 
+/// The pad of the flash chip's clock, SD_CLK.
+const FLASH_CLK: u8 = 6;
 /// Where flash begins in the physical addresses that the code cache is told.
 const PHYSICAL_FLASH: u32 = 0x8000_0000;
 
@@ -527,11 +529,8 @@ impl System {
     pub(super) fn serve(&mut self, id: Id, cx: &Context) -> bool {
         match id {
             Id::Dport => self.serve_dport(cx),
-            Id::Spi0 => {
-                serve_flash(&mut self.devices.spi0, &mut self.flash, self.psram.as_mut(), cx.now)
-            }
-            Id::Spi1 => {
-                serve_flash(&mut self.devices.spi1, &mut self.flash, self.psram.as_mut(), cx.now);
+            Id::Spi0 | Id::Spi1 => {
+                self.serve_flash(id, cx.now);
                 for range in self.flash.take_changes() {
                     self.dirty.push((PHYSICAL_FLASH + range.start, range.end - range.start));
                 }
@@ -583,6 +582,27 @@ impl System {
             }
         }
         self.requests = true;
+    }
+
+    /// Executes the transaction that a flash controller has started, on the part that it selects.
+    ///
+    /// The parts hang on pads that belong to the SD card after a reset: whoever has not connected them
+    /// to SPI (`esp_rom_spiflash_attach`, or the loader's SPI_ATTACH) finds nobody there.
+    fn serve_flash(&mut self, id: Id, now: Instant) {
+        let controller = match id {
+            Id::Spi0 => &mut self.devices.spi0,
+            _ => &mut self.devices.spi1,
+        };
+        let Some(transaction) = controller.take_transaction(&mut NoMemory) else { return };
+        let is_wired = self.devices.io_mux.pad(FLASH_CLK).is_some_and(|pad| !pad.is_for_sd_card());
+        let answer = match self.psram.as_mut() {
+            // An input that no pad is connected to is low.
+            _ if !is_wired => Bytes::filled(0, transaction.miso_len()),
+            _ if transaction.cs.has(0) => self.flash.transact(&transaction, now),
+            Some(psram) if transaction.cs.has(1) => psram.transact(&transaction),
+            _ => Default::default(),
+        };
+        controller.complete(&answer, &mut NoMemory);
     }
 
     /// A general-purpose controller with nothing attached.
@@ -756,25 +776,6 @@ fn lines_of(dport: &Dport, core: CoreId, mut sources: u128) -> u32 {
         lines |= 1 << dport.line(core, source);
     }
     lines
-}
-
-/// Executes the transaction that a flash controller has started, on the part that it selects.
-fn serve_flash(
-    controller: &mut SpiController,
-    flash: &mut NorFlash,
-    psram: Option<&mut Psram>,
-    now: Instant,
-) {
-    let Some(transaction) = controller.take_transaction(&mut NoMemory) else { return };
-    if transaction.cs.has(0) {
-        let answer = flash.transact(&transaction, now);
-        controller.complete(&answer, &mut NoMemory);
-    } else if let Some(psram) = psram.filter(|_| transaction.cs.has(1)) {
-        let answer = psram.transact(&transaction);
-        controller.complete(&answer, &mut NoMemory);
-    } else {
-        controller.complete(&[], &mut NoMemory);
-    }
 }
 
 /// DMA reaches the data bus's SRAM only.
