@@ -223,6 +223,13 @@ pub struct Https {
 }
 
 impl Host {
+    /// All TCP ports at which somebody answers.
+    pub fn tcp_ports(&self) -> impl Iterator<Item = u16> {
+        let scripts = self.scripts.iter().filter(|it| it.transport == Transport::Tcp);
+        let ports = self.web_servers().map(|http| http.port).chain(scripts.map(|it| it.port));
+        ports.chain(self.tcp_echo.iter().copied()).chain(self.forward.keys().copied())
+    }
+
     /// All its web servers.
     pub fn web_servers(&self) -> impl Iterator<Item = &Http> {
         self.http.iter().chain(self.https.iter().map(|it| &it.http))

@@ -69,9 +69,7 @@ impl BenchSite {
             Network::new(config).map_err(|error| TargetError::CannotOpen(error.to_string()))?;
         let mut way_out = WayOut::new(leads);
         for host in &site.hosts {
-            let web = host.web_servers().map(|http| http.port);
-            for port in web.chain(host.tcp_echo.iter().copied()).chain(host.forward.keys().copied())
-            {
+            for port in host.tcp_ports() {
                 let Some(at) = bindings.door(&host.name, port) else { continue };
                 let cannot = |error| {
                     let name = &host.name;
