@@ -486,8 +486,10 @@ impl Target for Emulated {
     fn run_until(&mut self, deadline: DeviceTime) -> Result<Vec<TargetEvent>, TargetError> {
         loop {
             let look = if self.way_out.is_busy() { self.now() + way_out::LOOK } else { deadline };
-            let events = self.run_to(deadline.min(look))?;
-            if !events.is_empty() || self.now() >= deadline {
+            let end = deadline.min(look);
+            let events = self.run_to(end)?;
+            // A debugger holds the chip before the end is reached.
+            if !events.is_empty() || self.now() < end || end == deadline {
                 return Ok(events);
             }
         }
