@@ -26,7 +26,7 @@ pub trait SecureEnd: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// What is wrong with it, in a few words; nothing is taken any more then, but there may be
-    /// [`Self::output`].
+    /// [`Self::take_output`].
     fn receive(&mut self, bytes: &[u8]) -> Result<(), String>;
     /// What the station has said, as far as it is known by now and was not taken.
     fn take_plain(&mut self) -> Vec<u8>;
