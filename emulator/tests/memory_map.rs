@@ -531,3 +531,30 @@ fn the_null_region_can_be_protected() {
     rows.push(fails(L32i, 0x2000_0000, DATA_ADDRESS));
     check(&rows, None, 15);
 }
+
+#[test]
+fn the_flash_chip_answers_only_over_pads_that_are_connected_to_spi() {
+    let program = Program::new(
+        "
+        .literal spi1, 0x3ff42000
+        .literal sd_clk, 0x3ff49060
+        .literal spi_clk, 0x1000
+        .literal rdid, 0x10000000
+        .literal results, 0x3ffb0000
+        start:
+            l32r a2, spi1; l32r a3, rdid; l32r a6, results
+            s32i a3, a2, 0
+        first: l32i a4, a2, 0; bnez a4, first
+            l32i a5, a2, 0x80; s32i a5, a6, 0
+            l32r a4, sd_clk; l32r a5, spi_clk; s32i a5, a4, 0
+            s32i a3, a2, 0
+        second: l32i a4, a2, 0; bnez a4, second
+            l32i a5, a2, 0x80; s32i a5, a6, 4
+        done: j done
+        ",
+    );
+    let chip = program.run();
+    let ids = [0, 4].map(|offset| word(&chip, 0x3ffb_0000 + offset) & 0xff_ffff);
+    assert_eq!(ids[0], 0, "after a reset the pads belong to the SD card");
+    assert_ne!(ids[1], 0);
+}

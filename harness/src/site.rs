@@ -95,7 +95,28 @@ impl Places {
         let mut others: Vec<_> =
             networks.chain(hosts).filter(|(here, there)| here != there).collect();
         others.sort_by_key(|(here, _)| std::cmp::Reverse(here.len()));
-        others.iter().fold(text.to_owned(), |text, (here, there)| text.replace(here, there))
+        // In one pass, longest first, and whole words only: what stands for one thing here may be the
+        // scenario's name of another, or the beginning of one.
+        let mut described = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(next) = rest.chars().next() {
+            let is_inside = described.ends_with(char::is_alphanumeric);
+            let ends = |after: &str| !after.starts_with(char::is_alphanumeric);
+            let word = others.iter().filter(|_| !is_inside).find_map(|(here, there)| {
+                rest.strip_prefix(here.as_str()).filter(|after| ends(after)).map(|it| (there, it))
+            });
+            match word {
+                Some((there, after)) => {
+                    described.push_str(there);
+                    rest = after;
+                }
+                None => {
+                    described.push(next);
+                    rest = &rest[next.len_utf8()..];
+                }
+            }
+        }
+        described
     }
 }
 
@@ -689,9 +710,15 @@ mod tests {
         places.hosts.insert("desk".to_owned(), Ipv4Addr::new(10, 0, 0, 23));
         let there = "joined bench-net, asks 192.168.0.4 and 192.168.0.5 and 192.168.0.5";
         assert_eq!(places.as_described(&site, text), there);
+        let others = "Label 10.0.0.29 210.0.0.2";
+        assert_eq!(places.as_described(&site, others), others, "only whole words");
         let values = places.values();
         assert!(values.contains(&("air.bench-net.ssid".to_owned(), "Lab".to_owned())));
         assert!(values.contains(&("host.laptop.address".to_owned(), "10.0.0.2".to_owned())));
+        // What one is here is what the other is there.
+        places.hosts.insert("laptop".to_owned(), Ipv4Addr::new(192, 168, 0, 5));
+        let swapped = places.as_described(&site, "192.168.0.5, 10.0.0.23");
+        assert_eq!(swapped, "192.168.0.4, 192.168.0.5");
     }
 
     #[test]

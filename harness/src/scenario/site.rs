@@ -254,6 +254,9 @@ fn few<'n>(node: &'n Node, what: &str, decoder: &mut Decoder) -> Option<&'n [Nod
 
 fn access_points(node: &Node, decoder: &mut Decoder) -> Option<Vec<AccessPoint>> {
     let items = few(node, "access points", decoder)?;
+    if items.is_empty() {
+        return decoder.wrong(node, "at least one access point");
+    }
     let read = items.iter().enumerate().map(|(n, item)| access_point(item, n as u8, decoder));
     let read: Vec<Option<AccessPoint>> = read.collect();
     let mut seen = BTreeSet::new();
@@ -962,6 +965,7 @@ stations:
                 "two access points",
             ),
             ("air: {sid: x}\n", "has no key `sid`"),
+            ("air: []\n", "at least one access point"),
             ("hosts: {name: a, address: 192.168.0.4}\n", "without an access point"),
             ("stations: {name: a}\n", "needs `ssid`"),
             ("stations: {name: gateway, ssid: x}\n", "the name of the router"),

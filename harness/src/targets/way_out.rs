@@ -97,6 +97,8 @@ struct Flow {
     outgoing: VecDeque<u8>,
     /// The board sends no more.
     board_has_finished: bool,
+    /// The board's connection is over, and nothing can be sent to it.
+    is_over: bool,
     /// Bytes for the board that are on their way to it.
     under_way: usize,
     /// Nothing more comes from the socket.
@@ -117,6 +119,7 @@ impl Flow {
             end,
             outgoing: VecDeque::new(),
             board_has_finished: false,
+            is_over: false,
             under_way: 0,
             socket_has_finished: false,
         }
@@ -198,11 +201,8 @@ impl WayOut {
             }
             // What the socket has not taken yet it shall still have.
             NetEventKind::FlowEnded { flow, .. } => {
-                if let Some(mut flow) = self.flows.remove(flow)
-                    && let End::Open(socket) = &mut flow.end
-                {
-                    let (front, back) = flow.outgoing.as_slices();
-                    let _ = socket.write_all(front).and_then(|()| socket.write_all(back));
+                if let Some(flow) = self.flows.get_mut(flow) {
+                    (flow.is_over, flow.board_has_finished) = (true, true);
                 }
             }
             _ => {}
@@ -230,6 +230,7 @@ impl WayOut {
                 told.push(trouble);
             }
         }
+        self.flows.retain(|_, flow| !flow.is_done());
         told
     }
 
@@ -273,6 +274,11 @@ impl WayOut {
 }
 
 impl Flow {
+    /// Whether the board's connection is over, and the socket has all that came before.
+    fn is_done(&self) -> bool {
+        self.is_over && (self.outgoing.is_empty() || matches!(self.end, End::Over))
+    }
+
     /// Moves what can be moved; why the connection is no more, if it broke.
     fn exchange(&mut self, order: &mut dyn FnMut(FlowOrder)) -> Result<(), String> {
         if let End::Connecting { to, made } = &self.end {
@@ -296,7 +302,7 @@ impl Flow {
             // Once is enough, and again does no harm.
             let _ = socket.shutdown(Shutdown::Write);
         }
-        while !self.socket_has_finished && self.under_way < WINDOW {
+        while !self.is_over && !self.socket_has_finished && self.under_way < WINDOW {
             let mut piece = [0; PIECE];
             let room = PIECE.min(WINDOW - self.under_way);
             match socket.read(&mut piece[..room]) {
