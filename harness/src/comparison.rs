@@ -121,6 +121,13 @@ fn words(evidence: &Evidence) -> String {
         // Every target has times of its own; and how much of a growing line has come when it is
         // recognised means nothing, while the lines themselves are compared.
         Evidence::Measured { .. } | Evidence::Line { .. } | Evidence::Seen { .. } => String::new(),
+        Evidence::Snapshot { .. } => {
+            let mut evidence = evidence.clone();
+            if let Evidence::Snapshot { times, .. } = &mut evidence {
+                *times = None;
+            }
+            evidence.words()
+        }
         evidence => evidence.words(),
     }
 }

@@ -50,6 +50,11 @@ impl Published {
         let start = remote.order(&Order::Status)?.device_time_ns;
         Ok(Self { remote, start })
     }
+
+    /// The board's own device time when the clock was made, in nanoseconds.
+    pub fn start(&self) -> u64 {
+        self.start
+    }
 }
 
 impl Clock for Published {

@@ -119,6 +119,8 @@ pub struct BoardEntry {
     pub clock: Option<CtlName>,
     /// Where faults can be ordered.
     pub faults: Option<CtlName>,
+    /// Who sees and drives its pins, and presses its buttons.
+    pub pins: Option<CtlName>,
     /// Speed of flashing, in baud.
     #[serde(default = "flash_baud")]
     pub flash_baud: u32,
@@ -259,6 +261,7 @@ impl BoardEntry {
             mac: None,
             clock: None,
             faults: None,
+            pins: None,
             flash_baud: flash_baud(),
             banner: true,
             servers: BTreeMap::new(),
@@ -281,6 +284,9 @@ impl BoardEntry {
         }
         if self.reset == Some(ResetWiring::Power) && self.power.is_none() {
             return Err("`reset = \"power\"` needs `power`".to_owned());
+        }
+        if self.pins.is_some() && self.clock.is_none() {
+            return Err("`pins` needs `clock`, for edges have the time of the board".to_owned());
         }
         if !(ROM_BAUD..=4_000_000).contains(&self.flash_baud) {
             return Err(format!("`flash-baud` must be {ROM_BAUD} to 4000000"));
@@ -330,6 +336,7 @@ mod tests {
             ("port = 'x'\nusb = '0403:6001'", "`port` already says"),
             ("port = 'x'\nreset = 'power'", "needs `power`"),
             ("port = 'x'\nflash-baud = 9600", "must be 115200"),
+            ("port = 'x'\npins = 'ctl:desk'", "`pins` needs `clock`"),
             ("prot = 'x'", "unknown field `prot`"),
             ("port = 'http://a:1'", "line 3"),
             ("usb = '403:6001'", "is not VID:PID"),

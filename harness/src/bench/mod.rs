@@ -21,6 +21,7 @@ pub mod fixture;
 pub mod jtag;
 pub mod loader;
 pub mod lock;
+pub mod pins;
 pub mod power;
 pub mod reset;
 
@@ -30,4 +31,9 @@ use crate::targets::emulated::EmulatorSource;
 /// The kinds of boards that are known.
 pub fn profiles() -> Vec<String> {
     EmulatorSource::default().boards()
+}
+
+/// The parts of a profile that have a name.
+pub(crate) fn parts(profile: &str) -> Vec<String> {
+    EmulatorSource::default().parts(profile)
 }

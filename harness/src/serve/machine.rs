@@ -20,8 +20,8 @@ use crate::site::SiteEvent;
 use crate::targets::debugged::Debugged;
 pub use crate::targets::emulated::{ModemLines, ModemWiring};
 use crate::targets::wiring_fault::WiringFault;
-use crate::targets::{Port, Target, TargetError, TargetEvent};
-use crate::time::Span;
+use crate::targets::{Level, Port, Target, TargetError, TargetEvent};
+use crate::time::{DeviceTime, Span};
 
 /// Device time between two looks at the clients.
 const SLICE: Span = Span::from_millis(1);
@@ -156,7 +156,11 @@ pub fn run<T: Served + ?Sized, C: Clock>(
         }
         let skips = wiring.pace == Pace::Fast && target.is_transferring();
         let length = if skips { FINE_SLICE } else { SLICE };
-        match slice(target, length, &wiring.rings, remark) {
+        #[cfg(unix)]
+        let mut see = |gpio, at, level| hand.see(gpio, at, level);
+        #[cfg(not(unix))]
+        let mut see = |_, _, _| {};
+        match slice(target, length, &wiring.rings, &mut see, remark) {
             Ok(()) => halted = None,
             // The chip goes no further, until somebody resets it.
             Err(TargetError::Stopped(why)) => {
@@ -199,6 +203,7 @@ fn slice<T: Served + ?Sized>(
     target: &mut T,
     length: Span,
     rings: &[(Port, Arc<Ring>)],
+    see: &mut dyn FnMut(u8, DeviceTime, Level),
     remark: Remark<'_>,
 ) -> Result<(), TargetError> {
     let end = target.now() + length;
@@ -214,6 +219,7 @@ fn slice<T: Served + ?Sized>(
                             Some((last, all)) if *last == port => all.extend(bytes),
                             _ => said.push((port, bytes)),
                         },
+                        TargetEvent::Pin { gpio, time, level } => see(gpio, time, level),
                         TargetEvent::Site { event: SiteEvent::Log(line), .. } => remark(line),
                         _ => {}
                     }
@@ -247,7 +253,6 @@ mod tests {
     use crate::serve::pacer::WallClock;
     use crate::targets::fake::{Cue, FakeTarget, Reply};
     use crate::targets::{BootMode, Button, MachineReport, Power, Progress};
-    use crate::time::DeviceTime;
 
     /// A wall clock that moves when somebody sleeps or works.
     #[derive(Debug, Clone, Default)]

@@ -16,6 +16,13 @@ pub enum Order {
         /// How long.
         for_ns: u64,
     },
+    /// Hold a button down, or let go of it.
+    Hold {
+        /// `reset`, or a button of the board's profile.
+        button: String,
+        /// Whether it is held.
+        down: bool,
+    },
     /// Move the boot jumper.
     BootMode {
         /// Whether it pulls GPIO0 down.
@@ -38,6 +45,13 @@ pub enum Order {
         /// High or low; nothing lets go of it.
         high: Option<bool>,
     },
+    /// Keep the changes of a pin from now on.
+    Watch {
+        /// GPIO number.
+        gpio: u8,
+    },
+    /// Take the changes of watched pins that have been kept, in their order.
+    Edges,
     /// Read the whole flash.
     Flash,
     /// Change bytes of the flash from outside, whatever the chip is doing.
@@ -69,6 +83,17 @@ pub struct Greeting {
     pub token: String,
 }
 
+/// A change of a pin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edge {
+    /// GPIO number.
+    pub gpio: u8,
+    /// When, in nanoseconds of device time since the board was made.
+    pub at_ns: u64,
+    /// Its level since then.
+    pub high: bool,
+}
+
 /// What a served board says to an order.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Answer {
@@ -84,6 +109,9 @@ pub struct Answer {
     /// The level of the pin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub high: Option<bool>,
+    /// Changes of watched pins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edges: Vec<Edge>,
     /// The flash, in Base64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flash: Option<String>,

@@ -21,6 +21,7 @@ use crate::bench::clock::{Clock, Published, Wall};
 use crate::bench::description::BoardEntry;
 use crate::bench::fixture::{Fixture, FixtureError, Heard};
 use crate::bench::loader::{LoaderError, SECTOR};
+use crate::bench::pins::Pins;
 use crate::bench::power::Ask;
 use crate::serve::orders::{Answer, Order};
 use crate::serve::remote::{Remote, RemoteError};
@@ -97,8 +98,11 @@ impl TargetSource for BoardSource {
         (profile != entry.profile).then(|| format!("{board} is an {}", entry.profile))
     }
 
-    fn parts(&self, _board: &str) -> Vec<String> {
-        vec!["esp".to_owned(), "reset".to_owned()]
+    fn parts(&self, board: &str) -> Vec<String> {
+        match self.entry.pins {
+            Some(_) => crate::bench::parts(board),
+            None => vec!["esp".to_owned(), "reset".to_owned()],
+        }
     }
 
     fn places(&self, site: &Site) -> Result<Places, Vec<String>> {
@@ -125,15 +129,20 @@ impl TargetSource for BoardSource {
         let can_switch = self.capabilities.contains(&Capability::Power);
         let remarks = prepare(&mut fixture, &request.flash, can_switch)?;
         // The time of the case begins when the board is as it shall be.
-        let clock: Box<dyn Clock> = match &self.entry.clock {
-            None => Box::new(Wall::default()),
-            Some(name) => Box::new(Published::of(name)?),
+        let (clock, pins): (Box<dyn Clock>, _) = match &self.entry.clock {
+            None => (Box::new(Wall::default()), None),
+            Some(name) => {
+                let clock = Published::of(name)?;
+                let pins = self.entry.pins.as_ref().map(|name| Pins::of(name, clock.start()));
+                (Box::new(clock), pins.transpose()?)
+            }
         };
         let remark = |text| TargetEvent::Remark { time: DeviceTime::ZERO, text };
         Ok(Box::new(BoardTarget {
             can_switch,
             fixture,
             clock,
+            pins,
             site,
             faults: self.entry.faults.as_ref().map(|name| Remote::of(&name.0)).transpose()?,
             now: DeviceTime::ZERO,
@@ -207,6 +216,7 @@ fn make_run(
 pub struct BoardTarget {
     fixture: Fixture,
     clock: Box<dyn Clock>,
+    pins: Option<Pins>,
     site: Option<BenchSite>,
     faults: Option<Remote>,
     can_switch: bool,
@@ -290,6 +300,26 @@ impl BoardTarget {
         }
     }
 
+    /// Takes the changes of watched pins.
+    fn hear_pins(&mut self) -> Result<(), TargetError> {
+        let Some(pins) = &mut self.pins else { return Ok(()) };
+        let seen = pins.take()?;
+        let seen = seen.into_iter();
+        self.events.extend(seen.map(|(gpio, time, level)| TargetEvent::Pin { gpio, time, level }));
+        Ok(())
+    }
+
+    fn pins(&mut self, what: &'static str) -> Result<&mut Pins, TargetError> {
+        self.pins.as_mut().ok_or(TargetError::Cannot(what))
+    }
+
+    fn hold(&mut self, button: String, down: bool) -> Result<(), TargetError> {
+        match &mut self.pins {
+            Some(pins) => Ok(pins.hold(button, down)?),
+            None => Err(TargetError::NoSuchPart(format!("button `{button}`"))),
+        }
+    }
+
     fn waits(&mut self, to: &'static str) -> Result<(), TargetError> {
         match self.fixture.chip() {
             Ok(_) => Ok(()),
@@ -352,9 +382,7 @@ impl Target for BoardTarget {
     fn press(&mut self, button: Button) -> Result<(), TargetError> {
         match button {
             Button::Reset => self.fixture.press_reset()?,
-            Button::Named(name) => {
-                return Err(TargetError::NoSuchPart(format!("button `{name}`")));
-            }
+            Button::Named(name) => self.hold(name, true)?,
         }
         self.look_at_clock()
     }
@@ -362,9 +390,7 @@ impl Target for BoardTarget {
     fn release(&mut self, button: Button) -> Result<(), TargetError> {
         match button {
             Button::Reset => self.fixture.release_reset()?,
-            Button::Named(name) => {
-                return Err(TargetError::NoSuchPart(format!("button `{name}`")));
-            }
+            Button::Named(name) => self.hold(name, false)?,
         }
         self.look_at_clock()
     }
@@ -443,8 +469,16 @@ impl Target for BoardTarget {
         self.order_of_faults(&Order::Load { offset, bytes: STANDARD.encode(bytes) }).map(drop)
     }
 
-    fn pin(&mut self, _gpio: u8) -> Result<Level, TargetError> {
-        Err(TargetError::Cannot("see pins"))
+    fn pin(&mut self, gpio: u8) -> Result<Level, TargetError> {
+        Ok(self.pins("see pins")?.level(gpio)?)
+    }
+
+    fn drive_pin(&mut self, gpio: u8, level: Option<Level>) -> Result<(), TargetError> {
+        Ok(self.pins("drive pins")?.drive(gpio, level)?)
+    }
+
+    fn observe_pin(&mut self, gpio: u8) -> Result<(), TargetError> {
+        Ok(self.pins("see pins")?.watch(gpio)?)
     }
 
     fn order(&mut self, order: SiteOrder) -> Result<(), TargetError> {
@@ -470,6 +504,7 @@ impl Target for BoardTarget {
             }
             let left = Duration::from_nanos((deadline - self.now).nanos());
             self.hear(left.min(LOOK))?;
+            self.hear_pins()?;
             self.hear_site();
         }
     }
