@@ -18,6 +18,7 @@ const DDR: u32 = 0x45;
 const DDREXEC: u32 = 0x46;
 const DIR0EXEC: u32 = 0x47;
 const DIR0: u32 = 0x48;
+const OCDID: u32 = 0x40;
 const ENABLE_OCD: u32 = 1;
 const DEBUG_INTERRUPT: u32 = 2;
 const STOPPED: u32 = 1 << 4;
@@ -197,6 +198,19 @@ fn a_core_stops_while_the_other_runs_on() {
         run_for(&mut probe.chip, 10_000);
         assert!(word(&probe.chip, DATA + 4 * core as u32) > behind[core] + 1_000);
     }
+}
+
+#[test]
+fn a_core_without_a_clock_has_no_debug_module() {
+    let mut probe = Probe::new(Program::new("start: j start").chip());
+    let answers = |probe: &mut Probe| {
+        probe.write(DCRSET, ENABLE_OCD | DEBUG_INTERRUPT);
+        [OCDID, DSR].map(|register| probe.read(register))
+    };
+    let [id, status] = answers(&mut probe);
+    assert!(id != 0 && status & STOPPED != 0);
+    probe.core = 1;
+    assert_eq!(answers(&mut probe), [0, 0]);
 }
 
 #[test]

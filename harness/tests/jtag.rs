@@ -7,6 +7,7 @@ use std::sync::{Mutex, Once, PoisonError};
 use std::time::Duration;
 
 use benchrig::bench::jtag::{Jtag, JtagError, probes};
+use benchrig::bench::probe::ProbeName;
 use esp32_emulator::board::{Board, Options, Profile};
 use esp32_emulator::cpu::assembler::{Assembler, Assembly};
 use esp32_emulator::time;
@@ -280,7 +281,11 @@ fn plug_in(serial: &str) -> String {
 
 fn attach(serial: &str) -> Jtag {
     let selector = plug_in(serial);
-    Jtag::attach(&selector).unwrap_or_else(|error| panic!("{error}"))
+    Jtag::attach(&name(&selector)).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn name(selector: &str) -> ProbeName {
+    selector.parse().unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn symbol(name: &str) -> u32 {
@@ -297,10 +302,10 @@ fn word(jtag: &mut Jtag, address: u32) -> u32 {
 fn probes_are_listed_and_opened_by_their_serial_numbers() {
     let selector = plug_in("listed");
     assert!(probes().iter().any(|probe| probe.selector == selector), "{:?}", probes());
-    let refused = |selector: &str| Jtag::attach(selector).err();
+    let refused = |selector: &str| Jtag::attach(&name(selector)).err();
     assert!(matches!(refused("feed:0032:other"), Some(JtagError::Probe { .. })));
-    assert!(matches!(refused("serial"), Some(JtagError::Selector(_))));
-    assert!(Jtag::attach(&selector).is_ok());
+    assert!(matches!(refused("bitbang://127.0.0.1:1"), Some(JtagError::Probe { .. })));
+    assert!(Jtag::attach(&name(&selector)).is_ok());
 }
 
 #[test]

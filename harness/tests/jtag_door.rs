@@ -14,7 +14,7 @@ const IDCODE: u32 = 0x1200_34e5;
 struct Board {
     child: Child,
     jtag: String,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Drop for Board {
@@ -28,7 +28,7 @@ impl Drop for Board {
 fn serve() -> Board {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut child = Command::new(env!("CARGO_BIN_EXE_benchrig"))
-        .args(["serve", "--jtag", "127.0.0.1:0"])
+        .args(["serve", "--jtag", "127.0.0.1:0", "--flash", "flash.bin"])
         .current_dir(folder.path())
         .stdout(Stdio::piped())
         .spawn()
@@ -37,7 +37,7 @@ fn serve() -> Board {
     let lines: Vec<String> =
         lines.map_while(Result::ok).take_while(|line| line != "ready").collect();
     let jtag = lines.iter().find_map(|line| line.strip_prefix("jtag ")).expect("a door").to_owned();
-    Board { child, jtag, _folder: folder }
+    Board { child, jtag, folder }
 }
 
 impl Board {
@@ -90,4 +90,70 @@ fn both_taps_answer_and_one_client_at_a_time_has_them() {
     next.0.write_all(b"sBb?\n\xff6").expect("the door is open");
     drop(next);
     assert_eq!(board.client().idcodes(), [IDCODE; 2]);
+}
+
+#[cfg(feature = "jtag")]
+impl Board {
+    /// What `benchrig jtag` says of it, and how it ends.
+    fn jtag(&self, words: &[&str]) -> (Option<i32>, String) {
+        let bench = format!(
+            "[boards.desk]\nprofile = \"esp32-devkit\"\nport = \"socket://127.0.0.1:1\"\n\
+             mac = \"24:0a:c4:00:01:10\"\njtag = \"bitbang://{}\"\n",
+            self.jtag
+        );
+        let folder = self.folder.path();
+        std::fs::write(folder.join("bench.toml"), bench).expect("a file");
+        let done = Command::new(env!("CARGO_BIN_EXE_benchrig"))
+            .arg("jtag")
+            .args(words)
+            .current_dir(folder)
+            .env("XDG_STATE_HOME", folder)
+            .output()
+            .expect("the program starts");
+        let said = [done.stdout, done.stderr].concat();
+        (done.status.code(), String::from_utf8_lossy(&said).into_owned())
+    }
+
+    fn jtag_passes(&self, words: &[&str]) -> String {
+        let (code, said) = self.jtag(words);
+        assert_eq!(code, Some(0), "{words:?}: {said}");
+        said
+    }
+}
+
+#[cfg(feature = "jtag")]
+#[test]
+fn a_board_of_the_bench_is_looked_into_and_flashed_by_the_verb() {
+    let board = serve();
+    let status = board.jtag_passes(&["status"]);
+    let [address, pro, app] = status.lines().collect::<Vec<_>>()[..] else { panic!("{status}") };
+    assert_eq!(address, "address 24:0a:c4:00:01:10");
+    assert!(pro.starts_with("PRO_CPU runs, at 0x40") && app.starts_with("APP_CPU "), "{status}");
+
+    let folder = board.folder.path();
+    let bytes: Vec<u8> = (0..6_000_u32).map(|n| (n * 7 + n / 256) as u8).collect();
+    std::fs::write(folder.join("piece.bin"), &bytes).expect("a file");
+    board.jtag_passes(&["write", "0x3ffb1001", "piece.bin"]);
+    board.jtag_passes(&["read", "0x3ffb1001", "6000", "--output", "read.bin"]);
+    assert!(std::fs::read(folder.join("read.bin")).expect("a file") == bytes);
+    assert_eq!(board.jtag_passes(&["read", "0x3ffb1001", "3"]), "3ffb1001  00 07 0e\n");
+
+    let said = board.jtag_passes(&["flash", "piece.bin", "--at", "0x20000"]);
+    assert!(said.contains("6000 bytes at 0x20000 written and checked"), "{said}");
+    assert!(said.ends_with("desk: reset, and runs\n"), "{said}");
+}
+
+#[cfg(feature = "jtag")]
+#[test]
+fn what_cannot_be_done_over_jtag_is_said() {
+    let board = serve();
+    let (code, said) = board.jtag(&["break", "0x40070000", "--within", "100ms"]);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("the core did not stop"), "{said}");
+    let (code, said) = board.jtag(&["--probe", "ftdi", "status"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("VID:PID:SERIAL"), "{said}");
+    let (code, said) = board.jtag(&["--probe", "bitbang://127.0.0.1:1", "status"]);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("cannot open the probe bitbang://127.0.0.1:1"), "{said}");
 }

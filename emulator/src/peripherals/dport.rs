@@ -155,6 +155,11 @@ impl Dport {
         self.appcpu_clock && !self.appcpu_reset && !self.appcpu_stall
     }
 
+    /// APP_CPU has its clock.
+    pub fn app_cpu_has_clock(&self) -> bool {
+        self.appcpu_clock
+    }
+
     /// Whether APP_CPU was put into reset since the last call.
     pub fn take_app_cpu_reset(&mut self) -> bool {
         std::mem::take(&mut self.app_core_reset)

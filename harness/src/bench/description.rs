@@ -19,6 +19,7 @@ use super::adapters::{PortName, ROM_BAUD};
 use super::bindings::{self, Bindings};
 use super::loader::Mac;
 use super::power::PowerDriver;
+use super::probe::ProbeName;
 use super::reset::ResetWiring;
 
 /// The file that describes a bench.
@@ -111,6 +112,8 @@ pub struct BoardEntry {
     pub usb: Option<UsbId>,
     /// How it is reset; two transistors where the port has modem lines.
     pub reset: Option<ResetWiring>,
+    /// The probe at its JTAG.
+    pub jtag: Option<ProbeName>,
     /// How its supply is switched.
     pub power: Option<PowerDriver>,
     /// Its factory address, without which nothing is erased or written.
@@ -257,6 +260,7 @@ impl BoardEntry {
             usb_serial: None,
             usb: None,
             reset: None,
+            jtag: None,
             power: None,
             mac: None,
             clock: None,
@@ -337,6 +341,7 @@ mod tests {
             ("port = 'x'\nreset = 'power'", "needs `power`"),
             ("port = 'x'\nflash-baud = 9600", "must be 115200"),
             ("port = 'x'\npins = 'ctl:desk'", "`pins` needs `clock`"),
+            ("port = 'x'\njtag = 'ftdi'", "names no probe"),
             ("prot = 'x'", "unknown field `prot`"),
             ("port = 'http://a:1'", "line 3"),
             ("usb = '403:6001'", "is not VID:PID"),

@@ -23,6 +23,7 @@ pub mod loader;
 pub mod lock;
 pub mod pins;
 pub mod power;
+pub mod probe;
 pub mod reset;
 
 use crate::targets::TargetSource;

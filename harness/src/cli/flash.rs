@@ -58,7 +58,7 @@ impl Flash {
     }
 
     fn flash(&self, terminal: &Terminal) -> Result<(), NoTarget> {
-        let segments = self.segments(terminal)?;
+        let segments = segments(terminal, &self.firmware, self.at)?;
         let mut board = self.choice.fixture()?;
         into_loader(&mut board)?;
         let size = board.flash_size().map_err(trouble)?;
@@ -111,28 +111,33 @@ impl Flash {
         ));
         Ok(())
     }
+}
 
-    fn segments(&self, terminal: &Terminal) -> Result<Vec<Segment>, NoTarget> {
-        if let Some(offset) = self.at {
-            let bytes = std::fs::read(&self.firmware)
-                .map_err(|error| usage(format!("{}: {error}", self.firmware)))?;
-            return Ok(vec![Segment { offset, bytes: bytes.into() }]);
-        }
-        let project = project_of(Path::new("scenario.yaml"));
-        let mut news = |news| {
-            if let FetchNews::Note(note) = news {
-                terminal.tell(format_args!("firmware {}: {note}", self.firmware));
-            }
-        };
-        let image = ProjectFirmware.resolve(&project, &self.firmware, &mut news);
-        image.map(|image| image.segments).map_err(|trouble| NoTarget {
-            code: match trouble.scenario_is_wrong {
-                true => ExitCode::Usage,
-                false => ExitCode::Bench,
-            },
-            message: trouble.message,
-        })
+/// What such an argument writes, and where.
+pub(super) fn segments(
+    terminal: &Terminal,
+    firmware: &str,
+    at: Option<u32>,
+) -> Result<Vec<Segment>, NoTarget> {
+    if let Some(offset) = at {
+        let bytes =
+            std::fs::read(firmware).map_err(|error| usage(format!("{firmware}: {error}")))?;
+        return Ok(vec![Segment { offset, bytes: bytes.into() }]);
     }
+    let project = project_of(Path::new("scenario.yaml"));
+    let mut news = |news| {
+        if let FetchNews::Note(note) = news {
+            terminal.tell(format_args!("firmware {firmware}: {note}"));
+        }
+    };
+    let image = ProjectFirmware.resolve(&project, firmware, &mut news);
+    image.map(|image| image.segments).map_err(|trouble| NoTarget {
+        code: match trouble.scenario_is_wrong {
+            true => ExitCode::Usage,
+            false => ExitCode::Bench,
+        },
+        message: trouble.message,
+    })
 }
 
 /// Brings the chip into its boot loader.

@@ -14,6 +14,7 @@ mod fixtures;
 mod flash;
 mod images;
 mod init;
+mod jtag;
 mod list;
 mod modes;
 mod monitor;
@@ -101,6 +102,7 @@ enum Verb {
     Monitor(monitor::Monitor),
     Reset(reset::Reset),
     Erase(erase::Erase),
+    Jtag(jtag::Jtag),
     Bench(bench::Bench),
 }
 
@@ -138,6 +140,7 @@ pub fn main(
         Verb::Monitor(verb) => verb.run(&terminal),
         Verb::Reset(verb) => verb.run(&terminal),
         Verb::Erase(verb) => verb.run(&terminal),
+        Verb::Jtag(verb) => verb.run(&terminal),
         Verb::Bench(verb) => verb.run(&terminal),
     }
 }

@@ -6,7 +6,9 @@
 //! *Modelled*: OCDID, DCRSET, DCRCLR, DSR, DDR, DDREXEC, DIR0, DIR0EXEC; PWRCTL, PWRSTAT with both
 //! resets. A write of DIR0EXEC clears ExecDone, so that a debugger can tell an instruction that was
 //! ignored, since the core was not stopped, from the last that was not. Instructions take no time,
-//! so that the module is never busy.
+//! so that the module is never busy. Its Nexus registers have the core's clock: without one they read
+//! 0, and a debugger takes the core as switched off (espressif/openocd-esp32 issues 336 and 371:
+//! `[esp32.cpu1] Unexpected OCD_ID = 00000000` with firmware that uses one core).
 //! *Not modelled*: trace and performance counters, power domains that are off, BreakIn and BreakOut.
 
 use super::super::esp32::Esp32;
@@ -111,8 +113,16 @@ impl Esp32 {
         &mut self.system.debug_modules[core.index()]
     }
 
+    /// Whether the core and its Nexus registers have a clock.
+    fn has_clock(&self, core: CoreId) -> bool {
+        core == CoreId::Pro || self.system.devices.dport.app_cpu_has_clock()
+    }
+
     /// What a scan that reads `register` captures.
     pub(super) fn capture(&mut self, core: CoreId, register: Register) -> u32 {
+        if matches!(register, Register::Nexus(_)) && !self.has_clock(core) {
+            return 0;
+        }
         let cpu = &self.cpus[core.index()];
         let module = &self.system.debug_modules[core.index()];
         match register {
@@ -142,6 +152,8 @@ impl Esp32 {
     /// What follows from a scan that has ended.
     pub(super) fn update(&mut self, core: CoreId, scan: Scan) {
         match scan {
+            Scan::Read(Register::Nexus(_)) | Scan::Write(Register::Nexus(_), _)
+                if !self.has_clock(core) => {}
             Scan::Write(Register::PowerControl, value) => self.control_power(core, value as u8),
             Scan::Write(Register::PowerStatus, value) => {
                 self.module(core).was_reset &= !(value as u8);

@@ -9,6 +9,19 @@ use serde::Deserialize;
 #[serde(try_from = "String")]
 pub struct Mac(pub [u8; 6]);
 
+/// EFUSE_BLK0_RDATA1 and 2, with the factory address.
+///
+/// Source: ESP32 Technical Reference Manual, eFuse Controller.
+pub(in crate::bench) const EFUSE_MAC: [u32; 2] = [0x3ff5_a004, 0x3ff5_a008];
+
+impl Mac {
+    /// As the two registers of eFuses have it.
+    pub fn of_efuse(low: u32, high: u32) -> Self {
+        let ([h1, h0, ..], [l3, l2, l1, l0]) = (high.to_le_bytes(), low.to_le_bytes());
+        Self([h0, h1, l0, l1, l2, l3])
+    }
+}
+
 impl fmt::Display for Mac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [a, b, c, d, e, g] = self.0;

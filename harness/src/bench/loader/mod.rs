@@ -13,6 +13,7 @@ pub mod stub;
 
 use crate::targets::Progress;
 
+pub(super) use chip::EFUSE_MAC;
 pub use chip::{Chip, Mac};
 pub use error::{Heard, LoaderError};
 

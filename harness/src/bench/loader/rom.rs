@@ -15,7 +15,7 @@ use flate2::Compression;
 use flate2::write::ZlibEncoder;
 
 use super::slip::{Unframer, frame};
-use super::{Chip, Client, Heard, LoaderError, Mac, SECTOR};
+use super::{Chip, Client, EFUSE_MAC, Heard, LoaderError, Mac, SECTOR};
 use crate::bench::adapters::{Adapter, ROM_BAUD};
 
 /// Bytes of a block that is written; the ROM takes up to 0x1800.
@@ -53,9 +53,6 @@ mod command {
     pub(super) const FLASH_DEFL_DATA: u8 = 0x11;
     pub(super) const SPI_FLASH_MD5: u8 = 0x13;
 }
-
-/// The two words of eFuse block 0 that hold the factory's address.
-const EFUSE_MAC: [u32; 2] = [0x3ff5_a004, 0x3ff5_a008];
 
 // SPI1, over which the flash chip is asked directly.
 const SPI_CMD: u32 = 0x3ff4_2000;
@@ -132,8 +129,7 @@ impl<'a> RomClient<'a> {
 
     fn identify(&mut self) -> Result<Chip, LoaderError> {
         let [low, high] = [self.read_register(EFUSE_MAC[0])?, self.read_register(EFUSE_MAC[1])?];
-        let ([h1, h0, ..], [l3, l2, l1, l0]) = (high.to_le_bytes(), low.to_le_bytes());
-        let mac = Mac([h0, h1, l0, l1, l2, l3]);
+        let mac = Mac::of_efuse(low, high);
         self.ask(command::SPI_ATTACH, "SPI_ATTACH", &[0, 0])?;
         let flash_id = self.flash_id()?;
         let flash_size = size_of(flash_id);

@@ -1,20 +1,25 @@
 //! Boards over JTAG: stop a core, look into it, change it, write its flash.
 //!
-//! probe-rs knows the probes, by USB's vendor, product and serial number (`VID:PID:SERIAL`, as in
-//! `0403:6010` or `303a:1001:7C:DF:A1:00:00:01`), and speaks to Xtensa debug modules;
-//! probe-rs-espressif knows the chips. This is what a bench wants of them, with its own errors.
+//! probe-rs knows the probes, by USB's vendor, product and serial number, and speaks to Xtensa debug
+//! modules; probe-rs-espressif knows the chips. This is what a bench wants of them, with its own
+//! errors, and one probe more ([`bitbang`]).
 //!
 //! A debugger of probe-rs's turns the chip's watchdogs off when it attaches. Firmware sees that a
 //! debugger is there until the session ends.
+
+mod bitbang;
 
 use std::sync::Once;
 use std::time::Duration;
 
 use probe_rs::flashing::{DownloadOptions, FlashProgress, ProgressEvent, ProgressOperation};
-use probe_rs::probe::DebugProbeSelector;
 use probe_rs::probe::list::Lister;
+use probe_rs::probe::{DebugProbeSelector, Probe};
 use probe_rs::{MemoryInterface as _, Permissions, Session};
 
+use self::bitbang::Bitbang;
+use super::loader::{EFUSE_MAC, Mac};
+use super::probe::ProbeName;
 use crate::targets::Progress;
 
 /// How long a core may take to stop, and a chip to be reset.
@@ -24,14 +29,11 @@ const PATIENCE: Duration = Duration::from_secs(3);
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JtagError {
-    /// The selector is none.
-    #[error("`{0}` names no probe: write VID:PID or VID:PID:SERIAL, in hexadecimal")]
-    Selector(String),
     /// There is no such probe, or somebody else has it.
-    #[error("cannot open the probe {selector}: {reason}")]
+    #[error("cannot open the probe {name}: {reason}")]
     Probe {
         /// Which.
-        selector: String,
+        name: ProbeName,
         /// Why not.
         reason: String,
     },
@@ -83,16 +85,24 @@ impl Jtag {
     ///
     /// # Errors
     /// When there is no such probe, or no such chip at it.
-    pub fn attach(selector: &str) -> Result<Self, JtagError> {
+    pub fn attach(name: &ProbeName) -> Result<Self, JtagError> {
         know_espressif();
-        let wanted: DebugProbeSelector =
-            selector.parse().map_err(|_| JtagError::Selector(selector.to_owned()))?;
-        let probe = Lister::new().open(wanted).map_err(|error| JtagError::Probe {
-            selector: selector.to_owned(),
-            reason: reason(&error),
-        })?;
+        let probe = open(name).map_err(|reason| JtagError::Probe { name: name.clone(), reason })?;
         let session = probe.attach("esp32", Permissions::new().allow_erase_all());
         Ok(Self { session: session.map_err(trouble("the chip does not answer"))? })
+    }
+
+    /// The chip's factory address, from its eFuses.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn mac(&mut self) -> Result<Mac, JtagError> {
+        let mut words = [[0; 4]; 2];
+        for (address, word) in EFUSE_MAC.into_iter().zip(&mut words) {
+            self.read(0, address, word)?;
+        }
+        let [low, high] = words.map(u32::from_le_bytes);
+        Ok(Mac::of_efuse(low, high))
     }
 
     fn core<T>(
@@ -244,6 +254,23 @@ impl Jtag {
             _ => {}
         });
         loader.commit(&mut self.session, options).map_err(trouble(what))
+    }
+}
+
+fn open(name: &ProbeName) -> Result<Probe, String> {
+    match name {
+        ProbeName::Usb { id, serial } => {
+            let wanted = DebugProbeSelector {
+                vendor_id: id.vid,
+                product_id: id.pid,
+                interface: None,
+                serial_number: serial.clone(),
+            };
+            Lister::new().open(wanted).map_err(|error| reason(&error))
+        }
+        ProbeName::Bitbang(address) => {
+            Bitbang::connect(address).map(Probe::new).map_err(|error| error.to_string())
+        }
     }
 }
 
