@@ -31,7 +31,11 @@ pub struct Edge {
 }
 
 /// RXD of the UARTs.
-const RXD: [u8; 3] = [14, 17, 198];
+const RXD: [Route; 3] = [
+    Route { signal: 14, pad: 3, function: 0 },
+    Route { signal: 17, pad: 9, function: 4 },
+    Route { signal: 198, pad: 16, function: 4 },
+];
 /// TXD of the UARTs, SCL and SDA of the I2C controllers, chip selects of HSPI and VSPI: high when
 /// idle.
 const IDLE_HIGH: [u8; 13] = [14, 17, 198, 29, 30, 95, 96, 11, 61, 62, 68, 69, 70];
@@ -59,35 +63,35 @@ const HOLD_BITS: [(u8, u32); 16] = [
     (23, 16),
 ];
 
-/// An output signal, and the pad and IO_MUX function that it has without the matrix.
+/// A signal, and the pad and IO_MUX function that it has without the matrix.
 #[derive(Debug, Clone, Copy)]
-struct Output {
+struct Route {
     signal: u8,
     pad: u8,
     function: u8,
 }
 
 /// TXD of the UARTs.
-const TXD: [Output; 3] = [
-    Output { signal: 14, pad: 1, function: 0 },
-    Output { signal: 17, pad: 10, function: 4 },
-    Output { signal: 198, pad: 17, function: 4 },
+const TXD: [Route; 3] = [
+    Route { signal: 14, pad: 1, function: 0 },
+    Route { signal: 17, pad: 10, function: 4 },
+    Route { signal: 198, pad: 17, function: 4 },
 ];
 
 /// A general-purpose SPI controller's data signals, and the pad of MISO without the matrix.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SpiSignals {
-    mosi: Output,
+    mosi: Route,
     miso: u8,
     miso_pad: u8,
 }
 
 /// HSPI.
 pub(super) const SPI2: SpiSignals =
-    SpiSignals { mosi: Output { signal: 10, pad: 13, function: 1 }, miso: 9, miso_pad: 12 };
+    SpiSignals { mosi: Route { signal: 10, pad: 13, function: 1 }, miso: 9, miso_pad: 12 };
 /// VSPI.
 pub(super) const SPI3: SpiSignals =
-    SpiSignals { mosi: Output { signal: 65, pad: 23, function: 1 }, miso: 64, miso_pad: 19 };
+    SpiSignals { mosi: Route { signal: 65, pad: 23, function: 1 }, miso: 64, miso_pad: 19 };
 
 /// Who listens to an input signal.
 #[derive(Debug, Clone, Copy)]
@@ -279,23 +283,30 @@ impl System {
     fn listening_uarts(&self) -> [u8; 3] {
         let devices = &self.devices;
         let mut heard_by = [0; 3];
-        for (listener, signal) in RXD.into_iter().enumerate() {
-            if let SignalSource::Pad { pin, .. } = devices.gpio.signal_source(signal) {
-                for (listeners, txd) in heard_by.iter_mut().zip(TXD) {
-                    *listeners |= u8::from(self.carries(pin, txd)) << listener;
-                }
+        for (listener, rxd) in RXD.into_iter().enumerate() {
+            let pad = match devices.gpio.signal_source(rxd.signal) {
+                SignalSource::Pad { pin, .. } => Some(pin),
+                SignalSource::Direct => self.is_without_matrix(rxd).then_some(rxd.pad),
+                SignalSource::Constant(_) => None,
+            };
+            let Some(pad) = pad else { continue };
+            for (listeners, txd) in heard_by.iter_mut().zip(TXD) {
+                *listeners |= u8::from(self.carries(pad, txd)) << listener;
             }
         }
         heard_by
     }
 
+    /// Whether IO_MUX connects a signal with the pad that it has without the matrix.
+    fn is_without_matrix(&self, route: Route) -> bool {
+        self.devices.io_mux.pad(route.pad).is_some_and(|it| it.function == route.function)
+    }
+
     /// Whether an output is on a pad or on one that is wired to it.
-    fn carries(&self, pad: u8, output: Output) -> bool {
-        let devices = &self.devices;
+    fn carries(&self, pad: u8, output: Route) -> bool {
         let on = |pad: u8| {
-            devices.gpio.pad_signal(pad) == Some(output.signal)
-                || pad == output.pad
-                    && devices.io_mux.pad(pad).is_some_and(|it| it.function == output.function)
+            self.devices.gpio.pad_signal(pad) == Some(output.signal)
+                || pad == output.pad && self.is_without_matrix(output)
         };
         let partners = self.wires.iter().filter_map(|&(a, b)| match pad {
             _ if pad == a => Some(b),
@@ -601,6 +612,24 @@ mod tests {
             [0, 0, 1]
         );
         assert_eq!(read(&mut system, 0x3ff6_e000), 0x5a);
+    }
+
+    #[test]
+    fn a_uart_on_its_own_pads_hears_itself_over_a_loop_back() {
+        let mut system = system();
+        for io_mux in [0x50, 0x4c] {
+            write(&mut system, IO_MUX + io_mux, 4 << 12 | 1 << 9);
+        }
+        let cx = system.context();
+        system.devices.uart2.clocks_changed(&cx);
+        let hears = |system: &mut System, end| {
+            write(system, 0x3ff6_e000, 0x5a);
+            until(system, end);
+            read(system, 0x3ff6_e01c) & 0xff == 1
+        };
+        assert!(!hears(&mut system, 1_000));
+        system.wire(16, 17);
+        assert!(hears(&mut system, 2_000));
     }
 
     #[test]

@@ -21,6 +21,7 @@ use super::loader::Mac;
 use super::power::PowerDriver;
 use super::probe::ProbeName;
 use super::reset::ResetWiring;
+use crate::targets::LoopBack;
 
 /// The file that describes a bench.
 pub const FILE: &str = "bench.toml";
@@ -133,6 +134,9 @@ pub struct BoardEntry {
     /// Where its own servers are, by their TCP ports, if not at the address that it is seen to have.
     #[serde(default)]
     pub servers: BTreeMap<bindings::Port, SocketAddr>,
+    /// The wires between its pins.
+    #[serde(default)]
+    pub loop_backs: Vec<LoopBack>,
     /// To choose boards by.
     #[serde(default)]
     pub tags: Vec<String>,
@@ -269,6 +273,7 @@ impl BoardEntry {
             flash_baud: flash_baud(),
             banner: true,
             servers: BTreeMap::new(),
+            loop_backs: Vec::new(),
             tags: Vec::new(),
         }
     }
@@ -342,6 +347,7 @@ mod tests {
             ("port = 'x'\nflash-baud = 9600", "must be 115200"),
             ("port = 'x'\npins = 'ctl:desk'", "`pins` needs `clock`"),
             ("port = 'x'\njtag = 'ftdi'", "names no probe"),
+            ("port = 'x'\nloop-backs = [[4, 4]]", "joins two pins"),
             ("prot = 'x'", "unknown field `prot`"),
             ("port = 'http://a:1'", "line 3"),
             ("usb = '403:6001'", "is not VID:PID"),

@@ -21,7 +21,7 @@ use crate::serve::remote::TOKEN;
 use crate::site::{Folders, Site};
 use crate::targets::emulated::Emulated;
 use crate::targets::wiring_fault::WiringFault;
-use crate::targets::{BootMode, Power, Target, TargetRequest};
+use crate::targets::{BootMode, LoopBack, Power, Target, TargetRequest};
 
 /// Keep an emulated board running for outside tools
 ///
@@ -92,6 +92,10 @@ pub(super) struct Serve {
     /// `gpio0-cut`, `en-cut`, `dtr-cut` or `rts-cut`
     #[arg(long, value_name = "FAULT")]
     fault: Vec<WiringFault>,
+
+    /// A wire between two pins of the board, by their GPIO numbers
+    #[arg(long, value_name = "GPIO:GPIO")]
+    loop_back: Vec<LoopBack>,
 
     /// Which device time takes as long as on a real board
     #[arg(long, value_name = "PACE", value_enum, default_value_t)]
@@ -166,7 +170,14 @@ impl Serve {
             Some(path) => surroundings(terminal, path)?,
         };
         let board = self.board.clone();
-        let request = TargetRequest { board, seed: self.seed, site, folders, ..Default::default() };
+        let request = TargetRequest {
+            loop_backs: self.loop_back.clone(),
+            board,
+            seed: self.seed,
+            site,
+            folders,
+            ..Default::default()
+        };
         let mut board = Emulated::new(&request, rom(&self.rom)?).map_err(usage)?;
         if let Some(flash) = flash
             && let Some(contents) = flash.load(board.flash_size().into()).map_err(bench)?

@@ -348,6 +348,7 @@ impl Maker<'_> {
                 Some(image) if !self.case.writes_flash(name) => image.segments.clone(),
                 _ => Vec::new(),
             },
+            loop_backs: entry.loop_backs.clone(),
             site: self.case.site.clone(),
             folders: self.folders()?,
         })?;

@@ -22,7 +22,7 @@ pub struct PlannedCase {
     pub missing_parts: Vec<String>,
     /// Why the target cannot be a board that it needs; being so means the same.
     pub other_board: Option<String>,
-    /// What the bench would have to say of its networks and hosts; not empty means the same.
+    /// What the bench would have to say of its networks, hosts and wires; not empty means the same.
     pub unbound: Vec<String>,
     /// Where it goes on from, instead of doing its first steps itself.
     pub fork: Option<Fork>,
@@ -84,7 +84,11 @@ impl Plan {
             let other_board =
                 case.boards().find_map(|(_, board)| targets.refuses(&board.profile.text));
             let places = case.site.as_ref().map(|site| targets.places(site));
-            let unbound = places.and_then(Result::err).unwrap_or_default();
+            let mut unbound = places.and_then(Result::err).unwrap_or_default();
+            for (_, board) in case.boards() {
+                let wires = targets.without(&board.loop_backs);
+                unbound.extend(wires.iter().map(|wire| format!("loop-backs = [{wire}]")));
+            }
             PlannedCase { case, missing, missing_parts, other_board, unbound, fork: None }
         };
         Self { cases: cases.into_iter().map(planned).collect() }

@@ -96,6 +96,7 @@ fn surroundings(case: &Case) -> String {
             case.board.firmware.as_ref().map(|firmware| &firmware.text),
             // Crashes are told with it.
             case.board.elf.as_ref().map(|elf| &elf.text),
+            &case.board.loop_backs,
             case.dialect,
             &case.site,
             case.timeout,
@@ -142,8 +143,13 @@ mod tests {
 
     #[test]
     fn nothing_is_shared_when_what_the_first_step_finds_differs() {
-        for head in ["board: esp32-cam\n", "firmware: other\n", "timeout: 5s\n", "never: [oops]\n"]
-        {
+        for head in [
+            "board: esp32-cam\n",
+            "loop-backs: [[16, 17]]\n",
+            "firmware: other\n",
+            "timeout: 5s\n",
+            "never: [oops]\n",
+        ] {
             assert_eq!(shared(("", BOOT), (head, BOOT)), 0, "{head}");
         }
         let secret = format!("{BOOT}\n- log: '{{{{env.KEY}}}}'");

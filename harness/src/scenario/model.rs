@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::fault::{Place, SourceText};
 use crate::site::Site;
 use crate::steps::AnyStep;
+use crate::targets::LoopBack;
 use crate::time::Span;
 use crate::transcript::Pattern;
 
@@ -88,6 +89,8 @@ pub struct BoardEntry {
     pub firmware: Option<Spanned>,
     /// Path of the ELF file that the firmware was made of, to say where it crashed.
     pub elf: Option<Spanned>,
+    /// Wires between its pins.
+    pub loop_backs: Vec<LoopBack>,
 }
 
 /// Steps with all those inside of them, each before what is inside of it, as far as they are done

@@ -20,7 +20,9 @@ use super::step_list;
 use super::values::{Values, substitute};
 use crate::site::Site;
 use crate::steps::WOKWI_STEPS;
+use crate::steps::pin_fields::Pin;
 use crate::steps::serial_fields::TextPattern;
+use crate::targets::LoopBack;
 use crate::time::Span;
 use crate::transcript::Pattern;
 
@@ -32,6 +34,12 @@ const DEFAULT_TIMEOUT: Span = Span::from_secs(60);
 const WOKWI_TIMEOUT: Span = Span::from_secs(30);
 /// More combinations of parameters than this are surely a mistake.
 const MAX_CASES: usize = 1_000;
+
+const LOOP_BACKS: Key = Key::optional(
+    "loop-backs",
+    Kind::List(&Kind::List(&Kind::Pin)),
+    "Wires between pins of the board, each a list of two. On a bench they must be in the board's entry.",
+);
 
 /// The keys of a scenario.
 pub const SCENARIO: Reference = Reference {
@@ -62,10 +70,12 @@ pub const SCENARIO: Reference = Reference {
                     Key::or("board", Kind::Text, DEFAULT_BOARD, "Its profile."),
                     Key::optional("firmware", Kind::Text, "As for the first board."),
                     Key::optional("elf", Kind::Path, "As for the first board."),
+                    LOOP_BACKS,
                 ]),
             ])),
             "Further boards for the step `parallel`, by names of your choice: a profile, or a mapping. The first board is called `main` there.",
         ),
+        LOOP_BACKS,
         site::AIR,
         site::STATIONS,
         site::NETWORK,
@@ -335,6 +345,7 @@ fn read_case(
     let board = fields.or("board", default_board(), decoder);
     let firmware = fields.optional::<Spanned>("firmware", decoder);
     let elf = fields.optional::<Spanned>("elf", decoder);
+    let loop_backs = loop_backs(&mut fields, decoder);
     let more_boards = more_boards(&mut fields, decoder);
     let site = site::read(&mut fields, decoder);
     let default_timeout = match dialect {
@@ -392,6 +403,7 @@ fn read_case(
             profile: board.unwrap_or_else(default_board),
             firmware: firmware.flatten(),
             elf: elf.flatten(),
+            loop_backs,
         },
         more_boards,
         site: site.flatten(),
@@ -416,8 +428,9 @@ fn more_boards(fields: &mut Fields<'_>, decoder: &mut Decoder) -> BTreeMap<Strin
         .filter_map(|(name, value)| {
             let board =
                 match &value.value {
-                    Value::Scalar { .. } => Spanned::decode(value, decoder)
-                        .map(|profile| BoardEntry { profile, firmware: None, elf: None }),
+                    Value::Scalar { .. } => Spanned::decode(value, decoder).map(|profile| {
+                        BoardEntry { profile, firmware: None, elf: None, loop_backs: Vec::new() }
+                    }),
                     _ => board_entry(value, decoder),
                 };
             let name = Spanned::decode(name, decoder)?;
@@ -435,8 +448,27 @@ fn board_entry(node: &Node, decoder: &mut Decoder) -> Option<BoardEntry> {
     let profile = fields.or("board", default_board(), decoder);
     let firmware = fields.optional("firmware", decoder);
     let elf = fields.optional("elf", decoder);
+    let loop_backs = loop_backs(&mut fields, decoder);
     fields.finish(UnknownKeys::Deny, decoder);
-    Some(BoardEntry { profile: profile?, firmware: firmware?, elf: elf? })
+    Some(BoardEntry { profile: profile?, firmware: firmware?, elf: elf?, loop_backs })
+}
+
+/// The wires between pins of a board.
+fn loop_backs(fields: &mut Fields<'_>, decoder: &mut Decoder) -> Vec<LoopBack> {
+    let Some(node) = fields.node("loop-backs") else { return Vec::new() };
+    let Value::List(wires) = &node.value else {
+        return decoder.wrong(node, "a list of wires, such as [[17, 16]]").unwrap_or_default();
+    };
+    let wire = |wire: &Node| {
+        let pins = match &wire.value {
+            Value::List(pins) => pins.as_slice(),
+            _ => &[],
+        };
+        let [a, b] = pins else { return decoder.wrong(wire, "two pins, such as [17, 16]") };
+        let (Pin(a), Pin(b)) = (Pin::decode(a, decoder)?, Pin::decode(b, decoder)?);
+        LoopBack::between(a, b).map_or_else(|_| decoder.wrong(wire, "two different pins"), Some)
+    };
+    wires.iter().filter_map(wire).collect()
 }
 
 /// A file with only Wokwi's steps has Wokwi's meaning.

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use self::site::BenchSite;
 use super::{
-    BootMode, Button, Capabilities, Capability, Disturbance, Level, MachineReport, Port, Power,
-    Progress, Segment, Target, TargetError, TargetEvent, TargetRequest, TargetSource,
+    BootMode, Button, Capabilities, Capability, Disturbance, Level, LoopBack, MachineReport, Port,
+    Power, Progress, Segment, Target, TargetError, TargetEvent, TargetRequest, TargetSource,
 };
 use crate::bench::bindings::Bindings;
 use crate::bench::clock::{Clock, Published, Wall};
@@ -103,6 +103,11 @@ impl TargetSource for BoardSource {
             Some(_) => crate::bench::parts(board),
             None => vec!["esp".to_owned(), "reset".to_owned()],
         }
+    }
+
+    fn without(&self, loop_backs: &[LoopBack]) -> Vec<LoopBack> {
+        let there = &self.entry.loop_backs;
+        loop_backs.iter().filter(|wire| !there.contains(wire)).copied().collect()
     }
 
     fn places(&self, site: &Site) -> Result<Places, Vec<String>> {

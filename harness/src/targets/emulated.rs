@@ -126,6 +126,9 @@ impl Emulated {
         };
         let options = Options { seed: request.seed, rom, ..Options::default() };
         let mut board = Board::new(profile, &options);
+        for [a, b] in request.loop_backs.iter().map(|it| it.ends()) {
+            board.wire(pad(a)?, pad(b)?);
+        }
         let (mut names, mut way_out) = (None, WayOut::default());
         if let Some(described) = &request.site {
             let (site, called, leads) = site::made(described, &request.folders, request.seed)?;

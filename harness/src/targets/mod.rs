@@ -8,6 +8,7 @@ pub mod board;
 pub mod debugged;
 pub mod emulated;
 pub mod fake;
+pub mod loop_back;
 mod network;
 mod standing;
 mod tls;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use loop_back::LoopBack;
 pub use standing::Core;
 
 use crate::packets::{Capture, Link};
@@ -621,6 +623,8 @@ pub struct TargetRequest {
     pub seed: u64,
     /// What the flash holds before the first step; blank elsewhere.
     pub flash: Vec<Segment>,
+    /// The wires between its pins.
+    pub loop_backs: Vec<LoopBack>,
     /// What is on the air around it, if anything.
     pub site: Option<Site>,
     /// What the web servers of the site serve.
@@ -645,6 +649,11 @@ pub trait TargetSource: Sync {
     /// Why no target can be a board of this profile although it is known, if that is so.
     fn refuses(&self, _profile: &str) -> Option<String> {
         None
+    }
+
+    /// Those of these wires that its boards do not have.
+    fn without(&self, _loop_backs: &[LoopBack]) -> Vec<LoopBack> {
+        Vec::new()
     }
 
     /// What the networks and hosts of a site are here.
