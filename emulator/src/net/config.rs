@@ -107,6 +107,15 @@ pub enum Service {
     TcpScript(u16, Arc<[Line]>),
     /// Follows a script with each address and port from which datagrams come.
     UdpScript(u16, Arc<[Line]>),
+    /// An MQTT broker; a host has one at most.
+    Mqtt {
+        /// TCP port.
+        port: u16,
+        /// A second port, and what secures the connections there.
+        secured: Option<(u16, Security)>,
+        /// Passwords by names; none: it lets everybody in.
+        users: BTreeMap<String, String>,
+    },
     /// Connections become flows: who owns the network is the server.
     Flow(u16),
     /// A time server (SNTP), at UDP port 123.
@@ -189,6 +198,9 @@ pub enum ConfigError {
         /// The port.
         port: u16,
     },
+    /// More than one broker.
+    #[error("{0} has two MQTT brokers")]
+    Brokers(String),
     /// A path that no request can have.
     #[error("{host}: {path:?} is no path: it begins with `/` and has no spaces, `?` or `#`")]
     Path {
@@ -365,20 +377,29 @@ fn check_name(name: &str) -> Result<(), ConfigError> {
 
 fn check_services(host: &HostConfig) -> Result<(), ConfigError> {
     let mut used = BTreeSet::new();
+    let brokers = host.services.iter().filter(|it| matches!(it, Service::Mqtt { .. }));
+    if brokers.count() > 1 {
+        return Err(ConfigError::Brokers(host.name.clone()));
+    }
     for service in &host.services {
-        let (protocol, port) = match service {
+        let (protocol, ports) = match service {
             Service::Http { port, files } | Service::Https { port, files, .. } => {
                 check_files(host, files)?;
-                ("TCP", *port)
+                ("TCP", [Some(*port), None])
             }
             Service::TcpEcho(port) | Service::TcpScript(port, _) | Service::Flow(port) => {
-                ("TCP", *port)
+                ("TCP", [Some(*port), None])
             }
-            Service::UdpEcho(port) | Service::UdpScript(port, _) => ("UDP", *port),
-            Service::Ntp => ("UDP", super::ntp::PORT),
+            Service::Mqtt { port, secured, .. } => {
+                ("TCP", [Some(*port), secured.as_ref().map(|(port, _)| *port)])
+            }
+            Service::UdpEcho(port) | Service::UdpScript(port, _) => ("UDP", [Some(*port), None]),
+            Service::Ntp => ("UDP", [Some(super::ntp::PORT), None]),
         };
-        if port == 0 || !used.insert((protocol, port)) {
-            return Err(ConfigError::Port { host: host.name.clone(), protocol, port });
+        for port in ports.into_iter().flatten() {
+            if port == 0 || !used.insert((protocol, port)) {
+                return Err(ConfigError::Port { host: host.name.clone(), protocol, port });
+            }
         }
     }
     Ok(())

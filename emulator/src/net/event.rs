@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use super::http_frames::HttpFrame;
+use super::mqtt::MqttEvent;
 use super::order::Lie;
 use crate::time::Instant;
 
@@ -228,6 +229,13 @@ pub enum NetEventKind {
         /// Which of these.
         agreed: bool,
     },
+    /// Something happened at an MQTT broker.
+    Mqtt {
+        /// Whose.
+        host: String,
+        /// What.
+        event: MqttEvent,
+    },
     /// A server that follows a script is called.
     TalkBegun {
         /// Its number: they count from 1.
@@ -403,6 +411,7 @@ impl fmt::Display for NetEventKind {
             Self::Secured { connection, host, how, agreed: false } => {
                 write!(f, "tls: connection {connection} with {host} failed: {how}")
             }
+            Self::Mqtt { host, event } => write!(f, "mqtt {host}: {event}"),
             Self::TalkBegun { talk, host, own, station } => {
                 write!(f, "talk {talk}: {station} calls {host} at port {}", own.port())
             }

@@ -4,7 +4,7 @@
 //! *Source*: the RFCs named in the modules; the TCP/IP stack of the computers is smoltcp's.
 //!
 //! *Modelled*: ARP, IPv4 with fragments, ICMP echo, UDP, TCP; DHCP, DNS, SNTP, HTTP and echo
-//! servers, servers that follow a script; HTTP requests from hosts to stations; *mobile* hosts, which
+//! servers, MQTT brokers, servers that follow a script; HTTP requests from hosts to stations; *mobile* hosts, which
 //! are not on the wire but behind a station of their own, in a network that the board opens; IPv6 as far
 //! as neighbours are concerned. An
 //! observer follows all TCP connections of stations and tells the HTTP frames in them. The way out
@@ -42,6 +42,7 @@ mod http_client;
 mod http_frames;
 mod http_message;
 mod log;
+mod mqtt;
 mod ntp;
 mod order;
 mod packet;
@@ -65,6 +66,7 @@ pub use event::{
 };
 pub use flow::AHEAD as FLOW_AHEAD;
 pub use http_frames::{BODY_LIMIT, Body, Extent, Head, HttpFrame, Start};
+pub use mqtt::{Author, Departure, Message, MqttEvent, PACKET_LIMIT as MQTT_PACKET_LIMIT, Qos};
 pub use order::{Dhcp, Faults, FlowOrder, Lie, Link, Manner, Order, OrderError, Request, Response};
 pub use script::Line;
 pub use secure::{Secure, SecureEnd, Security};

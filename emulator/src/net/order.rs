@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::mqtt::{self, Message, PACKET_LIMIT};
 use crate::time::Duration;
 
 /// Something that the network is told to do.
@@ -52,6 +53,13 @@ pub enum Order {
     },
     /// A host sends an HTTP request to a station; the answer comes as an event.
     Request(Request),
+    /// A host's broker publishes a message.
+    Publish {
+        /// The host.
+        host: String,
+        /// It.
+        message: Message,
+    },
     /// A host connects to a station; the connection becomes a flow.
     Dial {
         /// Given back when the flow is opened, or is not.
@@ -226,6 +234,15 @@ pub enum OrderError {
         /// The port.
         port: u16,
     },
+    /// No broker is there.
+    #[error("{0} has no MQTT broker")]
+    NoBroker(String),
+    /// A name that no message can have.
+    #[error("{0:?} is no topic: 1 to 65535 bytes without `+`, `#` and NUL")]
+    Topic(String),
+    /// A message that is too large.
+    #[error("a message of {0} bytes is too large")]
+    Large(usize),
     /// A request or answer that could not be written as HTTP.
     #[error("{0:?} cannot be part of an HTTP message here")]
     NotHttp(String),
@@ -262,6 +279,14 @@ impl Order {
                 check_headers(&request.headers)
             }
             Self::Dial { to, .. } => check_destination(*to),
+            Self::Publish { message, .. } => {
+                let Message { topic, payload, .. } = message;
+                match payload.len() {
+                    _ if !mqtt::is_name(topic) => Err(OrderError::Topic(topic.to_string())),
+                    size if size > PACKET_LIMIT => Err(OrderError::Large(size)),
+                    _ => Ok(()),
+                }
+            }
             Self::Listen { port: 0, .. } => Err(OrderError::Port),
             Self::Dhcp(_)
             | Self::Listen { .. }

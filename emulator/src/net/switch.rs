@@ -25,7 +25,7 @@ use super::packet::{Network, Origin, Packet, Transport};
 use super::script::DatagramServer;
 use super::tap::Tap;
 use super::wire::{Passage, Way, Wire};
-use super::{dhcp, dns, http, ntp};
+use super::{dhcp, dns, http, mqtt, ntp};
 use crate::time::Instant;
 
 /// Frames between hosts at one instant: an echo may not answer an echo for ever.
@@ -94,6 +94,7 @@ impl State {
             seed: seed(config.seed, 0, 0),
             streams: Vec::new(),
             datagrams: vec![(dns::PORT, DatagramService::Dns), (ntp::PORT, DatagramService::Ntp)],
+            broker: None,
             mac: host::mac(config.gateway),
             is_mobile: false,
             requests: 0,
@@ -101,6 +102,7 @@ impl State {
         let hosts = config.hosts.iter().enumerate().map(|(n, host)| {
             let mut streams = Vec::new();
             let mut datagrams = Vec::new();
+            let mut broker = None;
             for service in &host.services {
                 match service {
                     Service::Http { port, files } => {
@@ -120,6 +122,13 @@ impl State {
                         let server = DatagramServer::new(script.clone());
                         datagrams.push((*port, DatagramService::Script(server)));
                     }
+                    Service::Mqtt { port, secured, users } => {
+                        broker = Some(mqtt::Broker::new(users));
+                        streams.push((*port, StreamService::Mqtt));
+                        streams.extend(secured.iter().map(|(port, security)| {
+                            (*port, StreamService::Mqtts(security.clone()))
+                        }));
+                    }
                     Service::Flow(port) => streams.push((*port, StreamService::Flow)),
                     Service::Ntp => datagrams.push((ntp::PORT, DatagramService::Ntp)),
                 }
@@ -131,6 +140,7 @@ impl State {
                 seed: seed(config.seed, n as u64 + 1, 0),
                 streams,
                 datagrams,
+                broker,
                 mac: host::mac(host.address),
                 is_mobile: false,
                 requests: 0,
@@ -143,6 +153,7 @@ impl State {
             seed: seed(config.seed, u64::MAX - 1, 0),
             streams: Vec::new(),
             datagrams: Vec::new(),
+            broker: None,
             mac: host::mac(*address),
             is_mobile: false,
             requests: 0,
@@ -161,6 +172,7 @@ impl State {
             seed: seed(config.seed, (local + n) as u64, 0),
             streams,
             datagrams: Vec::new(),
+            broker: None,
             mac: host::mac(config.gateway),
             is_mobile: false,
             requests: 0,
@@ -177,6 +189,7 @@ impl State {
                 seed: seed(config.seed, (fixed + n) as u64, 0),
                 streams: Vec::new(),
                 datagrams: Vec::new(),
+                broker: None,
                 mac: mobile.mac,
                 is_mobile: true,
                 requests: 0,
@@ -228,6 +241,7 @@ impl Switch {
         for (n, (plan, host)) in state.plans.iter_mut().zip(&self.hosts).enumerate() {
             plan.streams = host.streams().collect();
             plan.datagrams = host.datagrams().collect();
+            plan.broker = host.broker().cloned();
             plan.requests = host.requests();
             plan.seed = seed(state.config.seed, n as u64, life);
         }
@@ -347,6 +361,7 @@ impl Switch {
         let (name, server) = match order {
             Order::Respond { host, port, .. } | Order::Forget { host, port } => (host, Some(*port)),
             Order::Request(request) => (&request.host, None),
+            Order::Publish { host, .. } => (host, None),
             Order::Dial { host, .. } | Order::Listen { host, .. } => (host, None),
             Order::Flow { .. }
             | Order::Dhcp(_)
@@ -365,6 +380,9 @@ impl Switch {
             plan.streams.iter().any(|(p, service)| *p == port && http(service))
         };
         match server {
+            None if matches!(order, Order::Publish { .. }) && plan.broker.is_none() => {
+                Err(OrderError::NoBroker(name.clone()))
+            }
             Some(port) if !serves(port) => {
                 Err(OrderError::NoSuchServer { host: name.clone(), port })
             }
@@ -389,6 +407,11 @@ impl Switch {
                 let n = self.state.fixed + mobile;
                 let Some(host) = self.hosts.get_mut(n) else { return };
                 host.set_link(*link, at, &mut out.events);
+                self.work(n, None, at, out);
+            }
+            Order::Publish { host, message } => {
+                let Some(n) = self.named(host) else { return };
+                self.hosts[n].publish(message.clone(), at, &mut out.events);
                 self.work(n, None, at, out);
             }
             Order::Forget { host, port } => {

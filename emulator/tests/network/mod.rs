@@ -1,6 +1,7 @@
 //! The wired network as a station sees it that knows nothing of its inside.
 
 mod mobile;
+mod mqtt;
 mod station;
 
 use std::collections::BTreeMap;

@@ -9,12 +9,10 @@ use smoltcp::wire::IpEndpoint;
 use super::listener::UNSENT;
 use super::shield::Shield;
 use super::streams::{drop_input, echo, serve_http};
-use super::{StreamService, World};
+use super::{Ours, StreamService, World};
 use crate::net::flow::{Flow, FlowScene};
 use crate::net::http::{self, Scene, Then};
-use crate::net::http_frames::Conversation;
-use crate::net::script;
-use crate::net::secure::Layer;
+use crate::net::{mqtt, script};
 use crate::time::{Duration, Instant};
 
 /// How long an attempt to connect may stay half open.
@@ -42,6 +40,7 @@ pub(super) enum Talk {
     Http(Box<http::Connection>),
     Echo,
     Script(Box<script::Talk>),
+    Mqtt(Box<mqtt::Connection>),
     Flow(Box<Flow>),
     /// Nothing more to say; what comes is dropped.
     Over,
@@ -52,7 +51,7 @@ impl Connection {
         &mut self,
         socket: &mut tcp::Socket<'static>,
         service: &mut StreamService,
-        host: &str,
+        ours: &mut Ours<'_>,
         at: Instant,
         world: &mut World<'_>,
     ) -> bool {
@@ -60,6 +59,7 @@ impl Connection {
             // An attempt that was given up; the socket listens again.
             self.since = at;
         }
+        let host = ours.name;
         let moved = match (&mut self.talk, service) {
             (Talk::Flow(flow), _) => {
                 let events = &mut *world.events;
@@ -67,6 +67,12 @@ impl Connection {
             }
             (Talk::Script(talk), _) if socket.state() == State::Closed => {
                 talk.lose(at, world.events);
+                false
+            }
+            (Talk::Mqtt(talk), _) if socket.state() == State::Closed => {
+                if let Some(broker) = &mut ours.broker {
+                    talk.lose(broker, &mut mqtt::Told { host, at, events: world.events });
+                }
                 false
             }
             _ if matches!(
@@ -92,11 +98,7 @@ impl Connection {
                 moved
             }
             (Talk::Http(talk), StreamService::Https(server, security)) => {
-                let shield = self.shield.get_or_insert_with(|| {
-                    *world.secured += 1;
-                    let layer = Layer::new(security.0.accept(*world.secured));
-                    Box::new(Shield { layer, conversation: Conversation::new() })
-                });
+                let shield = self.shield.get_or_insert_with(|| Shield::new(security, world));
                 let (moved, over) = shield.serve(socket, talk, server, host, at, world);
                 if over {
                     self.talk = Talk::Over;
@@ -121,6 +123,32 @@ impl Connection {
                 };
                 talk.work(socket, &mut scene)
             }
+            (Talk::Mqtt(talk), service) => {
+                let (Some(broker), Some(end)) = (&mut ours.broker, socket.remote_endpoint()) else {
+                    return false;
+                };
+                let station = SocketAddr::new(end.addr.into(), end.port);
+                let (moved, over) = match service {
+                    StreamService::Mqtts(security) => {
+                        let shield =
+                            self.shield.get_or_insert_with(|| Shield::new(security, world));
+                        shield.carry(socket, host, at, world, |stream, world| {
+                            let mut told = mqtt::Told { host, at, events: world.events };
+                            talk.work(stream, broker, station, &mut told)
+                        })
+                    }
+                    _ => {
+                        let mut told = mqtt::Told { host, at, events: world.events };
+                        talk.work(socket, broker, station, &mut told)
+                    }
+                };
+                if over {
+                    // Also if its security has failed.
+                    talk.lose(broker, &mut mqtt::Told { host, at, events: world.events });
+                    self.talk = Talk::Over;
+                }
+                moved
+            }
             (Talk::Over | Talk::Http(_), _) => match &mut self.shield {
                 Some(shield) if shield.layer.is_pending() => shield.layer.push(socket),
                 _ => drop_input(socket),
@@ -142,8 +170,8 @@ impl Connection {
             Then::Close => socket.close(),
             _ => socket.abort(),
         }
-        // A flow still has its end to tell.
-        if !matches!(self.talk, Talk::Flow(_)) {
+        // These still have their end to tell.
+        if !matches!(self.talk, Talk::Flow(_) | Talk::Mqtt(_)) {
             self.talk = Talk::Over;
         }
         (self.seen, self.since) = ((socket.state(), socket.send_queue(), socket.recv_queue()), at);
@@ -166,8 +194,8 @@ impl Connection {
                 Talk::Http(talk) if talk.is_answering() => None,
                 Talk::Http(_) => Some((HTTP_IDLE, Then::Close)),
                 Talk::Echo => Some((ECHO_IDLE, Then::Close)),
-                // Its owner decides, or its script.
-                Talk::Flow(_) | Talk::Script(_) => None,
+                // Its owner decides, its script, or what the client has said.
+                Talk::Flow(_) | Talk::Script(_) | Talk::Mqtt(_) => None,
                 Talk::Over => Some((CLOSING, Then::Reset)),
             },
         }
@@ -182,6 +210,7 @@ impl Connection {
         let talk = match &self.talk {
             Talk::Http(talk) => talk.deadline(at),
             Talk::Script(talk) => talk.deadline(),
+            Talk::Mqtt(talk) => talk.deadline(),
             Talk::Echo | Talk::Flow(_) | Talk::Over => None,
         };
         [patience, talk].into_iter().flatten().min()

@@ -4,7 +4,7 @@ use smoltcp::iface::SocketSet;
 use smoltcp::socket::tcp::{self, State};
 
 use super::connection::{Connection, Talk};
-use super::{StreamService, World};
+use super::{Ours, StreamService, World};
 use crate::net::flow::Flow;
 use crate::net::{http, script};
 use crate::time::{Duration, Instant};
@@ -64,6 +64,7 @@ impl Listener {
             StreamService::Script(script) => {
                 Talk::Script(Box::new(script::Talk::new(script.clone())))
             }
+            StreamService::Mqtt | StreamService::Mqtts(_) => Talk::Mqtt(Box::default()),
             StreamService::Flow => Talk::Flow(Box::new(Flow::new(None))),
         }
     }
@@ -71,14 +72,14 @@ impl Listener {
     pub(super) fn serve(
         &mut self,
         sockets: &mut SocketSet<'static>,
-        host: &str,
+        ours: &mut Ours<'_>,
         at: Instant,
         world: &mut World<'_>,
     ) -> bool {
         let mut moved = false;
         for connection in &mut self.connections {
             let socket = sockets.get_mut::<tcp::Socket<'_>>(connection.socket);
-            moved |= connection.serve(socket, &mut self.service, host, at, world);
+            moved |= connection.serve(socket, &mut self.service, ours, at, world);
         }
         drop_ended(&mut self.connections, sockets, at);
         self.listen(sockets, at);

@@ -28,7 +28,7 @@ use super::order::{FlowOrder, Link, Request};
 use super::script::{DatagramServer, Line};
 use super::secure::Security;
 use super::tap::Tap;
-use super::{dns, http};
+use super::{dns, http, mqtt};
 use crate::time::{Duration, Instant};
 use connection::{Connection, Talk};
 use datagrams::serve_datagrams;
@@ -50,6 +50,7 @@ pub(super) struct Host {
     sockets: SocketSet<'static>,
     listeners: Vec<Listener>,
     datagrams: Vec<(SocketHandle, u16, DatagramService)>,
+    broker: Option<mqtt::Broker>,
     clients: Vec<Client>,
     /// Connections to stations that became flows.
     dialled: Vec<Connection>,
@@ -69,6 +70,8 @@ pub(super) struct Plan {
     pub(super) seed: u64,
     pub(super) streams: Vec<(u16, StreamService)>,
     pub(super) datagrams: Vec<(u16, DatagramService)>,
+    /// Its MQTT broker.
+    pub(super) broker: Option<mqtt::Broker>,
     /// Its Ethernet address.
     pub(super) mac: Mac,
     /// It is not on the wire but behind a station, which has not joined yet.
@@ -85,6 +88,10 @@ pub(super) enum StreamService {
     Https(http::Server, Security),
     Echo,
     Script(Arc<[Line]>),
+    /// The host's broker.
+    Mqtt,
+    /// The same, secured.
+    Mqtts(Security),
     Flow,
 }
 
@@ -95,6 +102,13 @@ pub(super) enum DatagramService {
     Script(DatagramServer),
     Dns,
     Ntp,
+}
+
+/// What connections to a host's services share.
+struct Ours<'a> {
+    /// The host's name.
+    name: &'a str,
+    broker: Option<&'a mut mqtt::Broker>,
 }
 
 /// What services see besides their own state.
@@ -156,6 +170,7 @@ impl Host {
             sockets,
             listeners,
             datagrams,
+            broker: plan.broker.clone(),
             clients: Vec::new(),
             dialled: Vec::new(),
             requests: plan.requests,
@@ -200,6 +215,24 @@ impl Host {
     /// The services over UDP, with all that goes on in them.
     pub(super) fn datagrams(&self) -> impl Iterator<Item = (u16, DatagramService)> {
         self.datagrams.iter().map(|(_, port, service)| (*port, service.clone()))
+    }
+
+    /// Its MQTT broker.
+    pub(super) fn broker(&self) -> Option<&mqtt::Broker> {
+        self.broker.as_ref()
+    }
+
+    /// Publishes a message at its broker.
+    pub(super) fn publish(
+        &mut self,
+        message: mqtt::Message,
+        at: Instant,
+        events: &mut Vec<NetEvent>,
+    ) {
+        if let Some(broker) = &mut self.broker {
+            let mut told = mqtt::Told { host: &self.name, at, events };
+            broker.publish(mqtt::Author::Host, message, &mut told);
+        }
     }
 
     /// Requests made so far.
@@ -301,13 +334,14 @@ impl Host {
     /// Lets all services do what they can. True if that may give the stack something to do.
     fn serve(&mut self, at: Instant, world: &mut World<'_>) -> bool {
         let mut moved = self.follow_dhcp(at, world.events);
+        let mut ours = Ours { name: &self.name, broker: self.broker.as_mut() };
         for listener in &mut self.listeners {
-            moved |= listener.serve(&mut self.sockets, &self.name, at, world);
+            moved |= listener.serve(&mut self.sockets, &mut ours, at, world);
         }
         for connection in &mut self.dialled {
             let socket = self.sockets.get_mut::<tcp::Socket<'_>>(connection.socket);
             let mut service = StreamService::Flow;
-            moved |= connection.serve(socket, &mut service, &self.name, at, world);
+            moved |= connection.serve(socket, &mut service, &mut ours, at, world);
         }
         drop_ended(&mut self.dialled, &mut self.sockets, at);
         for (handle, port, service) in &mut self.datagrams {
