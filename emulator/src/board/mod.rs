@@ -446,8 +446,7 @@ impl Board {
             self.finish_reset();
         }
         if !self.powered || self.is_reset_held() {
-            self.chip.pass_time(deadline);
-            return Outcome::Deadline;
+            return self.pass_time(deadline);
         }
         loop {
             let stopped = self.chip.run_until(deadline);
@@ -471,6 +470,24 @@ impl Board {
                         return news;
                     }
                 }
+            }
+        }
+    }
+
+    /// Lets device time pass without the chip. What is around the board goes on.
+    fn pass_time(&mut self, deadline: Instant) -> Outcome {
+        loop {
+            let due = self.site.as_ref().map_or(Instant::MAX, |site| site.due());
+            let until = due.max(self.chip.now()).min(deadline);
+            self.chip.pass_time(until);
+            if let Some(site) = &mut self.site {
+                site.go_on_alone(until);
+            }
+            if let Some(news) = self.news() {
+                return news;
+            }
+            if until >= deadline {
+                return Outcome::Deadline;
             }
         }
     }

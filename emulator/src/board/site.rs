@@ -62,7 +62,7 @@ impl Site {
     }
 
     /// When something happens by itself.
-    fn due(&self) -> Instant {
+    pub(super) fn due(&self) -> Instant {
         let sent = self.sending.iter().map(|(_, it)| it.end);
         let others = [self.air.poll_at(), self.network.poll_at()];
         sent.chain(others.into_iter().flatten()).min().unwrap_or(Instant::MAX)
@@ -103,9 +103,22 @@ impl Site {
             }
             chip.expect_frame(Reception { at, signal_dbm, rate, frame });
         }
+        self.take_news();
+        chip.set_air_due(self.due());
+    }
+
+    /// Lets happen what is due while the board has no power or is held in reset: it hears nothing.
+    pub(super) fn go_on_alone(&mut self, now: Instant) {
+        self.air.listen(None, now);
+        self.air.poll(now);
+        self.exchange(now);
+        while self.air.take_frame().is_some() {}
+        self.take_news();
+    }
+
+    fn take_news(&mut self) {
         self.events.extend(std::iter::from_fn(|| self.air.take_event()).map(SiteEvent::Air));
         self.events.extend(std::iter::from_fn(|| self.network.take_event()).map(SiteEvent::Net));
-        chip.set_air_due(self.due());
     }
 
     /// The oldest thing that happened and that nobody has taken.

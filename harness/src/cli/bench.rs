@@ -101,6 +101,7 @@ fn surroundings() -> (Site, Folders) {
         address: [192, 168, 0, 4].into(),
         http: Some(Http { port: 80, folder: Some(folder) }),
         https: None,
+        mqtt: None,
         tcp_echo: Vec::new(),
         udp_echo: Vec::new(),
         ntp: false,

@@ -383,6 +383,7 @@ impl<P: Write, S: Write> Report for Console<P, S> {
             Event::Image { .. }
             | Event::Pin { .. }
             | Event::Http { .. }
+            | Event::Message { .. }
             | Event::Crash { .. }
             | Event::UnityTest { .. } => {}
             Event::StepFinished { case, step, verdict, time, evidence, .. } => {

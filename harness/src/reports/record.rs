@@ -249,7 +249,7 @@ impl Record {
                 let line = Entry::Site { time: *time, text: on + text };
                 self.current(*case)?.entries.push(line);
             }
-            Event::Http { .. } => {}
+            Event::Http { .. } | Event::Message { .. } => {}
             Event::Remark { case, on, time, text } => {
                 let on = on.iter().map(|name| format!("{name}: ")).collect::<String>();
                 let remark = Entry::Remark { time: *time, text: on + text };

@@ -170,6 +170,10 @@ impl Attempt<'_> {
                         let frame = Box::new(frame.redacted(secrets));
                         teller.borrow_mut().tell(Event::Http { case, on, time, frame });
                     }
+                    SiteEvent::Message(message) => {
+                        let message = Box::new(message.redacted(secrets));
+                        teller.borrow_mut().tell(Event::Message { case, on, time, message });
+                    }
                     // Its frames are told, and what the step makes of them.
                     SiteEvent::Answered(_) | SiteEvent::Talk { .. } | SiteEvent::Station { .. } => {
                     }
@@ -364,9 +368,8 @@ impl Maker<'_> {
     /// The authority that vouches for the hosts of the case, if there are any for whom it must.
     fn authority(&self, name: Option<&str>) -> Option<Authority> {
         let site = self.case.site.as_ref()?;
-        let is_needed = site.hosts.iter().any(|host| host.https.is_some());
         // If it cannot be made, the board cannot either, which says why.
-        is_needed.then(|| Authority::new(self.seed_of(name), site.network.date).ok())?
+        site.has_tls().then(|| Authority::new(self.seed_of(name), site.network.date).ok())?
     }
 
     /// What the web servers of the case serve.

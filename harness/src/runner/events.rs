@@ -16,7 +16,7 @@ use super::unity::UnityTest;
 use super::verdict::{Tally, Verdict};
 use crate::scenario::fault::Place;
 use crate::scenario::model::BoardName;
-use crate::site::HttpFrame;
+use crate::site::{HttpFrame, Message};
 use crate::targets::{Capability, Level, MachineReport, Port};
 use crate::time::DeviceTime;
 
@@ -170,6 +170,18 @@ pub enum Event {
         /// What it was.
         frame: Box<HttpFrame>,
     },
+    /// A client has published a message at an MQTT broker.
+    Message {
+        /// The case.
+        case: usize,
+        /// Around which of the case's boards, if not its own.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        on: BoardName,
+        /// When.
+        time: DeviceTime,
+        /// It.
+        message: Box<Message>,
+    },
     /// The guest has died, and all that it says about that has been heard. Whether that fails the
     /// case is told by the end of a step.
     Crash {
@@ -280,6 +292,7 @@ impl Event {
             | Self::Pin { case, .. }
             | Self::Site { case, .. }
             | Self::Http { case, .. }
+            | Self::Message { case, .. }
             | Self::Crash { case, .. }
             | Self::Remark { case, .. }
             | Self::UnityTest { case, .. }
@@ -303,6 +316,7 @@ impl Event {
             | Self::Pin { case, .. }
             | Self::Site { case, .. }
             | Self::Http { case, .. }
+            | Self::Message { case, .. }
             | Self::Crash { case, .. }
             | Self::Remark { case, .. }
             | Self::UnityTest { case, .. }

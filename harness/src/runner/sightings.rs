@@ -1,4 +1,4 @@
-//! What a case has seen of its site: HTTP frames and the log of the air and the network, and how far
+//! What a case has seen of its site: HTTP frames, messages at brokers, and the log of the air and the network, and how far
 //! each expectation has read.
 
 use std::collections::BTreeMap;
@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::site::{HttpFrame, SiteEvent, TalkEvent};
+use crate::site::{HttpFrame, Message, SiteEvent, TalkEvent};
 use crate::time::DeviceTime;
 
 /// All that was seen.
@@ -20,6 +20,9 @@ pub struct Seen {
     addresses: BTreeMap<String, Ipv4Addr>,
     /// Frames before this have been taken by an expectation, by the host that it was about.
     cursors: BTreeMap<String, usize>,
+    messages: Vec<(DeviceTime, Arc<Message>)>,
+    /// Messages before this have been taken by an expectation, by the host of the broker.
+    messages_read: BTreeMap<String, usize>,
     /// Talks with servers that follow a script, by their numbers.
     talks: BTreeMap<u64, Talk>,
     /// The last talk that was expected, by host and port.
@@ -50,6 +53,7 @@ impl Seen {
         match event {
             SiteEvent::Log(line) => self.log.push((time, line)),
             SiteEvent::Http(frame) => self.frames.push((time, frame)),
+            SiteEvent::Message(message) => self.messages.push((time, message)),
             SiteEvent::Answered(answer) => self.answer = Some(answer),
             SiteEvent::Talk { talk, event } => self.push_talk(talk, time, event),
             SiteEvent::Station { name, address: Some(address) } => {
@@ -96,6 +100,38 @@ impl Seen {
         let read = self.talks_read.get(&(host.to_owned(), port)).copied().unwrap_or(0);
         let new = self.talks.range(read + 1..).map(|(number, talk)| (*number, talk));
         new.filter(move |(_, talk)| talk.host == host && talk.port == port)
+    }
+
+    /// The next message at a host's broker, or at whichever there is, that is as expected, behind those
+    /// expected before.
+    pub fn take_message(
+        &mut self,
+        host: Option<&str>,
+        is_it: impl Fn(&Message) -> bool,
+    ) -> Option<(DeviceTime, Arc<Message>)> {
+        let mut unread = self.new_messages(host);
+        let (n, found) = unread.find(|(_, (_, message))| is_it(message))?;
+        let (time, message) = found.clone();
+        drop(unread);
+        self.messages_read.insert(message.host.clone(), n + 1);
+        Some((time, message))
+    }
+
+    /// Messages that no expectation has read, nor others after them.
+    pub fn unread_messages(&self, host: Option<&str>) -> impl Iterator<Item = &Message> {
+        self.new_messages(host).map(|(_, (_, message))| &**message)
+    }
+
+    /// The same with their numbers and times.
+    fn new_messages(
+        &self,
+        host: Option<&str>,
+    ) -> impl Iterator<Item = (usize, &(DeviceTime, Arc<Message>))> {
+        let is_new = move |(n, (_, message)): &(usize, &(DeviceTime, Arc<Message>))| {
+            let read = self.messages_read.get(&message.host).copied().unwrap_or(0);
+            *n >= read && host.is_none_or(|host| host == message.host)
+        };
+        self.messages.iter().enumerate().filter(is_new)
     }
 
     /// What came of a host's request to the board.

@@ -86,6 +86,7 @@ pub fn site(steps: &[StepEntry], site: Option<&Site>) -> Vec<Fault> {
                     let message = format!("`{name}` has no web server{at}");
                     (host.web_servers().any(is_it), message, "http` or `https")
                 }
+                Server::Broker => (host.mqtt.is_some(), format!("`{name}` has no broker"), "mqtt"),
                 Server::Script(port) => (
                     host.scripts.iter().any(|script| script.port == *port),
                     format!("`{name}` has no script at port {port}"),
@@ -95,12 +96,25 @@ pub fn site(steps: &[StepEntry], site: Option<&Site>) -> Vec<Fault> {
             let fault = Fault::new(FaultCode::UnknownName, span.clone(), message);
             (!is_there).then(|| fault.help(format!("give it one with `{key}:`")))
         };
-        let has_tls = site.iter().flat_map(|it| &it.hosts).any(|host| host.https.is_some());
+        let brokers = site.iter().flat_map(|it| &it.hosts).filter(|host| host.mqtt.is_some());
+        let broker = match brokers.count() {
+            0 => Some(("no host has a broker", "give one `mqtt:`")),
+            1 => None,
+            _ => Some(("several hosts have a broker", "say which with `host:`")),
+        };
+        if let Some((message, help)) = broker.filter(|_| facts.needs_broker) {
+            let message = message.to_owned();
+            let fault = Fault::new(FaultCode::UnknownName, entry.span.clone(), message);
+            faults.push(fault.help(help).in_text(&entry.source));
+        }
+        let has_tls = site.is_some_and(Site::has_tls);
         let names = facts.templates.iter().flat_map(|it| it.names().map(|name| (name, &it.span)));
         for (name, span) in names.filter(|(name, _)| [CA_PEM, CA_HEX].contains(name) && !has_tls) {
             let message = format!("`{name}` is the certificate of an authority that nobody needs");
             let fault = Fault::new(FaultCode::UnknownName, span.clone(), message);
-            faults.push(fault.help("no host has `https:`").in_text(&entry.source));
+            faults.push(
+                fault.help("no host has `https:`, or `mqtt:` with `tls:`").in_text(&entry.source),
+            );
         }
         let missing = facts.servers.iter().filter_map(serves);
         faults.extend(missing.map(|fault| fault.in_text(&entry.source)));

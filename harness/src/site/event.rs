@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use super::HttpFrame;
+use super::{HttpFrame, Message};
 
 /// Something that happened on the site.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub enum SiteEvent {
     Log(String),
     /// An HTTP request or response was seen on the wire.
     Http(Arc<HttpFrame>),
+    /// A client has published a message at a broker.
+    Message(Arc<Message>),
     /// A station has this IP address from now on.
     Station {
         /// Its name.

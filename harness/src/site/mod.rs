@@ -5,6 +5,7 @@
 
 mod event;
 mod http_frame;
+mod message;
 mod order;
 mod places;
 
@@ -18,9 +19,10 @@ use crate::time::Span;
 
 pub use event::{SiteEvent, TalkEvent};
 pub use http_frame::{Asked, HttpFrame};
+pub use message::Message;
 pub use order::{
-    Attendance, Change, Dhcp, DnsAnswer, Manner, Misbehaviour, Order, Request, Response, Wire,
-    WireFaults,
+    Attendance, Change, Dhcp, DnsAnswer, Manner, Misbehaviour, Order, Publication, Request,
+    Response, Wire, WireFaults,
 };
 pub use places::{NetworkPlace, Places};
 
@@ -40,6 +42,14 @@ pub struct Site {
 }
 
 impl Site {
+    /// Whether a server needs a certificate.
+    pub fn has_tls(&self) -> bool {
+        let has_tls = |host: &Host| {
+            host.https.is_some() || host.mqtt.as_ref().is_some_and(|mqtt| mqtt.tls.is_some())
+        };
+        self.hosts.iter().any(has_tls)
+    }
+
     /// Whether it leads out of the scenario, to what no scenario describes.
     pub fn has_way_out(&self) -> bool {
         !self.internet.is_empty() || self.hosts.iter().any(|host| !host.forward.is_empty())
@@ -139,6 +149,8 @@ pub struct Host {
     pub http: Option<Http>,
     /// Its web server with TLS.
     pub https: Option<Https>,
+    /// Its MQTT broker.
+    pub mqtt: Option<Mqtt>,
     /// TCP ports that send back what they are sent.
     pub tcp_echo: Vec<u16>,
     /// UDP ports that do.
@@ -169,11 +181,39 @@ pub struct Https {
     pub flaw: Flaw,
 }
 
+/// An MQTT broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mqtt {
+    /// Its TCP port.
+    pub port: u16,
+    /// A second port, with TLS.
+    pub tls: Option<MqttTls>,
+    /// Passwords by names; without any, everybody is let in.
+    pub users: BTreeMap<String, String>,
+}
+
+/// A broker's port with TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MqttTls {
+    /// It.
+    pub port: u16,
+    /// What is wrong with the certificate.
+    pub flaw: Flaw,
+}
+
+impl Mqtt {
+    /// Both its ports.
+    pub fn ports(&self) -> impl Iterator<Item = u16> {
+        std::iter::once(self.port).chain(self.tls.iter().map(|tls| tls.port))
+    }
+}
+
 impl Host {
     /// All TCP ports at which somebody answers.
     pub fn tcp_ports(&self) -> impl Iterator<Item = u16> {
         let scripts = self.scripts.iter().filter(|it| it.transport == Transport::Tcp);
         let ports = self.web_servers().map(|http| http.port).chain(scripts.map(|it| it.port));
+        let ports = ports.chain(self.mqtt.iter().flat_map(Mqtt::ports));
         ports.chain(self.tcp_echo.iter().copied()).chain(self.forward.keys().copied())
     }
 

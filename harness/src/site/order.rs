@@ -37,6 +37,8 @@ pub enum Order {
         /// To how many requests.
         times: u32,
     },
+    /// A broker publishes a message.
+    Publish(Publication),
     /// A host or a station asks the board; what comes of it is told as [`SiteEvent::Answered`](super::SiteEvent::Answered).
     Request(Request),
     /// The wire between access points and hosts changes.
@@ -109,6 +111,21 @@ pub enum Attendance {
     Joins,
     /// It leaves its network.
     Leaves,
+}
+
+/// A message that a broker publishes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Publication {
+    /// Whose broker; without: the first one.
+    pub host: Option<String>,
+    /// Under which topic.
+    pub topic: String,
+    /// What it says.
+    pub payload: Arc<[u8]>,
+    /// 0, 1 or 2.
+    pub qos: u8,
+    /// The broker keeps it.
+    pub retain: bool,
 }
 
 /// An HTTP request from a host or a station to the board.

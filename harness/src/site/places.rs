@@ -99,6 +99,7 @@ mod tests {
             address: Ipv4Addr::new(192, 168, 0, last),
             http: None,
             https: None,
+            mqtt: None,
             tcp_echo: vec![],
             udp_echo: vec![],
             ntp: false,

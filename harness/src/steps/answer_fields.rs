@@ -38,18 +38,12 @@ impl AnswerFields {
 
     /// Texts that may refer to values.
     pub fn templates(&self) -> impl Iterator<Item = &Template> {
-        self.expect.iter().map(|expect| match expect {
-            Expected::Exactly(template) => template,
-            Expected::Contains(pattern) => pattern.template(),
-        })
+        self.expect.iter().map(Expected::template)
     }
 
     /// Names that the answer gives values to.
     pub fn captures(&self) -> Vec<&str> {
-        let groups = match &self.expect {
-            Some(Expected::Contains(pattern)) => pattern.captures(),
-            _ => Vec::new(),
-        };
+        let groups = self.expect.iter().flat_map(Expected::captures);
         self.capture.as_deref().into_iter().chain(groups).collect()
     }
 
@@ -58,11 +52,7 @@ impl AnswerFields {
     /// # Errors
     /// A name without a value.
     pub fn pattern(&self, session: &Session<'_>) -> Result<Option<Pattern>, StepError> {
-        Ok(match &self.expect {
-            None => None,
-            Some(Expected::Exactly(text)) => Some(Pattern::Text(session.text(text)?)),
-            Some(Expected::Contains(pattern)) => Some(pattern.pattern(session.values())?),
-        })
+        self.expect.as_ref().map(|expect| expect.pattern(session)).transpose()
     }
 
     /// Whether a line of the answer is expected, should it be a sign of death.
@@ -117,6 +107,35 @@ impl AnswerFields {
             session.set_value(name, &answer.text);
         }
         Ok(())
+    }
+}
+
+impl Expected {
+    /// The text or expression, as it is written.
+    pub fn template(&self) -> &Template {
+        match self {
+            Self::Exactly(template) => template,
+            Self::Contains(pattern) => pattern.template(),
+        }
+    }
+
+    /// Names that its groups give values to.
+    pub fn captures(&self) -> Vec<&str> {
+        match self {
+            Self::Exactly(_) => Vec::new(),
+            Self::Contains(pattern) => pattern.captures(),
+        }
+    }
+
+    /// With all values in their places.
+    ///
+    /// # Errors
+    /// A name without a value.
+    pub fn pattern(&self, session: &Session<'_>) -> Result<Pattern, StepError> {
+        Ok(match self {
+            Self::Exactly(text) => Pattern::Text(session.text(text)?),
+            Self::Contains(pattern) => pattern.pattern(session.values())?,
+        })
     }
 }
 

@@ -22,6 +22,7 @@ mod expect_chip_output;
 mod expect_connection;
 mod expect_flash;
 mod expect_frequency;
+mod expect_message;
 mod expect_no_serial;
 mod expect_pin;
 mod expect_pulse;
@@ -42,6 +43,7 @@ mod power;
 mod power_cycle;
 mod press;
 mod prompt;
+mod publish;
 mod put_file;
 mod read_flash;
 mod remove_file;
@@ -83,6 +85,7 @@ pub use expect_chip_output::ExpectChipOutput;
 pub use expect_connection::ExpectConnection;
 pub use expect_flash::ExpectFlash;
 pub use expect_frequency::ExpectFrequency;
+pub use expect_message::ExpectMessage;
 pub use expect_no_serial::ExpectNoSerial;
 pub use expect_pin::ExpectPin;
 pub use expect_pulse::ExpectPulse;
@@ -100,6 +103,7 @@ pub use power::PowerStep;
 pub use power_cycle::PowerCycle;
 pub use press::Press;
 pub use prompt::Prompt;
+pub use publish::Publish;
 pub use put_file::PutFile;
 pub use read_flash::ReadFlash;
 pub use remove_file::RemoveFile;
@@ -196,6 +200,8 @@ pub struct Facts<'s> {
     pub servers: Vec<(&'s str, Server, Range<usize>)>,
     /// Whether it does something to the air or the network, which the scenario then must have.
     pub needs_site: bool,
+    /// Whether it means the one broker that the scenario has.
+    pub needs_broker: bool,
     /// Stations that it names, with their places.
     pub stations: Vec<(&'s str, Range<usize>)>,
     /// WiFi networks of the scenario that it names, with their places.
@@ -215,6 +221,8 @@ pub enum Server {
     Web(Option<u16>),
     /// A script at this port.
     Script(u16),
+    /// An MQTT broker.
+    Broker,
 }
 
 macro_rules! steps {
@@ -317,6 +325,8 @@ steps! {
     ExpectRequest(ExpectRequest),
     Respond(Respond),
     ExpectConnection(ExpectConnection),
+    ExpectMessage(ExpectMessage),
+    Publish(Publish),
     HttpRequest(HttpRequest),
     CapturePackets(CapturePackets),
     ExpectPin(ExpectPin),

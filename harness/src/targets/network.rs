@@ -6,8 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 
 use esp32_emulator::net::{
-    self, DhcpConfig, File, HostConfig, HttpFrame as Frame, Mac, MobileConfig, NetEvent,
-    NetEventKind, Network, NetworkConfig, Order as NetOrder, Request as NetRequest,
+    self, Author, DhcpConfig, File, HostConfig, HttpFrame as Frame, Mac, MobileConfig, MqttEvent,
+    NetEvent, NetEventKind, Network, NetworkConfig, Order as NetOrder, Request as NetRequest,
     Response as NetResponse, Service, Start,
 };
 use esp32_emulator::time::{Duration, Instant};
@@ -15,10 +15,11 @@ use esp32_emulator::time::{Duration, Instant};
 use super::TargetError;
 use super::tls::Tls;
 use super::way_out::address_of_name;
-use crate::authority::Authority;
+use crate::authority::{Authority, Flaw};
 use crate::site::{
-    Asked, Destination, Dhcp, DnsAnswer, Folders, HttpFrame, Line, Manner, Order, Response, Script,
-    Site, SiteEvent, TalkEvent, Transport, Wire, WireFaults,
+    Asked, Destination, Dhcp, DnsAnswer, Folders, Host, HttpFrame, Line, Manner, Message, Mqtt,
+    MqttTls, Order, Publication, Response, Script, Site, SiteEvent, TalkEvent, Transport, Wire,
+    WireFaults,
 };
 use crate::time::{DeviceTime, Span};
 
@@ -28,6 +29,8 @@ pub(super) struct Hosts {
     names: BTreeMap<IpAddr, String>,
     /// Web servers, by host and port; of each host those without TLS first.
     servers: Vec<(String, u16)>,
+    /// Who has an MQTT broker.
+    brokers: Vec<String>,
 }
 
 /// The addresses that stations have in the board's own network, and those of the board there.
@@ -63,7 +66,9 @@ impl Stations {
 impl Hosts {
     /// The hosts of a site, and its gateway.
     pub(super) fn of_site(site: &Site) -> Self {
-        let mut hosts = Self { names: BTreeMap::new(), servers: Vec::new() };
+        let brokers = site.hosts.iter().filter(|host| host.mqtt.is_some());
+        let brokers = brokers.map(|host| host.name.clone()).collect();
+        let mut hosts = Self { names: BTreeMap::new(), servers: Vec::new(), brokers };
         hosts.names.insert(site.network.gateway.into(), "gateway".to_owned());
         for host in &site.hosts {
             hosts.names.insert(host.address.into(), host.name.clone());
@@ -82,21 +87,29 @@ pub(super) fn config(
     folders: &Folders,
     seed: u64,
 ) -> Result<(NetworkConfig, BTreeMap<SocketAddr, Destination>), TargetError> {
-    let needs_authority = site.hosts.iter().any(|host| host.https.is_some());
-    let authority = needs_authority.then(|| Authority::new(seed, site.network.date));
+    let authority = site.has_tls().then(|| Authority::new(seed, site.network.date));
     let authority = authority.transpose().map_err(|error| cannot(&error))?;
-    let https = |host: &crate::site::Host| -> Result<Option<Service>, TargetError> {
-        let (Some(authority), Some(https)) = (&authority, &host.https) else { return Ok(None) };
-        let identity = authority.identity(&host.name, host.address, https.flaw);
+    let security = |host: &Host, flaw: Flaw| -> Result<net::Security, TargetError> {
+        // There is one, or no server would be secured.
+        let authority = authority.as_ref().ok_or(TargetError::Cannot("secure a server"))?;
+        let identity = authority.identity(&host.name, host.address, flaw);
         let identity = identity.map_err(|error| cannot(&error))?;
         let tls = Tls::new(&host.name, identity, seed, site.network.date);
-        Ok(Some(Service::Https {
-            port: https.http.port,
-            files: files(https.http.folder.as_ref().and_then(|it| folders.get(&it.text))),
-            security: net::Security(Arc::new(tls.map_err(|error| cannot(&error))?)),
-        }))
+        Ok(net::Security(Arc::new(tls.map_err(|error| cannot(&error))?)))
     };
-    let services = |host: &crate::site::Host| -> Result<Vec<Service>, TargetError> {
+    let https = |host: &Host| -> Result<Option<Service>, TargetError> {
+        let Some(https) = &host.https else { return Ok(None) };
+        let files = files(https.http.folder.as_ref().and_then(|it| folders.get(&it.text)));
+        let security = security(host, https.flaw)?;
+        Ok(Some(Service::Https { port: https.http.port, files, security }))
+    };
+    let mqtt = |host: &Host| -> Result<Option<Service>, TargetError> {
+        let Some(Mqtt { port, tls, users }) = &host.mqtt else { return Ok(None) };
+        let secured = |tls: &MqttTls| Ok::<_, TargetError>((tls.port, security(host, tls.flaw)?));
+        let secured = tls.as_ref().map(secured).transpose()?;
+        Ok(Some(Service::Mqtt { port: *port, secured, users: users.clone() }))
+    };
+    let services = |host: &Host| -> Result<Vec<Service>, TargetError> {
         let http = host.http.iter().map(|http| Service::Http {
             port: http.port,
             files: files(http.folder.as_ref().and_then(|folder| folders.get(&folder.text))),
@@ -106,8 +119,16 @@ pub(super) fn config(
         let flows = host.forward.keys().map(|port| Service::Flow(*port));
         let scripts = host.scripts.iter().map(script);
         let ntp = host.ntp.then_some(Service::Ntp);
-        let https = https(host)?;
-        Ok(http.chain(https).chain(tcp).chain(udp).chain(flows).chain(scripts).chain(ntp).collect())
+        let (https, mqtt) = (https(host)?, mqtt(host)?);
+        Ok(http
+            .chain(https)
+            .chain(mqtt)
+            .chain(tcp)
+            .chain(udp)
+            .chain(flows)
+            .chain(scripts)
+            .chain(ntp)
+            .collect())
     };
     let hosts = site.hosts.iter().map(|host| {
         let services = services(host)?;
@@ -299,6 +320,20 @@ impl Hosts {
                 });
                 network.order(order, now).map_err(|error| refused(&error))
             }
+            Order::Publish(publication) => {
+                let Publication { host, topic, payload, qos, retain } = publication;
+                let host = host.or_else(|| self.brokers.first().cloned());
+                let host =
+                    host.ok_or_else(|| TargetError::Site("no host has a broker".to_owned()))?;
+                let qos = match qos {
+                    0 => net::Qos::AtMostOnce,
+                    1 => net::Qos::AtLeastOnce,
+                    _ => net::Qos::ExactlyOnce,
+                };
+                let message = net::Message { topic: topic.into(), payload, qos, retain };
+                let order = NetOrder::Publish { host, message };
+                network.order(order, now).map_err(|error| refused(&error))
+            }
             Order::Wire(wire) => {
                 let link = match wire {
                     Wire::Works(faults) => {
@@ -358,6 +393,9 @@ impl Hosts {
             NetEventKind::Deconfigured { host } => {
                 Some(SiteEvent::Station { name: host.clone(), address: None })
             }
+            NetEventKind::Mqtt { host, event: MqttEvent::Published { author, message } } => {
+                message_of(host, author, message).map(|it| SiteEvent::Message(Arc::new(it)))
+            }
             NetEventKind::TalkBegun { talk, host, own, .. } => {
                 let event = TalkEvent::Begun { host: host.clone(), port: own.port() };
                 Some(SiteEvent::Talk { talk: *talk, event })
@@ -403,6 +441,26 @@ impl Hosts {
             complete: frame.complete,
         }
     }
+}
+
+/// A message, if a client has published it.
+fn message_of(host: &str, author: &Author, message: &net::Message) -> Option<Message> {
+    let (client, is_will) = match author {
+        Author::Client(client) => (client, false),
+        Author::Will(client) => (client, true),
+        Author::Host => return None,
+    };
+    Some(Message {
+        host: host.to_owned(),
+        client: client.to_string(),
+        is_will,
+        topic: message.topic.to_string(),
+        payload: message.payload.to_vec(),
+        text: std::str::from_utf8(&message.payload).ok().map(str::to_owned),
+        size: message.payload.len(),
+        qos: message.qos.level(),
+        retain: message.retain,
+    })
 }
 
 fn refused(error: &dyn std::error::Error) -> TargetError {

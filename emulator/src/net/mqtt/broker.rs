@@ -239,7 +239,8 @@ impl Broker {
     pub(super) fn next_packet(&mut self, client: &Arc<str>, told: &mut Told<'_>) -> Option<Packet> {
         let (packet, message) = self.sessions.get_mut(client)?.next_packet()?;
         if let Some(message) = message {
-            told.tell(MqttEvent::Delivered { client: client.clone(), message });
+            let is_again = matches!(&packet, Packet::Publish(publish) if publish.dup);
+            told.tell(MqttEvent::Delivered { client: client.clone(), message, is_again });
         }
         Some(packet)
     }

@@ -118,6 +118,8 @@ pub enum MqttEvent {
         client: Arc<str>,
         /// It.
         message: Message,
+        /// It was before, on another connection.
+        is_again: bool,
     },
     /// A message was dropped, because too many wait for this client.
     Dropped {
@@ -207,7 +209,10 @@ impl fmt::Display for MqttEvent {
                 write!(f, "{client} unsubscribes from {filter}")
             }
             Self::Published { author, message } => write!(f, "from {author}: {message}"),
-            Self::Delivered { client, message } => write!(f, "to {client}: {message}"),
+            Self::Delivered { client, message, is_again } => {
+                let again = if *is_again { " once more" } else { "" };
+                write!(f, "to {client}{again}: {message}")
+            }
             Self::Dropped { client, message } => {
                 write!(f, "too much waits for {client}, dropped: {message}")
             }

@@ -90,14 +90,17 @@ impl Session {
         true
     }
 
-    /// The next packet for the client, with the message in it if that was not sent before.
+    /// The next packet for the client, with the message in it.
     pub(super) fn next_packet(&mut self) -> Option<(Packet, Option<Message>)> {
         if let Some(delivery) = self.in_flight.iter_mut().find(|delivery| delivery.is_due) {
             delivery.is_due = false;
             let Delivery { pid, message, is_released, .. } = delivery;
             return match is_released {
                 true => Some((Packet::Pubrel(*pid), None)),
-                false => publish(message, Some(*pid), true).map(|packet| (packet, None)),
+                false => {
+                    let packet = publish(message, Some(*pid), true)?;
+                    Some((packet, Some(message.clone())))
+                }
             };
         }
         let is_full = self.in_flight.len() >= IN_FLIGHT_LIMIT;

@@ -14,7 +14,7 @@ use crate::runner::failure::{Failure, Sighting, StepError};
 use crate::runner::guard::Alarm;
 use crate::runner::pins::{PinEdge, Pulse};
 use crate::runner::sightings::Talk;
-use crate::site::HttpFrame;
+use crate::site::{HttpFrame, Message};
 use crate::targets::{Level, Port, TargetEvent};
 use crate::time::{DeviceTime, Span};
 use crate::transcript::{Expectation, Match, Pattern, Poll, SETTLE, nearest_line};
@@ -229,6 +229,29 @@ impl Session<'_> {
         loop {
             if let Some(talk) = self.state.seen.take_talk(host, port, is_it) {
                 return Ok(Some(talk));
+            }
+            if self.advance_to_event(until)? == Advance::Deadline {
+                return Ok(None);
+            }
+            self.excuse_upcoming();
+        }
+    }
+
+    /// The next message at a broker that is as expected, and when it came; nothing if it does not come
+    /// in time.
+    ///
+    /// # Errors
+    /// As for every wait.
+    pub fn expect_message(
+        &mut self,
+        host: Option<&str>,
+        is_it: &dyn Fn(&Message) -> bool,
+        patience: Patience,
+    ) -> Result<Option<(DeviceTime, Arc<Message>)>, StepError> {
+        let until = self.until(patience);
+        loop {
+            if let Some(found) = self.state.seen.take_message(host, is_it) {
+                return Ok(Some(found));
             }
             if self.advance_to_event(until)? == Advance::Deadline {
                 return Ok(None);

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use super::network::is_host;
-use super::{PORT, check_name, few, internet, items, port, scripts, twice, web};
+use super::{PORT, check_name, few, internet, items, mqtt, port, scripts, twice, web};
 use crate::scenario::decode::{Decoder, Fields, UnknownKeys};
 use crate::scenario::model::Spanned;
 use crate::scenario::node::Node;
 use crate::scenario::reference::{Key, Kind};
-use crate::site::{Host, Network, Script, Transport};
+use crate::site::{Host, Mqtt, Network, Script, Transport};
 
 /// The port of time servers (RFC 4330).
 const NTP: u16 = 123;
@@ -22,6 +22,7 @@ pub const HOSTS: Key = Key::optional(
         Key::required("address", Kind::Text, "Its address, such as `192.168.0.4`."),
         web::HTTP,
         web::HTTPS,
+        mqtt::MQTT,
         Key::optional("tcp-echo", Kind::List(&PORT), "TCP ports that send back what they get."),
         Key::optional("udp-echo", Kind::List(&PORT), "UDP ports that do."),
         scripts::TCP,
@@ -80,6 +81,10 @@ fn host(node: &Node, network: Option<&Network>, decoder: &mut Decoder) -> Option
         None => Some(None),
         Some(node) => web::https(node, decoder).map(Some),
     };
+    let mqtt = match fields.node("mqtt") {
+        None => Some(None),
+        Some(node) => mqtt::mqtt(node, decoder).map(Some),
+    };
     let tcp_echo = ports(&mut fields, "tcp-echo", decoder);
     let udp_echo = ports(&mut fields, "udp-echo", decoder);
     let tcp_scripts = scripts::scripts(Transport::Tcp, "tcp", &mut fields, decoder);
@@ -96,6 +101,7 @@ fn host(node: &Node, network: Option<&Network>, decoder: &mut Decoder) -> Option
     let forwarded = forward.iter().flatten().map(|(port, _)| *port);
     let port = |script: &Script| script.port;
     let tcp = tcp_echo.iter().flatten().copied().chain(web).chain(forwarded);
+    let tcp = tcp.chain(mqtt.iter().flatten().flat_map(Mqtt::ports));
     let tcp = tcp.chain(tcp_scripts.iter().flatten().map(port));
     let udp = udp_echo.iter().flatten().copied().chain(udp_scripts.iter().flatten().map(port));
     let udp = udp.chain(ntp.filter(|is| *is).map(|_| NTP));
@@ -107,6 +113,7 @@ fn host(node: &Node, network: Option<&Network>, decoder: &mut Decoder) -> Option
         address: address?,
         http: http?,
         https: https?,
+        mqtt: mqtt?,
         tcp_echo: tcp_echo?,
         udp_echo: udp_echo?,
         ntp: ntp?,

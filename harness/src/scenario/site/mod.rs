@@ -4,6 +4,7 @@
 mod air;
 mod hosts;
 mod internet;
+mod mqtt;
 mod network;
 mod scripts;
 mod stations;
@@ -167,7 +168,9 @@ mod tests {
     use crate::authority::Flaw;
     use crate::scenario::decode::no_files;
     use crate::scenario::parser::{FilePlace, parse};
-    use crate::site::{AccessPoint, Http, Https, Line, Script, Security, Station, Transport};
+    use crate::site::{
+        AccessPoint, Http, Https, Line, Mqtt, MqttTls, Script, Security, Station, Transport,
+    };
     use crate::time::Span;
     use std::path::Path;
 
@@ -209,7 +212,7 @@ network: {gateway: 10.0.0.1/8, date: 2026-02-03, names: {pool.ntp.org: gateway, 
 hosts:
 - {name: laptop, address: 10.1.2.3, http: {port: 8000, folder: web}, tcp-echo: 7, udp-echo: [7, 9], ntp: true,
   https: {certificate: expired}, tcp: {port: 9, script: [{say: hi}, {hear: {hex: 'ff 00'}}, {pause: 1s}, close]},
-  forward: {port: 1883, to: 127.0.0.1:5000}}
+  forward: {port: 1883, to: 127.0.0.1:5000}, mqtt: {port: 1884, tls: {certificate: expired}, users: {board: s3cret}}}
 internet: [{host: example.com}, {host: 11.0.0.9, port: 80}]
 ";
         let site = site(head).unwrap().expect("a site");
@@ -226,6 +229,12 @@ internet: [{host: example.com}, {host: 11.0.0.9, port: 80}]
         assert!(site.hosts[0].ntp);
         let https = Https { http: Http { port: 443, folder: None }, flaw: Flaw::Expired };
         assert_eq!(site.hosts[0].https, Some(https));
+        let mqtt = Mqtt {
+            port: 1884,
+            tls: Some(MqttTls { port: 8883, flaw: Flaw::Expired }),
+            users: BTreeMap::from([("board".to_owned(), "s3cret".to_owned())]),
+        };
+        assert_eq!(site.hosts[0].mqtt, Some(mqtt));
         let lines = vec![
             Line::Say(b"hi".to_vec()),
             Line::Hear(vec![0xff, 0]),
@@ -360,6 +369,14 @@ stations:
             (
                 "air: {ssid: x}\nhosts: {name: a, address: 192.168.0.4, forward: {port: 7, to: here}}\n",
                 "expected HOST:PORT",
+            ),
+            (
+                "air: {ssid: x}\nhosts: {name: a, address: 192.168.0.4, mqtt: {tls: {port: 80}}, http: {}}\n",
+                "port 80 has two services",
+            ),
+            (
+                "air: {ssid: x}\nhosts: {name: a, address: 192.168.0.4, mqtt: {users: [a]}}\n",
+                "names, each with a password",
             ),
             ("air: {ssid: x}\ninternet: {host: 'a b'}\n", "a name or an address"),
             ("air: {ssid: x}\ninternet: {host: 127.0.0.1}\n", "let a host `forward` a port"),

@@ -22,18 +22,21 @@ pub(super) const HTTP: Key = Key::optional(
     "Its web server.",
 );
 
+/// `certificate` of a server with TLS.
+pub(super) const CERTIFICATE: Key = Key::or(
+    "certificate",
+    Kind::Words(&["valid", "expired", "wrong-name", "unknown-authority"]),
+    "valid",
+    "Who has it checked, is refused with all others. The authority's certificate is `{{ca.pem}}`, and in DER as hexadecimal digits `{{ca.hex}}`.",
+);
+
 /// `https`.
 pub(super) const HTTPS: Key = Key::optional(
     "https",
     Kind::Keys(&[
         Key::or("port", PORT, "443", "Its TCP port."),
         Key::optional("folder", Kind::Path, "As for `http`."),
-        Key::or(
-            "certificate",
-            Kind::Words(&["valid", "expired", "wrong-name", "unknown-authority"]),
-            "valid",
-            "Who has it checked, is refused with all others. The authority's certificate is `{{ca.pem}}`, and in DER as hexadecimal digits `{{ca.hex}}`.",
-        ),
+        CERTIFICATE,
     ]),
     "Its web server with TLS (1.2 and 1.3). Keys and certificate follow from seed and date.",
 );
@@ -48,7 +51,14 @@ pub(super) fn http(node: &Node, decoder: &mut Decoder) -> Option<Http> {
 pub(super) fn https(node: &Node, decoder: &mut Decoder) -> Option<Https> {
     let mut fields = Fields::new(node, "a web server", decoder)?;
     let http = web_server(&mut fields, 443, decoder);
-    let flaw = match fields.node("certificate") {
+    let flaw = flaw(&mut fields, decoder);
+    fields.finish(UnknownKeys::Deny, decoder);
+    Some(Https { http: http?, flaw: flaw? })
+}
+
+/// What is wrong with a certificate.
+pub(super) fn flaw(fields: &mut Fields<'_>, decoder: &mut Decoder) -> Option<Flaw> {
+    match fields.node("certificate") {
         None => Some(Flaw::None),
         Some(node) => {
             let words = [
@@ -59,9 +69,7 @@ pub(super) fn https(node: &Node, decoder: &mut Decoder) -> Option<Https> {
             ];
             word(node, decoder, "a kind of certificate", &words)
         }
-    };
-    fields.finish(UnknownKeys::Deny, decoder);
-    Some(Https { http: http?, flaw: flaw? })
+    }
 }
 
 fn web_server(fields: &mut Fields<'_>, usual: u16, decoder: &mut Decoder) -> Option<Http> {

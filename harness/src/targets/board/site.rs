@@ -116,7 +116,7 @@ impl BenchSite {
                 request.to = None;
                 Order::Request(request)
             }
-            order @ Order::Respond { .. } => order,
+            order @ (Order::Respond { .. } | Order::Publish(_)) => order,
             _ => return Err(TargetError::Cannot("change the air or the network of a bench")),
         };
         let Inside { network, hosts, .. } = &mut *inside;
