@@ -102,23 +102,23 @@ impl Authority {
         pem + "-----END CERTIFICATE-----\n"
     }
 
-    /// Vouches for a host, by its name and its address.
+    /// Vouches for a host, by its name and its addresses.
     ///
     /// # Errors
     /// The name cannot stand in a certificate.
     pub fn identity(
         &self,
         name: &str,
-        address: Ipv4Addr,
+        addresses: &[Ipv4Addr],
         flaw: Flaw,
     ) -> Result<Identity, rcgen::Error> {
         if flaw == Flaw::UnknownAuthority {
             let other = Self::named("somebody else", self.seed, self.date)?;
-            return other.identity(name, address, Flaw::None);
+            return other.identity(name, addresses, Flaw::None);
         }
-        let (name, address) = match flaw {
-            Flaw::WrongName => ("somebody-else.example", Ipv4Addr::UNSPECIFIED),
-            _ => (name, address),
+        let (name, addresses) = match flaw {
+            Flaw::WrongName => ("somebody-else.example", &[][..]),
+            _ => (name, addresses),
         };
         let key = Key::new(name, self.seed);
         // A day is over a day ago if it began two days ago.
@@ -126,9 +126,8 @@ impl Authority {
             if flaw == Flaw::Expired { self.date.saturating_sub(365 * 86_400) } else { self.date };
         let mut params = params(name, date, if flaw == Flaw::Expired { 363 } else { 365 });
         params.subject_alt_names = vec![SanType::DnsName(name.try_into()?)];
-        if !address.is_unspecified() {
-            params.subject_alt_names.push(SanType::IpAddress(address.into()));
-        }
+        let addresses = addresses.iter().map(|address| SanType::IpAddress((*address).into()));
+        params.subject_alt_names.extend(addresses);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.serial_number = Some(key.serial());
@@ -208,7 +207,7 @@ mod tests {
     fn equal_seeds_give_equal_certificates_and_others_do_not() {
         let one = |seed: u64, date: u64| {
             let authority = Authority::new(seed, date).expect("an authority");
-            let identity = authority.identity("laptop", ADDRESS, Flaw::None).expect("a host");
+            let identity = authority.identity("laptop", &[ADDRESS], Flaw::None).expect("a host");
             (authority.pem(), identity.certificate)
         };
         let (pem, host) = one(1, 1_767_225_600);
@@ -223,7 +222,7 @@ mod tests {
         for date in [0, LAST] {
             let authority = Authority::new(1, date).expect("an authority");
             for flaw in [Flaw::Expired, Flaw::WrongName, Flaw::UnknownAuthority] {
-                assert!(authority.identity("laptop", ADDRESS, flaw).is_ok());
+                assert!(authority.identity("laptop", &[ADDRESS], flaw).is_ok());
             }
         }
     }

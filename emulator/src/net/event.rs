@@ -195,6 +195,17 @@ pub enum NetEventKind {
         /// The number that the order gave.
         id: u64,
     },
+    /// A datagram has come to a port from which a host had sent some by order.
+    Datagram {
+        /// The host.
+        host: String,
+        /// The port.
+        port: u16,
+        /// From whom.
+        from: SocketAddr,
+        /// What.
+        bytes: Vec<u8>,
+    },
     /// Something for an address beyond the gateway, which lets nothing out.
     NoWayOut {
         /// From whom.
@@ -421,6 +432,9 @@ impl fmt::Display for NetEventKind {
             Self::TalkEnded { talk, whole: true } => write!(f, "talk {talk}: whole"),
             Self::TalkEnded { talk, whole: false } => write!(f, "talk {talk}: cut short"),
             Self::NotDialled { id } => write!(f, "flow: call {id} not answered"),
+            Self::Datagram { host, port, from, bytes } => {
+                write!(f, "udp: {from} -> {host}:{port}, {} bytes", bytes.len())
+            }
             Self::NoWayOut { from, to, protocol } => {
                 write!(f, "gateway: {from} -> {to} ({protocol}): no way out")
             }

@@ -69,6 +69,17 @@ pub enum Order {
         /// Whom it connects to.
         to: SocketAddrV4,
     },
+    /// A host sends a datagram from a UDP port of its own, and tells what comes back there.
+    Datagram {
+        /// The host.
+        host: String,
+        /// Its port.
+        from: u16,
+        /// To whom.
+        to: SocketAddrV4,
+        /// What.
+        bytes: Arc<[u8]>,
+    },
     /// A host takes connections at a TCP port from now on, if nothing does yet: they become flows.
     Listen {
         /// The host.
@@ -287,7 +298,8 @@ impl Order {
                     _ => Ok(()),
                 }
             }
-            Self::Listen { port: 0, .. } => Err(OrderError::Port),
+            Self::Listen { port: 0, .. } | Self::Datagram { from: 0, .. } => Err(OrderError::Port),
+            Self::Datagram { to, .. } => check_destination(*to),
             Self::Dhcp(_)
             | Self::Listen { .. }
             | Self::Flow { .. }

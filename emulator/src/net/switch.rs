@@ -362,7 +362,9 @@ impl Switch {
             Order::Respond { host, port, .. } | Order::Forget { host, port } => (host, Some(*port)),
             Order::Request(request) => (&request.host, None),
             Order::Publish { host, .. } => (host, None),
-            Order::Dial { host, .. } | Order::Listen { host, .. } => (host, None),
+            Order::Dial { host, .. }
+            | Order::Listen { host, .. }
+            | Order::Datagram { host, .. } => (host, None),
             Order::Flow { .. }
             | Order::Dhcp(_)
             | Order::Dns { .. }
@@ -428,6 +430,11 @@ impl Switch {
                 } else {
                     out.tell(at, NetEventKind::NotDialled { id: *id });
                 }
+            }
+            Order::Datagram { host, from, to, bytes } => {
+                let Some(n) = self.named(host) else { return };
+                self.hosts[n].send_datagram(*from, *to, bytes);
+                self.work(n, None, at, out);
             }
             Order::Listen { host, port } => {
                 if let Some(n) = self.named(host) {

@@ -885,6 +885,12 @@ fn any_order() -> impl Strategy<Value = Order> {
             within: Duration::from_secs(1),
         })),
         (1_u64..4, flow).prop_map(|(flow, order)| Order::Flow { flow, order }),
+        (1_u16..9, 1_u16..9).prop_map(move |(from, port)| Order::Datagram {
+            host: host(),
+            from,
+            to: SocketAddrV4::new(LAPTOP, port),
+            bytes: Arc::from(&b"datagram"[..]),
+        }),
     ]
 }
 
@@ -1189,6 +1195,34 @@ fn a_computer_that_stands_for_a_station_is_observed_like_one_in_both_directions(
     let told = frames(&bench);
     assert_eq!(told.len(), 4, "{told:#?}");
     assert_eq!(told[3].body.bytes, b"yes");
+}
+
+#[test]
+fn a_computer_that_stands_for_a_station_sends_datagrams_and_tells_the_answers() {
+    let stand_in = Some(Ipv4Addr::new(192, 168, 0, 254));
+    let network = Network::new(NetworkConfig { stand_in, ..config_without_big() }).unwrap();
+    let mut bench = Bench::new(network);
+    bench.shadows.push(bench.network.clone());
+    let mut send = |from, port| {
+        let (host, to) = (STAND_IN.to_owned(), SocketAddrV4::new(LAPTOP, port));
+        let bytes = Arc::from(&b"well?"[..]);
+        order(&mut bench, Order::Datagram { host, from, to, bytes });
+        bench.run_for(Duration::from_millis(10));
+        let told = std::mem::take(&mut bench.events).into_iter();
+        let told = told.filter_map(|event| match event.kind {
+            NetEventKind::Datagram { host, port, from, bytes } => {
+                assert_eq!(host, STAND_IN);
+                Some((port, from.port(), bytes))
+            }
+            _ => None,
+        });
+        told.collect::<Vec<_>>()
+    };
+    // More ports than are listened to at a time, each used for once; and one of them again.
+    for from in (40_000..40_100).chain([40_000, 40_099]) {
+        assert_eq!(send(from, 7), [(from, 7, b"well?".to_vec())]);
+    }
+    assert_eq!(send(40_000, 8), [], "nobody is there");
 }
 
 #[test]

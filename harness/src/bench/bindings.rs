@@ -47,7 +47,7 @@ pub struct Host {
     pub listen: BTreeMap<Port, SocketAddr>,
 }
 
-/// A TCP port as a key.
+/// A port as a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Port(pub u16);
@@ -57,7 +57,7 @@ impl TryFrom<String> for Port {
 
     fn try_from(text: String) -> Result<Self, String> {
         let port = text.parse().ok().filter(|port| *port > 0);
-        port.map(Self).ok_or_else(|| format!("`{text}` is no TCP port"))
+        port.map(Self).ok_or_else(|| format!("`{text}` is no port"))
     }
 }
 

@@ -26,6 +26,9 @@ pub use order::{
 };
 pub use places::{NetworkPlace, Places};
 
+/// The UDP port of time servers (RFC 4330).
+pub const NTP: u16 = 123;
+
 /// Access points, stations and hosts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Site {
@@ -215,6 +218,13 @@ impl Host {
         let ports = self.web_servers().map(|http| http.port).chain(scripts.map(|it| it.port));
         let ports = ports.chain(self.mqtt.iter().flat_map(Mqtt::ports));
         ports.chain(self.tcp_echo.iter().copied()).chain(self.forward.keys().copied())
+    }
+
+    /// All UDP ports at which somebody answers.
+    pub fn udp_ports(&self) -> impl Iterator<Item = u16> {
+        let scripts = self.scripts.iter().filter(|it| it.transport == Transport::Udp);
+        let ports = self.udp_echo.iter().copied().chain(scripts.map(|it| it.port));
+        ports.chain(self.ntp.then_some(NTP))
     }
 
     /// All its web servers.

@@ -5,6 +5,7 @@
 //! finds in the flash before its first step is made so block by block: blocks that hash as they shall
 //! are left alone. *Power* that nobody can switch is on; switching it on is then a reset.
 
+mod datagrams;
 mod site;
 
 use std::collections::BTreeMap;

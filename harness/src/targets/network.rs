@@ -78,7 +78,8 @@ impl Hosts {
     }
 }
 
-/// The network of a site, and where connections lead that leave it.
+/// The network of a site, and where connections lead that leave it. `bound` are addresses that hosts have
+/// besides, by their names: certificates vouch for them, too.
 ///
 /// # Errors
 /// A certificate or a server with TLS cannot be made.
@@ -86,13 +87,16 @@ pub(super) fn config(
     site: &Site,
     folders: &Folders,
     seed: u64,
+    bound: &BTreeMap<String, Ipv4Addr>,
 ) -> Result<(NetworkConfig, BTreeMap<SocketAddr, Destination>), TargetError> {
     let authority = site.has_tls().then(|| Authority::new(seed, site.network.date));
     let authority = authority.transpose().map_err(|error| cannot(&error))?;
     let security = |host: &Host, flaw: Flaw| -> Result<net::Security, TargetError> {
+        let bound = bound.get(&host.name).filter(|bound| **bound != host.address);
+        let addresses: Vec<_> = std::iter::once(host.address).chain(bound.copied()).collect();
         // There is one, or no server would be secured.
         let authority = authority.as_ref().ok_or(TargetError::Cannot("secure a server"))?;
-        let identity = authority.identity(&host.name, host.address, flaw);
+        let identity = authority.identity(&host.name, &addresses, flaw);
         let identity = identity.map_err(|error| cannot(&error))?;
         let tls = Tls::new(&host.name, identity, seed, site.network.date);
         Ok(net::Security(Arc::new(tls.map_err(|error| cannot(&error))?)))
@@ -377,6 +381,7 @@ impl Hosts {
         let frame = match &event.kind {
             // What passes through a connection to the real world would drown the rest.
             NetEventKind::FlowBytes { .. }
+            | NetEventKind::Datagram { .. }
             | NetEventKind::FlowSent { .. }
             | NetEventKind::FlowFinished { .. } => return Vec::new(),
             NetEventKind::HttpRequest(frame) | NetEventKind::HttpResponse(frame) => {

@@ -298,14 +298,24 @@ mod tests {
 
     fn server(flaw: Flaw) -> (Tls, Authority) {
         let authority = Authority::new(1, DATE).expect("an authority");
-        let address = Ipv4Addr::new(192, 168, 0, 4);
-        let identity = authority.identity("laptop", address, flaw).expect("an identity");
+        let addresses = [Ipv4Addr::new(192, 168, 0, 4), Ipv4Addr::new(10, 0, 0, 7)];
+        let identity = authority.identity("laptop", &addresses, flaw).expect("an identity");
         (Tls::new("laptop", identity, 1, DATE).expect("a server"), authority)
     }
 
     /// What the server says in one connection, and what it has heard; or what the client has against
     /// it. The client's random numbers are the same every time.
     fn talk(tls: &Tls, authority: &Authority, number: u64) -> Result<(Vec<u8>, String), String> {
+        talk_with("laptop", tls, authority, number)
+    }
+
+    /// The same with a server that the client calls so.
+    fn talk_with(
+        name: &'static str,
+        tls: &Tls,
+        authority: &Authority,
+        number: u64,
+    ) -> Result<(Vec<u8>, String), String> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from(authority.der().to_vec())).expect("a certificate");
         let provider = CryptoProvider {
@@ -316,7 +326,7 @@ mod tests {
         let config = ClientConfig::builder_with_details(Arc::new(provider), Arc::new(Date(DATE)));
         let config = config.with_safe_default_protocol_versions().expect("versions");
         let config = config.with_root_certificates(roots).with_no_client_auth();
-        let name = ServerName::try_from("laptop").expect("a name");
+        let name = ServerName::try_from(name).expect("a name");
         let mut dice = ChaCha20Rng::from_seed([7; 32]);
         let client = with(&mut dice, || ClientConnection::new(Arc::new(config), name));
         let mut client = client.expect("a client");
@@ -364,6 +374,15 @@ mod tests {
             let said = talk(&tls, &authority, 1).expect_err("refused");
             assert!(said.to_lowercase().contains(&why.to_lowercase()), "{said}");
         }
+    }
+
+    #[test]
+    fn a_server_may_have_an_address_besides_that_of_the_scenario() {
+        let (tls, authority) = server(Flaw::None);
+        for name in ["laptop", "192.168.0.4", "10.0.0.7"] {
+            assert_eq!(talk_with(name, &tls, &authority, 1).expect(name).1, "hello");
+        }
+        assert!(talk_with("10.0.0.8", &tls, &authority, 1).is_err());
     }
 
     #[test]

@@ -32,6 +32,11 @@ pub(super) fn serve_datagrams(
                 server.receive(bytes, &mut scene);
                 None
             }
+            DatagramService::Told => {
+                let (host, port, bytes) = (host.to_owned(), own.port(), bytes.to_vec());
+                tell(NetEventKind::Datagram { host, port, from, bytes });
+                None
+            }
             DatagramService::Dns => match world.zone.answer(bytes) {
                 Ok(dns::Reply { message, name, answer }) => {
                     tell(NetEventKind::Asked { by: from, name, answer });

@@ -38,6 +38,8 @@ use mobile::{Mobile, set_addresses};
 
 /// Requests of a host that are under way.
 const CLIENTS_LIMIT: usize = 64;
+/// UDP ports from which a host sends by order.
+const SENDERS_LIMIT: usize = 64;
 /// Rounds of stack and services at one instant.
 const ROUNDS: usize = 256;
 
@@ -102,6 +104,8 @@ pub(super) enum DatagramService {
     Script(DatagramServer),
     Dns,
     Ntp,
+    /// What comes is told.
+    Told,
 }
 
 /// What connections to a host's services share.
@@ -153,14 +157,10 @@ impl Host {
             connections: Vec::new(),
         });
         let listeners = listeners.collect();
-        let datagrams = plan.datagrams.iter().map(|(port, service)| {
-            let buffer =
-                || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 32], vec![0; 32 << 10]);
-            let mut socket = udp::Socket::new(buffer(), buffer());
-            // Fails for port 0 only, which the configuration refuses.
-            let _ = socket.bind(*port);
-            (sockets.add(socket), *port, service.clone())
-        });
+        let datagrams = plan
+            .datagrams
+            .iter()
+            .map(|(port, service)| (sockets.add(datagram_socket(*port)), *port, service.clone()));
         let datagrams = datagrams.collect();
         let mut host = Self {
             name: plan.name.clone(),
@@ -277,6 +277,31 @@ impl Host {
         self.listeners.push(listener);
     }
 
+    /// Sends a datagram from a port, unless a service has it; of many such ports the last ones are
+    /// listened to.
+    pub(super) fn send_datagram(&mut self, from: u16, to: SocketAddrV4, bytes: &[u8]) {
+        let is_told = |service: &DatagramService| matches!(service, DatagramService::Told);
+        let open = self.datagrams.iter().find(|(_, port, _)| *port == from);
+        let handle = match open {
+            Some((handle, _, service)) if is_told(service) => *handle,
+            Some(_) => return,
+            None => {
+                let mut senders = self.datagrams.iter().enumerate();
+                let first = senders.find(|(_, (.., service))| is_told(service)).map(|(n, _)| n);
+                let count = self.datagrams.iter().filter(|(.., service)| is_told(service)).count();
+                if let Some(first) = first.filter(|_| count >= SENDERS_LIMIT) {
+                    self.sockets.remove(self.datagrams.remove(first).0);
+                }
+                let handle = self.sockets.add(datagram_socket(from));
+                self.datagrams.push((handle, from, DatagramService::Told));
+                handle
+            }
+        };
+        // What has no room is lost, as datagrams are.
+        let to = IpEndpoint::from(SocketAddr::V4(to));
+        let _ = self.sockets.get_mut::<udp::Socket<'_>>(handle).send_slice(bytes, to);
+    }
+
     /// Begins a connection, from a new port.
     fn connect(&mut self, to: SocketAddrV4) -> Option<(SocketHandle, u16)> {
         if self.clients.len() + self.dialled.len() >= CLIENTS_LIMIT {
@@ -380,4 +405,12 @@ impl Host {
         let kind = NetEventKind::Answered { id, result: Err(RequestError::NoConnection) };
         NetEvent { at, kind }
     }
+}
+
+fn datagram_socket(port: u16) -> udp::Socket<'static> {
+    let buffer = || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 32], vec![0; 32 << 10]);
+    let mut socket = udp::Socket::new(buffer(), buffer());
+    // Fails for port 0 only, which configuration and orders refuse.
+    let _ = socket.bind(port);
+    socket
 }

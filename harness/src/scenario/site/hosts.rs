@@ -9,10 +9,7 @@ use crate::scenario::decode::{Decoder, Fields, UnknownKeys};
 use crate::scenario::model::Spanned;
 use crate::scenario::node::Node;
 use crate::scenario::reference::{Key, Kind};
-use crate::site::{Host, Mqtt, Network, Script, Transport};
-
-/// The port of time servers (RFC 4330).
-const NTP: u16 = 123;
+use crate::site::{Host, Mqtt, NTP, Network, Script, Transport};
 
 /// `hosts`.
 pub const HOSTS: Key = Key::optional(

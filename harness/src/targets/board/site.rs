@@ -17,6 +17,7 @@ use std::time::{Duration as WallTime, Instant as WallInstant};
 use esp32_emulator::net::{Network, Order as NetOrder, STAND_IN};
 use esp32_emulator::time::{Duration, Instant};
 
+use super::datagrams::Doors;
 use crate::bench::bindings::{Bindings, Port};
 use crate::site::{Destination, Folders, Order, Site, SiteEvent};
 use crate::targets::TargetError;
@@ -42,6 +43,7 @@ pub(super) struct BenchSite {
 struct Inside {
     network: Network,
     way_out: WayOut,
+    datagrams: Doors,
     hosts: Hosts,
     start: WallInstant,
     told: Vec<(WallInstant, SiteEvent)>,
@@ -56,7 +58,8 @@ impl BenchSite {
         bindings: &Bindings,
         servers: &BTreeMap<Port, SocketAddr>,
     ) -> Result<Self, TargetError> {
-        let (mut config, leads) = network::config(site, folders, seed)?;
+        let bound = bindings.hosts.iter().map(|(name, host)| (name.clone(), host.address));
+        let (mut config, leads) = network::config(site, folders, seed, &bound.collect())?;
         let taken = |address: &Ipv4Addr| {
             *address == site.network.gateway || site.hosts.iter().any(|it| it.address == *address)
         };
@@ -68,23 +71,34 @@ impl BenchSite {
         let network =
             Network::new(config).map_err(|error| TargetError::CannotOpen(error.to_string()))?;
         let mut way_out = WayOut::new(leads);
+        let mut datagrams = Doors::default();
         for host in &site.hosts {
+            let cannot = |port: u16, at: SocketAddr, error| {
+                let name = &host.name;
+                TargetError::Bench(format!("cannot be port {port} of `{name}` at {at}: {error}"))
+            };
             for port in host.tcp_ports() {
                 let Some(at) = bindings.door(&host.name, port) else { continue };
-                let cannot = |error| {
-                    let name = &host.name;
-                    TargetError::Bench(format!(
-                        "cannot be port {port} of `{name}` at {at}: {error}"
-                    ))
-                };
-                let door = TcpListener::bind(at).map_err(cannot)?;
                 let to = Callee::Host(SocketAddrV4::new(host.address, port));
-                way_out.add_door(door, STAND_IN, to).map_err(cannot)?;
+                let opened = TcpListener::bind(at);
+                let opened = opened.and_then(|door| way_out.add_door(door, STAND_IN, to));
+                opened.map_err(|error| cannot(port, at, error))?;
+            }
+            for port in host.udp_ports() {
+                let Some(at) = bindings.door(&host.name, port) else { continue };
+                let to = SocketAddrV4::new(host.address, port);
+                datagrams.open(at, to).map_err(|error| cannot(port, at, error))?;
             }
         }
         let hosts = Hosts::of_site(site);
-        let inside =
-            Inside { network, way_out, hosts, start: WallInstant::now(), told: Vec::new() };
+        let inside = Inside {
+            network,
+            way_out,
+            datagrams,
+            hosts,
+            start: WallInstant::now(),
+            told: Vec::new(),
+        };
         let inside = Arc::new(Mutex::new(inside));
         let stop = Arc::new(AtomicBool::new(false));
         let (shared, stopped) = (inside.clone(), stop.clone());
@@ -179,6 +193,7 @@ impl Inside {
         self.network.poll(now);
         self.hear();
         let told = self.way_out.exchange(&mut self.network, None, now);
+        self.datagrams.exchange(&mut self.network, now);
         let moment = WallInstant::now();
         self.told.extend(told.into_iter().map(|line| (moment, SiteEvent::Log(line))));
         self.hear();
@@ -189,6 +204,7 @@ impl Inside {
     fn hear(&mut self) {
         while let Some(event) = self.network.take_event() {
             self.way_out.hear(&event.kind);
+            self.datagrams.hear(&event.kind);
             let moment = self.start + WallTime::from_nanos(event.at.since_zero().as_nanos());
             self.told.extend(
                 self.hosts

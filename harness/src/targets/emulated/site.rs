@@ -66,7 +66,7 @@ pub(super) fn made(
         names.stations.insert(it.name.clone(), id);
         stations.push(id);
     }
-    let (config, leads) = network::config(site, folders, seed)?;
+    let (config, leads) = network::config(site, folders, seed, &BTreeMap::new())?;
     let network = Network::new(config).map_err(|error| cannot(&error))?;
     let site = board::Site::new(air, network).with_stations(stations);
     Ok((site, names, WayOut::new(leads)))
