@@ -1294,3 +1294,81 @@ fn a_call_to_a_station_becomes_a_flow_or_is_not_answered() {
     bench.run_for(Duration::from_secs(30));
     order(&mut bench, dial(9, 80));
 }
+
+/// A piece of an ICMP echo request of some other station.
+fn piece(ident: u16, offset: u16, more: bool, payload: &[u8]) -> Vec<u8> {
+    let from = Ipv4Addr::new(192, 168, 0, 201);
+    let repr = Ipv4Repr {
+        src_addr: from,
+        dst_addr: LAPTOP,
+        next_header: IpProtocol::Icmp,
+        payload_len: payload.len(),
+        hop_limit: 64,
+    };
+    let size = repr.buffer_len() + payload.len();
+    ethernet(mac_of(LAPTOP), EthernetProtocol::Ipv4, size, |bytes| {
+        let mut packet = Ipv4Packet::new_unchecked(bytes);
+        repr.emit(&mut packet, &ChecksumCapabilities::ignored());
+        packet.set_ident(ident);
+        packet.set_dont_frag(false);
+        packet.set_more_frags(more);
+        packet.set_frag_offset(offset);
+        packet.fill_checksum();
+        packet.payload_mut().copy_from_slice(payload);
+    })
+}
+
+#[test]
+fn packets_in_pieces_that_never_fit_together_do_no_harm() {
+    let mut bench = Bench::with_address(network(), STATION);
+    bench.shadows.push(bench.network.clone());
+    bench.inject(&arp(ArpOperation::Request, Ipv4Addr::new(192, 168, 0, 201), LAPTOP));
+    // Firsts without lasts, lasts without firsts, pieces that overlap, that have no octet, and some
+    // that would end behind the largest packet there can be.
+    for ident in 0..2_000 {
+        bench.inject(&piece(ident, 0, true, &[8; 1_480]));
+        bench.inject(&piece(ident + 1, 8, true, &[8; 64]));
+        bench.inject(&piece(ident + 2, 65_528, false, &[8; 1_400]));
+        bench.inject(&piece(ident + 3, 1_480, false, &[]));
+        bench.now += Duration::from_millis(1);
+    }
+    // Some are waited for still.
+    bench.run_for(Duration::from_secs(120));
+    assert_eq!(bench.ping(LAPTOP, &[0xa5; 4_000]), Some(vec![0xa5; 4_000]));
+}
+
+#[test]
+fn a_frame_larger_than_ethernet_carries_does_no_harm() {
+    let mut bench = Bench::with_address(network(), STATION);
+    bench.shadows.push(bench.network.clone());
+    bench.inject(&arp(ArpOperation::Request, Ipv4Addr::new(192, 168, 0, 201), LAPTOP));
+    bench.sent = Some(Vec::new());
+    for size in [1_481, 2_000, 9_000, 65_515] {
+        bench.inject(&piece(1, 0, false, &vec![8; size]));
+    }
+    for (_, frame) in bench.sent.take().expect("they are kept") {
+        assert!(frame.len() <= 1514, "{} octets in a frame", frame.len());
+    }
+    assert!(bench.ping(LAPTOP, b"ping").is_some());
+}
+
+#[test]
+fn what_a_body_without_end_says_is_read_and_not_kept() {
+    let mut bench = Bench::with_address(network(), STATION);
+    let handle = bench.connect(WEB);
+    bench.talk(handle, b"PUT /new HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", 0);
+    let chunk = [b"8000\r\n", &[b'x'; 0x8000][..], b"\r\n"].concat();
+    for _ in 0..200 {
+        bench.talk(handle, &chunk, 0);
+    }
+    let is_told = |bench: &Bench| !frames(bench).is_empty();
+    bench.run_for(Duration::from_secs(5));
+    assert!(!is_told(&bench), "it is not at its end");
+    bench.tcp(handle).abort();
+    bench.run_for(Duration::from_secs(1));
+    let told = frames(&bench);
+    let [frame] = &told[..] else { panic!("{told:?}") };
+    assert!(!frame.complete);
+    assert!(frame.body.size > 190 * 0x8000, "{} bytes", frame.body.size);
+    assert!(frame.body.bytes.len() <= esp32_emulator::net::BODY_LIMIT);
+}
