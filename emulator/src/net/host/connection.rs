@@ -70,10 +70,8 @@ impl Connection {
                 false
             }
             (Talk::Mqtt(talk), _) if socket.state() == State::Closed => {
-                if let Some(broker) = &mut ours.broker {
-                    talk.lose(broker, &mut mqtt::Told { host, at, events: world.events });
-                }
-                false
+                let mut told = mqtt::Told { host, at, events: world.events };
+                ours.broker.as_mut().is_some_and(|broker| talk.lose(broker, &mut told))
             }
             _ if matches!(
                 socket.state(),

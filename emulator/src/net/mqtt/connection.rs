@@ -118,10 +118,14 @@ impl Connection {
         (moved, false)
     }
 
-    /// The connection is gone.
-    pub(in crate::net) fn lose(&mut self, broker: &mut Broker, told: &mut Told<'_>) {
-        if let (Some(number), Some(client)) = (self.number, self.client.take()) {
-            broker.leave(number, &client, Departure::Lost, told);
+    /// The connection is gone. Whether a client is, whose will others may have to hear.
+    pub(in crate::net) fn lose(&mut self, broker: &mut Broker, told: &mut Told<'_>) -> bool {
+        match (self.number, self.client.take()) {
+            (Some(number), Some(client)) => {
+                broker.leave(number, &client, Departure::Lost, told);
+                true
+            }
+            _ => false,
         }
     }
 
