@@ -17,6 +17,7 @@
 //! | [`snapshots`] | reviewed files that observations are compared with |
 //! | [`reports`] | consumers of the events; never decide |
 //! | [`serve`], [`flash_file`] | a board that keeps running for outside tools |
+//! | [`wokwi`] | Wokwi's Simulation API, for its clients |
 //! | [`recording`] | a session at a console becomes a scenario |
 //! | [`hil`] | scenarios as ordinary tests |
 //! | [`cli`] | arguments, files, terminal |
@@ -46,3 +47,4 @@ pub mod symbols;
 pub mod targets;
 pub mod time;
 pub mod transcript;
+pub mod wokwi;

@@ -12,13 +12,15 @@ use super::targets::NoTarget;
 use super::terminal::Terminal;
 use crate::exit_code::ExitCode;
 #[cfg(unix)]
-use crate::serve::control::{Control, Token};
+use crate::serve::control::Control;
 use crate::serve::doors::{Door, Line, Reach, listen};
 use crate::serve::gdb::Gdb;
 use crate::serve::jtag::Jtag;
 use crate::serve::machine::{self, Keep, Served, Wiring};
 use crate::serve::pacer::{Pace, Pacer, WallClock};
 use crate::serve::ring::Ring;
+#[cfg(unix)]
+use crate::serve::token::Token;
 use crate::serve::visits::visits;
 use crate::targets::{Port, TargetError};
 

@@ -30,6 +30,7 @@ mod serve;
 mod show;
 mod targets;
 mod terminal;
+mod wokwi;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

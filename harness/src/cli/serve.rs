@@ -9,6 +9,7 @@ use super::images::ProjectFirmware;
 use super::run::cancelled_by_ctrl_c;
 use super::targets::{NoTarget, rom};
 use super::terminal::Terminal;
+use super::wokwi::Wokwi;
 use crate::exit_code::ExitCode;
 use crate::files::served;
 use crate::flash_file::FlashFile;
@@ -19,7 +20,7 @@ use crate::serve::machine::Served;
 use crate::serve::pacer::Pace;
 use crate::serve::remote::TOKEN;
 use crate::site::{Folders, Site};
-use crate::targets::emulated::Emulated;
+use crate::targets::emulated::{Emulated, EmulatorSource};
 use crate::targets::wiring_fault::WiringFault;
 use crate::targets::{BootMode, LoopBack, Power, Target, TargetRequest};
 
@@ -79,6 +80,18 @@ pub(super) struct Serve {
     #[arg(long, value_name = "HOST:PORT", value_parser = socket_address)]
     control: Option<SocketAddr>,
 
+    /// Instead of one board with doors: a server for Wokwi's clients, which bring firmware and diagram
+    /// along and get a board each (`WOKWI_CLI_SERVER=ws://HOST:PORT`)
+    #[arg(long, value_name = "HOST:PORT", value_parser = socket_address, conflicts_with_all = [
+        "board", "flash", "firmware", "serial", "http_forward", "gdb", "jtag", "name", "control",
+        "boot_mode", "fault",
+    ])]
+    wokwi: Option<SocketAddr>,
+
+    /// What Wokwi's clients have to know, in their WOKWI_CLI_TOKEN; without it they may say anything
+    #[arg(long, value_name = "TOKEN", requires = "wokwi")]
+    token: Option<String>,
+
     /// Let doors be opened for other computers. Serial ports know no password, so only in a network
     /// that you trust
     #[arg(long)]
@@ -131,6 +144,9 @@ impl Serve {
     }
 
     fn serve(&self, terminal: &Terminal) -> Result<(), NoTarget> {
+        if let Some(address) = self.wokwi {
+            return self.wokwi(address, terminal);
+        }
         let flash = match &self.flash {
             None => None,
             Some(path) => Some(FlashFile::lock(path).map_err(bench)?),
@@ -150,7 +166,7 @@ impl Serve {
             doors: &self.serial,
             name: self.name.as_deref(),
             control: self.control.map(|address| (address, token)),
-            reach: if self.remote { Reach::Network } else { Reach::Loopback },
+            reach: self.reach(),
             gdb: self.gdb,
             jtag: self.jtag,
             forwards: &self.http_forward,
@@ -161,6 +177,28 @@ impl Serve {
             terminal.tell(format_args!("not modelled, and touched by the firmware: {access}"));
         }
         outcome
+    }
+
+    /// Instead of a board: a server for Wokwi's clients.
+    fn wokwi(&self, address: SocketAddr, terminal: &Terminal) -> Result<(), NoTarget> {
+        let environment = terminal.environment().get(TOKEN);
+        let wokwi = Wokwi {
+            address,
+            reach: self.reach(),
+            token: self.token.as_ref().or(environment).cloned(),
+            pace: self.pace,
+            seed: self.seed,
+            source: EmulatorSource { rom: rom(&self.rom)? },
+            surroundings: match &self.air {
+                None => None,
+                Some(path) => Some(surroundings(terminal, path)?),
+            },
+        };
+        wokwi.serve(terminal)
+    }
+
+    fn reach(&self) -> Reach {
+        if self.remote { Reach::Network } else { Reach::Loopback }
     }
 
     /// The board with its flash as asked for, switched off.

@@ -27,6 +27,8 @@ pub const BOOTLOADER: &str = "esp-idf-bootloader";
 pub struct App<'a> {
     /// The file that it was in.
     pub path: &'a Path,
+    /// Where the files lie that belong to it, if it came with any.
+    pub folder: Option<&'a Path>,
     /// The application as an image.
     pub bytes: Vec<u8>,
     /// What its header asks of the flash.
@@ -44,7 +46,7 @@ pub fn complete(
     store: &Store,
     listener: Listener<'_>,
 ) -> Result<Firmware, FirmwareError> {
-    let (table, table_path) = match first_file(&table_names(app.path)) {
+    let (table, table_path) = match first_file(&table_names(&app)) {
         Some(path) => (read_table(&path)?, Some(path)),
         None => (PartitionTable::single_app(app.bytes.len()), None),
     };
@@ -82,7 +84,7 @@ fn bootloader(
     store: &Store,
     listener: Listener<'_>,
 ) -> Result<(Vec<u8>, PathBuf), FirmwareError> {
-    let looked = bootloader_names(app.path);
+    let looked = bootloader_names(app);
     if let Some(path) = first_file(&looked) {
         let bytes = super::resolve::read_image_file(&path)?;
         check_bootloader(&path, &bytes)?;
@@ -150,21 +152,21 @@ fn first_file(paths: &[PathBuf]) -> Option<PathBuf> {
 }
 
 /// Where ESP-IDF, PlatformIO and Arduino put the bootloader that belongs to an application.
-fn bootloader_names(app: &Path) -> Vec<PathBuf> {
+fn bootloader_names(app: &App<'_>) -> Vec<PathBuf> {
     beside(app, &["bootloader/bootloader.bin", "bootloader.bin"], ".bootloader.bin")
 }
 
 /// Where they put the partition table.
-fn table_names(app: &Path) -> Vec<PathBuf> {
+fn table_names(app: &App<'_>) -> Vec<PathBuf> {
     let names = ["partition_table/partition-table.bin", "partition-table.bin", "partitions.bin"];
     beside(app, &names, ".partitions.bin")
 }
 
-fn beside(app: &Path, names: &[&str], ending: &str) -> Vec<PathBuf> {
-    let folder = app.parent().unwrap_or(Path::new(""));
-    let mut own = app.file_stem().unwrap_or_default().to_owned();
+fn beside(app: &App<'_>, names: &[&str], ending: &str) -> Vec<PathBuf> {
+    let Some(folder) = app.folder else { return Vec::new() };
+    let mut own = app.path.file_stem().unwrap_or_default().to_owned();
     own.push(ending);
     let names = names.iter().map(|name| folder.join(name));
     // An application's own name is the surest sign that the file belongs to it.
-    std::iter::once(folder.join(own)).chain(names).filter(|it| it != app).collect()
+    std::iter::once(folder.join(own)).chain(names).filter(|it| it != app.path).collect()
 }

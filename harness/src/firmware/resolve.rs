@@ -81,7 +81,7 @@ impl Resolver {
             return self.elf(spec, &path, listener);
         }
         let bytes = read_image_file(&path)?;
-        self.image(spec, &path, bytes, listener)
+        self.image(spec, &path, path.parent(), bytes, listener)
     }
 
     /// The verified file of the official image `name`, fetched first if need be.
@@ -110,7 +110,7 @@ impl Resolver {
         listener: Listener<'_>,
     ) -> Result<Firmware, FirmwareError> {
         let stored = self.store.obtain(name, entry, listener)?;
-        let mut firmware = self.image(name, &stored.path, stored.bytes, listener)?;
+        let mut firmware = self.image(name, &stored.path, stored.path.parent(), stored.bytes, listener)?;
         if matches!(firmware.provenance, Provenance::File { .. })
             && firmware.default_offset() != entry.offset
         {
@@ -132,6 +132,7 @@ impl Resolver {
         &self,
         name: &str,
         path: &Path,
+        folder: Option<&Path>,
         bytes: Vec<u8>,
         listener: Listener<'_>,
     ) -> Result<Firmware, FirmwareError> {
@@ -139,7 +140,7 @@ impl Resolver {
             .map_err(|source| FirmwareError::Image { path: path.to_owned(), source })?;
         let (offset, checks) = match layout {
             FlashLayout::App(image) => {
-                let app = App { path, bytes, flash: image.header.flash };
+                let app = App { path, folder, bytes, flash: image.header.flash };
                 return compose::complete(name, app, &self.manifest, &self.store, listener);
             }
             FlashLayout::Merged { offset, .. } => {
@@ -161,10 +162,8 @@ impl Resolver {
         path: &Path,
         listener: Listener<'_>,
     ) -> Result<Firmware, FirmwareError> {
-        let fault = |source| FirmwareError::Elf { path: path.to_owned(), source };
-        let elf = ElfFile::parse(&read_file(path, MAX_ELF)?).map_err(fault)?;
-        let bytes = elf.to_image(FlashSettings::DIO_40MHZ_4MB).map_err(fault)?;
-        self.image(name, path, bytes, listener)
+        let bytes = image_of(path, &read_file(path, MAX_ELF)?)?;
+        self.image(name, path, path.parent(), bytes, listener)
     }
 
     fn build_folder(&self, name: &str, folder: &Path) -> Result<Firmware, FirmwareError> {
@@ -180,29 +179,46 @@ impl Resolver {
         let fault = |source| FirmwareError::FlasherArgs { path: list.to_owned(), source };
         let files = flasher_args::parse(&read_file(list, MAX_JSON)?).map_err(fault)?;
         let folder = list.parent().unwrap_or(Path::new(""));
-        let mut regions: Vec<Region> = Vec::new();
-        let mut before: Option<(PathBuf, u64)> = None;
+        let mut parts = Vec::new();
         for (offset, file) in files {
             let path = folder.join(file);
             self.check_inside(&path)?;
             let region = Region { offset, bytes: read_image_file(&path)? };
-            match before {
-                Some((first, end)) if end > u64::from(offset) => {
-                    return Err(FirmwareError::Overlap { first, second: path, offset });
-                }
-                _ => before = Some((path, region.end())),
-            }
-            regions.push(region);
+            parts.push((path, region));
         }
-        let mut firmware = Firmware {
-            name: name.to_owned(),
-            regions,
-            checks: Vec::new(),
-            provenance: Provenance::BuildFolder { arguments: list.to_owned() },
-        };
-        firmware.checks = check_whole(&firmware)
-            .map_err(|source| FirmwareError::Image { path: list.to_owned(), source })?;
-        Ok(firmware)
+        join(name, list, parts)
+    }
+
+    /// The firmware in a file that came without a folder: an image or an ELF file. What it needs
+    /// besides is not looked for anywhere.
+    ///
+    /// # Errors
+    /// Any [`FirmwareError`].
+    pub fn of_bytes(
+        &self,
+        name: &str,
+        bytes: Vec<u8>,
+        listener: Listener<'_>,
+    ) -> Result<Firmware, FirmwareError> {
+        let path = Path::new(name);
+        let bytes = if ElfFile::starts_at(&bytes) { image_of(path, &bytes)? } else { bytes };
+        self.image(name, path, None, bytes, listener)
+    }
+
+    /// The firmware that named pieces make together.
+    ///
+    /// # Errors
+    /// Any [`FirmwareError`].
+    pub fn of_pieces(
+        &self,
+        name: &str,
+        pieces: Vec<(String, Region)>,
+    ) -> Result<Firmware, FirmwareError> {
+        let mut pieces: Vec<_> =
+            pieces.into_iter().map(|(piece, region)| (PathBuf::from(piece), region)).collect();
+        pieces.retain(|(_, region)| !region.bytes.is_empty());
+        pieces.sort_by_key(|(_, region)| region.offset);
+        join(name, Path::new(name), pieces)
     }
 
     fn path(&self, spec: &str) -> Result<PathBuf, FirmwareError> {
@@ -239,6 +255,41 @@ impl Resolver {
             Err(FirmwareError::Outside { path: path.to_owned(), root: root.clone() })
         }
     }
+}
+
+/// The application in an ELF file, as an image.
+fn image_of(path: &Path, elf: &[u8]) -> Result<Vec<u8>, FirmwareError> {
+    let fault = |source| FirmwareError::Elf { path: path.to_owned(), source };
+    ElfFile::parse(elf).and_then(|elf| elf.to_image(FlashSettings::DIO_40MHZ_4MB)).map_err(fault)
+}
+
+/// Files in order of offset, as one firmware.
+fn join(
+    name: &str,
+    list: &Path,
+    parts: Vec<(PathBuf, Region)>,
+) -> Result<Firmware, FirmwareError> {
+    let mut regions: Vec<Region> = Vec::new();
+    let mut before: Option<(PathBuf, u64)> = None;
+    for (path, region) in parts {
+        let offset = region.offset;
+        match before {
+            Some((first, end)) if end > u64::from(offset) => {
+                return Err(FirmwareError::Overlap { first, second: path, offset });
+            }
+            _ => before = Some((path, region.end())),
+        }
+        regions.push(region);
+    }
+    let mut firmware = Firmware {
+        name: name.to_owned(),
+        regions,
+        checks: Vec::new(),
+        provenance: Provenance::BuildFolder { arguments: list.to_owned() },
+    };
+    firmware.checks = check_whole(&firmware)
+        .map_err(|source| FirmwareError::Image { path: list.to_owned(), source })?;
+    Ok(firmware)
 }
 
 /// Looks at what several files make together, as the chip would find it in its flash.

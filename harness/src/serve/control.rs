@@ -9,7 +9,6 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::PathBuf;
 
-use sha2::{Digest, Sha256};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc::Sender;
@@ -17,6 +16,7 @@ use tokio::sync::oneshot;
 
 use super::orders::{Answer, Greeting, Order};
 use super::remote::{Remote, TOKEN};
+use super::token::Token;
 
 /// A longer request is a mistake.
 const MAX_REQUEST: u64 = 32 << 20;
@@ -51,22 +51,6 @@ pub fn path_of(name: &str) -> io::Result<PathBuf> {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
     }
     Ok(folder.join(format!("{name}.sock")))
-}
-
-/// What a client from another computer has to know.
-#[derive(Debug, Clone)]
-pub struct Token(String);
-
-impl Token {
-    /// That token, unless it is empty.
-    pub fn new(token: &str) -> Option<Self> {
-        (!token.is_empty()).then(|| Self(token.to_owned()))
-    }
-
-    /// Compares digests, so that how long it takes says nothing about the token.
-    fn is(&self, token: &str) -> bool {
-        Sha256::digest(&self.0) == Sha256::digest(token)
-    }
 }
 
 /// A control socket that is open.

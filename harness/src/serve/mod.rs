@@ -27,4 +27,5 @@ pub mod pty;
 pub mod remote;
 mod rfc2217;
 pub mod ring;
+pub mod token;
 pub mod visits;

@@ -48,6 +48,16 @@ impl Clock for WallClock {
     }
 }
 
+impl<C: Clock + ?Sized> Clock for std::rc::Rc<C> {
+    fn now(&self) -> Duration {
+        (**self).now()
+    }
+
+    fn sleep(&self, span: Duration) {
+        (**self).sleep(span);
+    }
+}
+
 /// Ties device time to wall time from a common start.
 #[derive(Debug)]
 pub struct Pacer<C> {
@@ -78,21 +88,30 @@ impl<C: Clock> Pacer<C> {
     /// Waits until wall time has caught up with device time `now`; gives how much the board fell
     /// behind, if it is so much that it was given up.
     pub fn wait(&mut self, now: DeviceTime) -> Option<Duration> {
+        match self.ahead(now) {
+            Ok(Duration::ZERO) => None,
+            Ok(ahead) => {
+                self.clock.sleep(ahead);
+                None
+            }
+            Err(behind) => Some(behind),
+        }
+    }
+
+    /// How long device time `now` lies ahead of wall time; zero if it lies a little behind.
+    ///
+    /// # Errors
+    /// How much the board fell behind, if it is so much that it was given up.
+    pub fn ahead(&mut self, now: DeviceTime) -> Result<Duration, Duration> {
         let due = self.wall + Duration::from_nanos(Span::nanos(now - self.device));
         let wall = self.clock.now();
-        if let Some(ahead) = due.checked_sub(wall) {
-            if !ahead.is_zero() {
-                self.clock.sleep(ahead);
-            }
-            return None;
-        }
         let behind = wall.saturating_sub(due);
         if behind <= TOO_LATE {
-            return None;
+            return Ok(due.saturating_sub(wall));
         }
         (self.wall, self.device) = (wall, now);
         self.lost += behind;
-        Some(behind)
+        Err(behind)
     }
 
     /// Wall time given up so far.

@@ -458,6 +458,10 @@ impl Target for Emulated {
         Ok(self.board.pin_level(pad(gpio)?).into())
     }
 
+    fn drives_pin(&mut self, gpio: u8) -> Result<bool, TargetError> {
+        Ok(self.board.is_powered() && self.board.chip().pin(pad(gpio)?).enabled)
+    }
+
     fn drive_pin(&mut self, gpio: u8, level: Option<Level>) -> Result<(), TargetError> {
         self.board.drive_pin(pad(gpio)?, level.map(|level| level == Level::High));
         Ok(())

@@ -520,6 +520,14 @@ pub trait Target: Send {
         Err(TargetError::Cannot("see pins"))
     }
 
+    /// Whether the chip drives a pin now.
+    ///
+    /// # Errors
+    /// Trouble with the target, or no such pin.
+    fn drives_pin(&mut self, _gpio: u8) -> Result<bool, TargetError> {
+        Err(TargetError::Cannot("see which pins the chip drives"))
+    }
+
     /// Puts a level on a pin from outside, or lets go of it with `None`.
     ///
     /// # Errors

@@ -1,0 +1,130 @@
+//! `sim:start`, `sim:pause`, `sim:resume`, `sim:restart`, `sim:status`.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::super::diagram::Diagram;
+use super::super::firmware::{self, FlashSize, Source};
+use super::super::points::Condition;
+use super::super::protocol::{Nanos, parameters};
+use super::super::refusal::Refusal;
+use super::super::session::Session;
+use super::super::simulation::Simulation;
+use super::super::wiring::Wiring;
+use crate::targets::TargetRequest;
+use crate::time::Span;
+
+/// The name under which every client uploads its diagram.
+const DIAGRAM: &str = "diagram.json";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Start {
+    firmware: Option<Source>,
+    flash_size: Option<FlashSize>,
+    elf: Option<String>,
+    pause: Option<bool>,
+    chips: Option<Vec<String>>,
+    sdcards: Option<Vec<Value>>,
+}
+
+pub(super) fn start(session: &mut Session<'_>, params: Value) -> Result<Value, Refusal> {
+    let start: Start = parameters(params)?;
+    if let Some(chip) = start.chips.unwrap_or_default().first() {
+        let what = format!("the custom chip `{chip}` (WebAssembly)");
+        return Err(Refusal::NotEmulated(what));
+    }
+    if start.sdcards.is_some_and(|cards| !cards.is_empty()) {
+        return Err(Refusal::NotEmulated("an SD card".to_owned()));
+    }
+    let diagram = match session.files.find(DIAGRAM) {
+        Some(file) => Diagram::parse(file.bytes())?,
+        None => Diagram::default(),
+    };
+    let offset = diagram.board_number("firmwareOffset")?;
+    let size = match start.flash_size {
+        Some(size) => Some(size.bytes()?),
+        None => diagram.board_number("flashSize")?.map(|size| u64::from(size) << 20),
+    };
+    let monitor = diagram.monitor()?;
+    let wiring = Wiring::new(diagram)?;
+    let source = start.firmware.or(start.elf.map(Source::File));
+    let firmware = firmware::assemble(session.host, &session.files, source, offset)?;
+    let mut warnings = wiring.warnings();
+    warnings.extend(firmware::fit(&firmware, wiring.board().flash, size)?);
+    let request = TargetRequest {
+        board: wiring.board().profile.to_owned(),
+        seed: session.host.seed,
+        flash: firmware::segments(&firmware),
+        site: session.host.site.clone(),
+        folders: session.host.folders.clone(),
+    };
+    let running = !start.pause.unwrap_or(false);
+    let simulation = Simulation::new(&*session.host.source, request, monitor, running)?;
+    session.begin(simulation, wiring);
+    Ok(match warnings.is_empty() {
+        true => json!({}),
+        false => json!({"warnings": warnings}),
+    })
+}
+
+pub(super) fn pause(session: &mut Session<'_>, _params: Value) -> Result<Value, Refusal> {
+    let simulation = session.simulation()?;
+    if simulation.is_running() {
+        simulation.pause();
+        session.tell_paused(None);
+    }
+    Ok(json!({}))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Resume {
+    pause_after: Option<Nanos>,
+    /// What clients before pause points used.
+    wait_for_bytes: Option<Vec<u8>>,
+}
+
+pub(super) fn resume(session: &mut Session<'_>, params: Value) -> Result<Value, Refusal> {
+    let Resume { pause_after, wait_for_bytes } = parameters(params)?;
+    let simulation = session.simulation()?;
+    let now = simulation.now();
+    let ran = simulation.is_running();
+    simulation.resume(pause_after.map(|nanos| Span::from_nanos(nanos.0)));
+    if !ran {
+        session.start_running();
+    }
+    if let Some(bytes) = wait_for_bytes {
+        session.points.add(String::new(), Condition::SerialBytes { bytes }, now)?;
+    }
+    Ok(json!({}))
+}
+
+#[derive(Deserialize)]
+struct Restart {
+    pause: Option<bool>,
+}
+
+/// The board begins anew with the firmware that was uploaded; pause points stay.
+pub(super) fn restart(session: &mut Session<'_>, params: Value) -> Result<Value, Refusal> {
+    let Restart { pause } = parameters(params)?;
+    let running = !pause.unwrap_or(false);
+    let host = session.host;
+    let simulation = session.simulation()?;
+    let ran = simulation.is_running();
+    simulation.restart(&*host.source, running)?;
+    session.begin_anew();
+    if ran && !running {
+        session.tell_paused(None);
+    }
+    Ok(json!({}))
+}
+
+pub(super) fn status(session: &mut Session<'_>, _params: Value) -> Result<Value, Refusal> {
+    Ok(match &session.simulation {
+        Some(simulation) => {
+            json!({"running": simulation.is_running(), "nanos": simulation.now().nanos()})
+        }
+        None => json!({"running": false, "nanos": 0}),
+    })
+}

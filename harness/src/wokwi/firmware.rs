@@ -1,0 +1,138 @@
+//! What of the uploaded files goes into the flash.
+
+use serde::Deserialize;
+
+use super::files::Files;
+use super::refusal::Refusal;
+use super::server::Host;
+use crate::firmware::{Firmware, Progress, Region};
+use crate::targets::Segment;
+
+/// The first bytes of a UF2 file.
+const UF2: &[u8] = b"UF2\n";
+/// A number up to this is a size in megabytes.
+const MOST_MEGABYTES: u64 = 128;
+
+/// What a client names as firmware.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Source {
+    /// An uploaded file that says itself what it is.
+    File(String),
+    /// Files with their places, from `flasher_args.json`.
+    Sections(Vec<Section>),
+}
+
+/// A file with its place.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct Section {
+    offset: u32,
+    file: String,
+}
+
+/// A size of the flash: `"4MB"`, megabytes, or bytes, according to the client.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub(super) enum FlashSize {
+    Number(u64),
+    Text(String),
+}
+
+impl FlashSize {
+    /// In bytes.
+    pub(super) fn bytes(&self) -> Result<u64, Refusal> {
+        let megabytes = |number: u64| number.saturating_mul(1 << 20);
+        match self {
+            Self::Number(number @ ..=MOST_MEGABYTES) => Ok(megabytes(*number)),
+            Self::Number(bytes) => Ok(*bytes),
+            Self::Text(text) => {
+                let number = text.trim().trim_end_matches("MB").trim().parse().map(megabytes);
+                number.map_err(|_| Refusal::Wrong(format!("`{text}` is no size of a flash")))
+            }
+        }
+    }
+}
+
+/// The firmware that a client means, checked. `offset` is where the diagram says that a file belongs.
+pub(super) fn assemble(
+    host: &Host,
+    files: &Files,
+    source: Option<Source>,
+    offset: Option<u32>,
+) -> Result<Firmware, Refusal> {
+    let mut listener = |progress: Progress<'_>| {
+        if let Progress::FellThrough { source, reason } = progress {
+            host.remark(format!("{source} did not work: {reason}"));
+        }
+    };
+    match source {
+        None => Err(Refusal::Wrong("`firmware` does not say what is to run".to_owned())),
+        Some(Source::Sections(sections)) => {
+            let mut pieces = Vec::new();
+            for Section { offset, file } in sections {
+                let bytes = files.get(&file)?.bytes().to_vec();
+                pieces.push((file, Region { offset, bytes }));
+            }
+            Ok(host.firmware.of_pieces("firmware", pieces)?)
+        }
+        Some(Source::File(name)) => {
+            let bytes = files.get(&name)?.bytes();
+            let form = match bytes {
+                _ if bytes.starts_with(UF2) => Some("UF2"),
+                [b':', ..] => Some("Intel HEX"),
+                _ => None,
+            };
+            if let Some(form) = form {
+                return Err(Refusal::Wrong(format!(
+                    "{name} is a file for a drive or a programmer ({form}): upload a merged image, \
+                     the sections of flasher_args.json, or the ELF file"
+                )));
+            }
+            let bytes = bytes.to_vec();
+            match offset {
+                Some(offset) => {
+                    let piece = (name.clone(), Region { offset, bytes });
+                    Ok(host.firmware.of_pieces(&name, vec![piece])?)
+                }
+                None => Ok(host.firmware.of_bytes(&name, bytes, &mut listener)?),
+            }
+        }
+    }
+}
+
+/// Whether the firmware fits the board's flash; remarks about a size that the client believes in.
+pub(super) fn fit(
+    firmware: &Firmware,
+    flash: u32,
+    wanted: Option<u64>,
+) -> Result<Option<String>, Refusal> {
+    firmware.check_fits(flash)?;
+    Ok(wanted.filter(|wanted| *wanted != u64::from(flash)).map(|wanted| {
+        format!("the flash has {} MB here, and not {} MB", flash >> 20, wanted >> 20)
+    }))
+}
+
+/// As targets take it.
+pub(super) fn segments(firmware: &Firmware) -> Vec<Segment> {
+    let segment = |region: &Region| Segment {
+        offset: region.offset,
+        bytes: region.bytes.as_slice().into(),
+    };
+    firmware.regions().iter().map(segment).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_understood_as_each_client_writes_them() {
+        for (text, megabytes) in [("\"4MB\"", 4), ("4", 4), ("16", 16), ("8388608", 8), ("\"2 MB\"", 2)] {
+            let size: FlashSize = serde_json::from_str(text).unwrap();
+            assert_eq!(size.bytes().unwrap(), megabytes << 20, "{text}");
+        }
+        for text in ["\"large\"", "\"\"", "\"-1MB\""] {
+            assert!(serde_json::from_str::<FlashSize>(text).unwrap().bytes().is_err(), "{text}");
+        }
+    }
+}

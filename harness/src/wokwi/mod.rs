@@ -1,0 +1,43 @@
+//! Wokwi's Simulation API on loopback, with the emulator behind it.
+//!
+//! Source: the published clients (`wokwi-cli` 0.26, `wokwi-client` 0.5, `idf-wokwi` 1.1,
+//! `pytest-embedded-wokwi` 2.9) and the vendor's documentation of diagrams and scenarios. How the
+//! vendor's own server behaves beyond that is not public; where clients leave a choice, the one is
+//! taken with which all of them work.
+//!
+//! ```text
+//! client ◀─WebSocket─▶ connection (a thread each) ─▶ session ─▶ simulation ─▶ target
+//! ```
+//!
+//! | module | does |
+//! |---|---|
+//! | [`server`] | the listener: who may come, how many at once |
+//! | `connection` | one client: its socket, and turns between listening to it and running its board |
+//! | `session` | what a client has: files, pause points, a simulation; tells it in which order things happened |
+//! | `protocol` | messages |
+//! | `commands` | one family of commands per file |
+//! | `simulation` | the board, its clock, and why it pauses |
+//! | `points`, `console` | pause points; what the board said and nobody has been told |
+//! | `files`, `firmware` | what was uploaded, and what of it goes into the flash |
+//! | `diagram`, `boards`, `wiring` | `diagram.json`, what the pins of boards are called, what leads where |
+//! | `surroundings` | the network that firmware for Wokwi finds |
+
+mod boards;
+mod commands;
+mod connection;
+mod console;
+mod diagram;
+mod files;
+mod firmware;
+mod points;
+mod protocol;
+mod refusal;
+pub mod server;
+mod session;
+mod simulation;
+mod surroundings;
+#[cfg(test)]
+mod tests;
+mod wiring;
+
+pub use surroundings::guest_network;

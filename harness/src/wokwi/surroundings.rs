@@ -1,0 +1,22 @@
+//! The network that firmware for Wokwi finds around it.
+//!
+//! Source: the vendor's documentation, "ESP32 WiFi networking". The computer behind it is
+//! `host.wokwi.internal` there, a private gateway; here it is a host that answers nothing.
+
+use std::net::Ipv4Addr;
+
+use crate::site::{AccessPoint, Network, Security, Site};
+
+/// `Wokwi-GUEST`, open, on channel 6.
+pub fn guest_network() -> Site {
+    let guest = AccessPoint {
+        ssid: "Wokwi-GUEST".to_owned(),
+        security: Security::Open,
+        channel: 6,
+        signal: -50,
+        bssid: [0x42, 0x13, 0x37, 0x55, 0xaa, 0x01],
+        hidden: false,
+    };
+    let network = Network { gateway: Ipv4Addr::new(10, 10, 0, 1), ..Network::default() };
+    Site { air: vec![guest], stations: Vec::new(), network, hosts: Vec::new(), internet: Vec::new() }
+}
