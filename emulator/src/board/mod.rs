@@ -21,12 +21,16 @@ pub mod capture;
 mod devkit;
 mod esp32_cam;
 mod esp32_cam_mb;
+mod fittings;
 pub mod parts;
 mod profile;
 mod site;
 
 use std::collections::VecDeque;
 
+use fittings::Fittings;
+pub use fittings::{AnyPart, Fitting, NoControl};
+use parts::Drive;
 use parts::auto_reset::{CutWires, EN_RISE, ModemLines, Pulls};
 use parts::nor_flash::NorFlash;
 use parts::psram::Psram;
@@ -123,6 +127,8 @@ pub struct Board {
     driven: [Option<bool>; PINS as usize],
     /// Pressed buttons besides the one for reset, one bit for each GPIO.
     pressed: u64,
+    /// What somebody has wired to its pins.
+    fittings: Fittings,
     serial: VecDeque<SerialByte>,
     edges: VecDeque<Edge>,
     /// What is around its antenna; without it nobody hears the board.
@@ -159,6 +165,7 @@ impl Board {
             boot_mode: BootMode::Run,
             driven: [None; PINS as usize],
             pressed: 0,
+            fittings: Fittings::default(),
             serial: VecDeque::new(),
             edges: VecDeque::new(),
             site: None,
@@ -309,6 +316,24 @@ impl Board {
         self.connect(button.gpio);
     }
 
+    /// Wires a part to a pad.
+    pub fn fit(&mut self, fitting: Fitting) {
+        let gpio = fitting.gpio;
+        self.fittings.add(fitting);
+        self.connect(gpio);
+    }
+
+    /// Moves a control of a part, such as the `pressed` of a button.
+    ///
+    /// # Errors
+    /// When there is no such part, or it has no such control.
+    pub fn set_control(&mut self, part: &str, control: &str, value: f64) -> Result<(), NoControl> {
+        let now = self.now();
+        let pads = self.fittings.set_control(part, control, value, now)?;
+        pads.into_iter().for_each(|gpio| self.connect(gpio));
+        Ok(())
+    }
+
     /// The level of a pin, whoever drives it; low on a board without power.
     pub fn pin_level(&self, gpio: u8) -> bool {
         self.powered && self.chip.pin_level(gpio)
@@ -331,19 +356,29 @@ impl Board {
         }
     }
 
-    /// What jumper, buttons and person force on a pin: ground wins.
+    /// What jumper, buttons and whoever else force on a pin: ground wins.
     fn outside(&self, gpio: u8) -> Option<bool> {
+        self.forced(gpio).level()
+    }
+
+    fn forced(&self, gpio: u8) -> Drive {
         let jumper = gpio == 0 && (self.boot_mode == BootMode::Download || self.pulls.gpio0);
         let pressed = self.pressed.checked_shr(gpio.into()).unwrap_or(0) & 1 != 0;
-        match jumper || pressed {
-            true => Some(false),
-            false => self.driven.get(usize::from(gpio)).copied().flatten(),
+        if jumper || pressed { Drive::Strong(false) } else { self.drive(gpio) }
+    }
+
+    /// What a person, or else a part, does to a pin.
+    fn drive(&self, gpio: u8) -> Drive {
+        match self.driven.get(usize::from(gpio)).copied().flatten() {
+            Some(level) => Drive::Strong(level),
+            None => self.fittings.drive(gpio, self.now()),
         }
     }
 
     fn connect(&mut self, gpio: u8) {
-        let level = self.outside(gpio);
-        self.chip.drive_pin(gpio, level);
+        let forced = self.forced(gpio);
+        self.chip.drive_pin(gpio, forced.level());
+        self.chip.set_analog_input(gpio, forced.millivolts());
         self.chip.set_straps(self.profile.strap_word(|gpio| self.outside(gpio)));
     }
 
@@ -384,6 +419,7 @@ impl Board {
             self.connect(0);
             self.booted = Some(self.selected_boot());
             self.chip.power_on();
+            self.move_parts();
             self.look_around();
         }
     }
@@ -446,10 +482,16 @@ impl Board {
             self.finish_reset();
         }
         if !self.powered || self.is_reset_held() {
-            return self.pass_time(deadline);
+            let outcome = self.pass_time(deadline);
+            self.move_parts();
+            return outcome;
         }
         loop {
-            let stopped = self.chip.run_until(deadline);
+            let change = self.fittings.next_change(self.now()).filter(|change| *change <= deadline);
+            let stopped = self.chip.run_until(change.unwrap_or(deadline));
+            if change.is_some_and(|change| change <= self.now()) {
+                self.move_parts();
+            }
             self.collect();
             match stopped {
                 Stopped::Halted(halt) => return Outcome::Halted(halt),
@@ -458,7 +500,11 @@ impl Board {
                     self.power_off();
                     return Outcome::PowerCut;
                 }
-                Stopped::Deadline => return self.news().unwrap_or(Outcome::Deadline),
+                Stopped::Deadline => match self.news() {
+                    Some(news) => return news,
+                    None if self.now() < deadline => {}
+                    None => return Outcome::Deadline,
+                },
                 Stopped::Air => {
                     self.attend_air();
                     if let Some(news) = self.news() {
@@ -490,6 +536,11 @@ impl Board {
                 return Outcome::Deadline;
             }
         }
+    }
+
+    /// Parts may do something else than before.
+    fn move_parts(&mut self) {
+        self.fittings.pads().into_iter().for_each(|gpio| self.connect(gpio));
     }
 
     fn news(&self) -> Option<Outcome> {

@@ -32,6 +32,7 @@ use crate::peripherals::rtc_cntl::{
     ResetCause, ResetKind, RtcRequest, SleepKind, WakeCause, memory_crc,
 };
 use crate::peripherals::rtc_io::RtcPad;
+use crate::peripherals::sens::Adc;
 use crate::peripherals::uart::{Symbol, Uart};
 use crate::peripherals::watchdog::WatchdogAction;
 use crate::peripherals::wifi_mac::{Outcome, Reception, Transmission};
@@ -236,6 +237,13 @@ impl Esp32 {
     /// Something outside drives a pad to a level, or lets go of it.
     pub fn drive_pin(&mut self, gpio: u8, level: Option<bool>) {
         self.system.drive(gpio, level);
+    }
+
+    /// Puts a voltage on a pad that an ADC can be connected with; others have no use for it.
+    pub fn set_analog_input(&mut self, gpio: u8, millivolts: u16) {
+        if let Some((adc, channel)) = Adc::of_gpio(gpio) {
+            self.system.devices.sens.set_analog_input(adc, channel, millivolts);
+        }
     }
 
     /// From now on changes of a pad's level are kept for [`Esp32::take_edges`].

@@ -145,6 +145,19 @@ impl Firmware {
         image
     }
 
+    /// Leaves out what lies beyond a flash of that many bytes, if all of it is blank: tools that make
+    /// images fill them up with zeros or ones.
+    pub fn cut_blank_end(&mut self, flash_size: u32) {
+        for region in &mut self.regions {
+            let room = flash_size.saturating_sub(region.offset) as usize;
+            let beyond = region.bytes.get(room..).unwrap_or_default();
+            let is_blank = |blank| beyond.iter().all(|byte| *byte == blank);
+            if room > 0 && (is_blank(0) || is_blank(0xff)) {
+                region.bytes.truncate(room);
+            }
+        }
+    }
+
     /// Whether the firmware fits a flash of that many bytes.
     ///
     /// # Errors

@@ -110,7 +110,8 @@ impl Resolver {
         listener: Listener<'_>,
     ) -> Result<Firmware, FirmwareError> {
         let stored = self.store.obtain(name, entry, listener)?;
-        let mut firmware = self.image(name, &stored.path, stored.path.parent(), stored.bytes, listener)?;
+        let mut firmware =
+            self.image(name, &stored.path, stored.path.parent(), stored.bytes, listener)?;
         if matches!(firmware.provenance, Provenance::File { .. })
             && firmware.default_offset() != entry.offset
         {
@@ -264,11 +265,7 @@ fn image_of(path: &Path, elf: &[u8]) -> Result<Vec<u8>, FirmwareError> {
 }
 
 /// Files in order of offset, as one firmware.
-fn join(
-    name: &str,
-    list: &Path,
-    parts: Vec<(PathBuf, Region)>,
-) -> Result<Firmware, FirmwareError> {
+fn join(name: &str, list: &Path, parts: Vec<(PathBuf, Region)>) -> Result<Firmware, FirmwareError> {
     let mut regions: Vec<Region> = Vec::new();
     let mut before: Option<(PathBuf, u64)> = None;
     for (path, region) in parts {

@@ -355,6 +355,7 @@ impl Maker<'_> {
             loop_backs: entry.loop_backs.clone(),
             site: self.case.site.clone(),
             folders: self.folders()?,
+            ..TargetRequest::default()
         })?;
         self.around(name, target, None)
     }

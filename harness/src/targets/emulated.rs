@@ -5,6 +5,7 @@
 //! been reset into download mode before.
 
 mod debugged;
+mod parts;
 mod site;
 
 use std::net::{Ipv4Addr, TcpListener};
@@ -14,7 +15,7 @@ use esp32_emulator::board::parts::auto_reset::CutWires;
 pub use esp32_emulator::board::parts::auto_reset::{ModemLines, ModemWiring};
 use esp32_emulator::board::parts::nor_flash::{self, PowerCut, Share};
 use esp32_emulator::board::{
-    Board, BootMode as Jumper, Edge, Options, Outcome, Profile, SiteEvent,
+    Board, BootMode as Jumper, Edge, NoControl, Options, Outcome, Profile, SiteEvent,
 };
 use esp32_emulator::net::NetEvent;
 use esp32_emulator::peripherals::CoreId;
@@ -126,6 +127,9 @@ impl Emulated {
         };
         let options = Options { seed: request.seed, rom, ..Options::default() };
         let mut board = Board::new(profile, &options);
+        for part in &request.parts {
+            board.fit(parts::made(part)?);
+        }
         for [a, b] in request.loop_backs.iter().map(|it| it.ends()) {
             board.wire(pad(a)?, pad(b)?);
         }
@@ -465,6 +469,15 @@ impl Target for Emulated {
     fn drive_pin(&mut self, gpio: u8, level: Option<Level>) -> Result<(), TargetError> {
         self.board.drive_pin(pad(gpio)?, level.map(|level| level == Level::High));
         Ok(())
+    }
+
+    fn set_control(&mut self, part: &str, control: &str, value: f64) -> Result<(), TargetError> {
+        let what = |none| match none {
+            NoControl::Part => format!("part `{part}`"),
+            NoControl::Control => format!("control `{control}` at `{part}`"),
+        };
+        let moved = self.board.set_control(part, control, value);
+        moved.map_err(|none| TargetError::NoSuchPart(what(none)))
     }
 
     fn observe_pin(&mut self, gpio: u8) -> Result<(), TargetError> {

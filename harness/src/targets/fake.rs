@@ -89,12 +89,19 @@ pub struct FakeTarget {
     report: MachineReport,
     standing: Vec<Core>,
     capture: Option<Capture>,
+    breaks: Option<(DeviceTime, String)>,
 }
 
 impl FakeTarget {
     /// A target that gives `replies`, each once, in this order.
     pub fn new(replies: impl IntoIterator<Item = Reply>) -> Self {
         Self { replies: replies.into_iter().collect(), ..Self::default() }
+    }
+
+    /// The same, which cannot go on at that time.
+    pub fn breaking_at(mut self, after: Span, why: &str) -> Self {
+        self.breaks = Some((DeviceTime::ZERO + after, why.to_owned()));
+        self
     }
 
     /// The same, sending back every byte it is sent, as a terminal does.
@@ -263,6 +270,15 @@ impl Target for FakeTarget {
         Ok(self.levels.get(&gpio).copied().unwrap_or(Level::Low))
     }
 
+    fn drives_pin(&mut self, _gpio: u8) -> Result<bool, TargetError> {
+        Ok(false)
+    }
+
+    fn set_control(&mut self, part: &str, control: &str, value: f64) -> Result<(), TargetError> {
+        self.note(format!("{part}.{control} = {value}"));
+        Ok(())
+    }
+
     fn drive_pin(&mut self, gpio: u8, level: Option<Level>) -> Result<(), TargetError> {
         let shown = level.map_or("nothing".to_owned(), |level| level.to_string());
         self.note(format!("GPIO{gpio} < {shown}"));
@@ -308,6 +324,13 @@ impl Target for FakeTarget {
     }
 
     fn run_until(&mut self, deadline: DeviceTime) -> Result<Vec<TargetEvent>, TargetError> {
+        let deadline = match &self.breaks {
+            Some((time, why)) if self.now >= *time => {
+                return Err(TargetError::Stopped(why.clone()));
+            }
+            Some((time, _)) => deadline.min(*time),
+            None => deadline,
+        };
         let due = |event: &mut TargetEvent| event.time() <= deadline;
         let Some(event) = self.pending.pop_front_if(due) else {
             self.now = self.now.max(deadline);

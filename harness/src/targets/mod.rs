@@ -10,6 +10,7 @@ pub mod emulated;
 pub mod fake;
 pub mod loop_back;
 mod network;
+pub mod part;
 mod standing;
 mod tls;
 mod way_out;
@@ -23,6 +24,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use loop_back::LoopBack;
+use part::Part;
 pub use standing::Core;
 
 use crate::packets::{Capture, Link};
@@ -536,6 +538,14 @@ pub trait Target: Send {
         Err(TargetError::Cannot("drive pins"))
     }
 
+    /// Moves a control of a part that was asked for with the target.
+    ///
+    /// # Errors
+    /// Trouble with the target, no such part, or no such control of it.
+    fn set_control(&mut self, part: &str, _control: &str, _value: f64) -> Result<(), TargetError> {
+        Err(TargetError::NoSuchPart(format!("part `{part}`")))
+    }
+
     /// From now on changes of a pin are events.
     ///
     /// # Errors
@@ -637,6 +647,8 @@ pub struct TargetRequest {
     pub site: Option<Site>,
     /// What the web servers of the site serve.
     pub folders: Folders,
+    /// What is wired to its pins.
+    pub parts: Vec<Part>,
 }
 
 /// Where targets come from: one per case.

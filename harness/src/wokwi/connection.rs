@@ -4,6 +4,7 @@
 //! commands are heard. A client that does not read keeps its own board waiting; one that stops reading
 //! for good loses it.
 
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::net::TcpStream;
 use std::rc::Rc;
@@ -20,7 +21,7 @@ use tungstenite::{Error, Message, WebSocket};
 use super::protocol::{self, Command};
 use super::server::Host;
 use super::session::{Patience, Session};
-use crate::serve::pacer::WallClock;
+use crate::serve::pacer::{Clock, WallClock};
 
 /// The largest message: 16 MiB of flash in base64 are 22 MiB.
 const LARGEST: usize = 64 << 20;
@@ -28,6 +29,12 @@ const LARGEST: usize = 64 << 20;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Wall time between two looks at whether the server ends.
 const LOOK: Duration = Duration::from_millis(200);
+/// Pings that follow a message which has to be noticed.
+const ROUNDS: u8 = 6;
+/// Wall time that a client may take to notice it.
+const NOTICE: Duration = Duration::from_secs(5);
+/// Messages that may come meanwhile.
+const MOST_EARLIER: usize = 16;
 /// How sockets say that nothing has come in time.
 const NOTHING: [ErrorKind; 2] = [ErrorKind::WouldBlock, ErrorKind::TimedOut];
 
@@ -85,6 +92,8 @@ fn converse(
     stop: &AtomicBool,
 ) -> Option<CloseFrame> {
     let mut session = Session::new(host, Rc::new(WallClock::default()));
+    // What came while something else was waited for.
+    let mut earlier = VecDeque::new();
     loop {
         if tell(socket, &mut session).is_err() {
             return None;
@@ -92,13 +101,17 @@ fn converse(
         if session.is_over() {
             return Some(farewell(CloseCode::Error, "the simulation cannot go on"));
         }
-        if let Some(gap) = session.take_gap() {
-            std::thread::sleep(gap);
+        if session.take_unnoticed() && settle(socket, &mut earlier, stop).is_err() {
+            return None;
         }
         if stop.load(Ordering::Relaxed) {
             return Some(farewell(CloseCode::Away, "the server ends"));
         }
-        match listen(socket, session.patience()) {
+        let heard = match earlier.pop_front() {
+            Some(message) => Ok(Some(message)),
+            None => listen(socket, session.patience()),
+        };
+        match heard {
             Ok(None | Some(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
             Ok(Some(Message::Text(text))) => match Command::parse(&text) {
                 Ok(command) => session.execute(command),
@@ -135,11 +148,34 @@ fn tell(socket: &mut WebSocket<TcpStream>, session: &mut Session<'_>) -> Result<
     Ok(())
 }
 
-/// What the client says, if it says something in time.
-fn listen(
+/// Waits until the client has noticed what it was told, however busy its computer is. A pong is sent
+/// by the lowest layer of a client, as soon as it sees the ping; each further round takes at least one
+/// turn of its loop, in which the message before gets one layer higher.
+fn settle(
     socket: &mut WebSocket<TcpStream>,
-    patience: Patience,
-) -> Result<Option<Message>, Error> {
+    earlier: &mut VecDeque<Message>,
+    stop: &AtomicBool,
+) -> Result<(), Error> {
+    let clock = WallClock::default();
+    for round in 0..ROUNDS {
+        socket.send(Message::Ping(vec![round].into()))?;
+        loop {
+            match listen(socket, Patience::Forever)? {
+                Some(Message::Pong(payload)) if payload[..] == [round] => break,
+                Some(Message::Ping(_) | Message::Pong(_)) => {}
+                Some(message) if earlier.len() < MOST_EARLIER => earlier.push_back(message),
+                // It does not answer pings, or nobody hears the answers.
+                Some(_) => return Ok(()),
+                None if clock.now() > NOTICE || stop.load(Ordering::Relaxed) => return Ok(()),
+                None => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What the client says, if it says something in time.
+fn listen(socket: &mut WebSocket<TcpStream>, patience: Patience) -> Result<Option<Message>, Error> {
     let span = match patience {
         Patience::For(span) => span.min(LOOK),
         Patience::Forever => LOOK,

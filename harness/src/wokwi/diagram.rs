@@ -99,11 +99,8 @@ struct File {
 impl Default for Diagram {
     /// A DevKitC with its console at the monitor, which is what clients write where there is none.
     fn default() -> Self {
-        let esp = Part {
-            id: "esp".to_owned(),
-            kind: BOARDS[0].kind.to_owned(),
-            attrs: BTreeMap::new(),
-        };
+        let esp =
+            Part { id: "esp".to_owned(), kind: BOARDS[0].kind.to_owned(), attrs: BTreeMap::new() };
         let wire = |pin, end| [End::new("esp", pin), End::new(MONITOR, end)];
         Self { parts: vec![esp], wires: vec![wire("TX", "RX"), wire("RX", "TX")] }
     }
@@ -127,7 +124,9 @@ impl Diagram {
         };
         let wires = connections
             .iter()
-            .map(|wire| [0, 1].map(|n| wire.get(n).and_then(|end| end.as_str()).unwrap_or_default()))
+            .map(|wire| {
+                [0, 1].map(|n| wire.get(n).and_then(|end| end.as_str()).unwrap_or_default())
+            })
             // An editor leaves the ends of a wire empty that nobody has drawn yet.
             .filter(|ends| !ends.iter().any(|end| end.is_empty()))
             .map(|[from, to]| Ok([end(from)?, end(to)?]))
@@ -240,7 +239,8 @@ mod tests {
 
     #[test]
     fn a_monitor_that_no_port_leads_to_hears_nothing() {
-        let text = CAM.replace("$serialMonitor:RX", "btn1:2.l").replace("$serialMonitor:TX", "btn1:2.r");
+        let text =
+            CAM.replace("$serialMonitor:RX", "btn1:2.l").replace("$serialMonitor:TX", "btn1:2.r");
         assert_eq!(Diagram::parse(text.as_bytes()).unwrap().monitor().unwrap(), None);
     }
 }

@@ -33,8 +33,7 @@ impl Files {
     pub(super) fn put(&mut self, name: String, content: Content) -> Result<(), Refusal> {
         let others = self.0.iter().filter(|(other, _)| **other != name);
         let size = |name: &str, content: &Content| name.len() + content.bytes().len();
-        let bytes =
-            others.map(|(name, it)| size(name, it)).sum::<usize>() + size(&name, &content);
+        let bytes = others.map(|(name, it)| size(name, it)).sum::<usize>() + size(&name, &content);
         if bytes > CAPACITY {
             return Err(Refusal::TooLarge { what: "all files together", bytes, most: CAPACITY });
         }

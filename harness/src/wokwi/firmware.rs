@@ -100,12 +100,14 @@ pub(super) fn assemble(
     }
 }
 
-/// Whether the firmware fits the board's flash; remarks about a size that the client believes in.
+/// Lets the firmware fit the board's flash, if it is only blank where it does not; a remark about a
+/// size that the client believes in.
 pub(super) fn fit(
-    firmware: &Firmware,
+    firmware: &mut Firmware,
     flash: u32,
     wanted: Option<u64>,
 ) -> Result<Option<String>, Refusal> {
+    firmware.cut_blank_end(flash);
     firmware.check_fits(flash)?;
     Ok(wanted.filter(|wanted| *wanted != u64::from(flash)).map(|wanted| {
         format!("the flash has {} MB here, and not {} MB", flash >> 20, wanted >> 20)
@@ -114,10 +116,8 @@ pub(super) fn fit(
 
 /// As targets take it.
 pub(super) fn segments(firmware: &Firmware) -> Vec<Segment> {
-    let segment = |region: &Region| Segment {
-        offset: region.offset,
-        bytes: region.bytes.as_slice().into(),
-    };
+    let segment =
+        |region: &Region| Segment { offset: region.offset, bytes: region.bytes.as_slice().into() };
     firmware.regions().iter().map(segment).collect()
 }
 
@@ -127,7 +127,9 @@ mod tests {
 
     #[test]
     fn sizes_are_understood_as_each_client_writes_them() {
-        for (text, megabytes) in [("\"4MB\"", 4), ("4", 4), ("16", 16), ("8388608", 8), ("\"2 MB\"", 2)] {
+        for (text, megabytes) in
+            [("\"4MB\"", 4), ("4", 4), ("16", 16), ("8388608", 8), ("\"2 MB\"", 2)]
+        {
             let size: FlashSize = serde_json::from_str(text).unwrap();
             assert_eq!(size.bytes().unwrap(), megabytes << 20, "{text}");
         }

@@ -20,8 +20,10 @@
 //! | `points`, `console` | pause points; what the board said and nobody has been told |
 //! | `files`, `firmware` | what was uploaded, and what of it goes into the flash |
 //! | `diagram`, `boards`, `wiring` | `diagram.json`, what the pins of boards are called, what leads where |
+//! | `parts`, `analyzer` | which parts of it the board has; what a logic analyzer sees |
 //! | `surroundings` | the network that firmware for Wokwi finds |
 
+mod analyzer;
 mod boards;
 mod commands;
 mod connection;
@@ -29,6 +31,7 @@ mod console;
 mod diagram;
 mod files;
 mod firmware;
+mod parts;
 mod points;
 mod protocol;
 mod refusal;

@@ -26,8 +26,14 @@ pub(super) enum Condition {
 #[derive(Debug)]
 enum When {
     /// `wanted`: the client waits for it and does nothing meanwhile, rather than setting a limit.
-    At { time: DeviceTime, wanted: bool },
-    Said { bytes: Vec<u8>, heard: Vec<u8> },
+    At {
+        time: DeviceTime,
+        wanted: bool,
+    },
+    Said {
+        bytes: Vec<u8>,
+        heard: Vec<u8>,
+    },
     /// It has come already.
     Now,
 }
@@ -223,10 +229,14 @@ mod tests {
     #[test]
     fn times_fire_in_their_order_and_those_that_passed_at_once() {
         let mut points = Points::default();
-        let nanos = |ms| Nanos(ms * 1_000_000);
-        points.add("limit".to_owned(), Condition::TimeAbsolute { nanos: nanos(30) }, at(0)).unwrap();
+        let nanos = |ms: u64| Nanos(ms * 1_000_000);
+        points
+            .add("limit".to_owned(), Condition::TimeAbsolute { nanos: nanos(30) }, at(0))
+            .unwrap();
         assert!(!points.is_waited_for());
-        points.add("delay".to_owned(), Condition::TimeRelative { nanos: nanos(5) }, at(10)).unwrap();
+        points
+            .add("delay".to_owned(), Condition::TimeRelative { nanos: nanos(5) }, at(10))
+            .unwrap();
         assert!(points.is_waited_for());
         assert_eq!((points.next(), points.take_due(at(14))), (Some(at(15)), None));
         assert_eq!(points.take_due(at(15)), Some("delay".to_owned()));

@@ -71,9 +71,7 @@ pub(super) fn hello() -> String {
 pub(super) fn response(command: &str, id: &Value, outcome: Result<Value, Refusal>) -> String {
     let (result, error) = match outcome {
         Ok(result) => (result, false),
-        Err(refusal) => {
-            (json!({"code": refusal.code(), "message": refusal.to_string()}), true)
-        }
+        Err(refusal) => (json!({"code": refusal.code(), "message": refusal.to_string()}), true),
     };
     json!({"type": "response", "command": command, "id": id, "result": result, "error": error})
         .to_string()

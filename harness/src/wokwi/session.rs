@@ -4,8 +4,9 @@
 //! - Whatever the board said before it paused is told before that it paused, and that it paused before
 //!   the command that paused it is answered: Python's client computes from the last pause what is left
 //!   to run, as soon as it has the answer.
-//! - After the answer to `serial-monitor:listen` nothing happens for a moment: that client notices its
-//!   answer only when it has looked at everything that came with it, and misses events among that.
+//! - After the answer to `serial-monitor:listen` nothing happens until the client has had the time to
+//!   notice it: Python's begins to look at events only some turns of its loop later, and misses those
+//!   that came before.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::analyzer::Analyzer;
 use super::commands;
 use super::commands::pins::Listener;
 use super::console::{Console, Said};
@@ -30,9 +32,6 @@ use crate::time::{DeviceTime, Span};
 const SLICE: Span = Span::from_millis(1);
 /// Wall time between two looks at the client while its board runs as fast as it can.
 const TURN: Duration = Duration::from_millis(5);
-/// Wall time after the answer to `serial-monitor:listen` in which nothing is sent.
-const LISTEN_GAP: Duration = Duration::from_millis(15);
-
 /// How long there is nothing to do but to listen to the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Patience {
@@ -49,13 +48,15 @@ pub(super) struct Session<'a> {
     pub(super) simulation: Option<Simulation>,
     wiring: Option<Wiring>,
     pub(super) listeners: Vec<Listener>,
+    pub(super) analyzer: Option<Analyzer>,
     /// It has sent something to a running board: it reads what comes and answers, so that device time
     /// must leave it the time.
     pub(super) converses: bool,
     pacer: Pacer<Rc<dyn Clock>>,
     clock: Rc<dyn Clock>,
     outbox: VecDeque<String>,
-    gap: Option<Duration>,
+    /// The client has to notice what it was told last, before anything else happens.
+    unnoticed: bool,
     /// As far as the client knows, the board stands still.
     told_paused: bool,
     /// It cannot go on.
@@ -73,11 +74,12 @@ impl<'a> Session<'a> {
             simulation: None,
             wiring: None,
             listeners: Vec::new(),
+            analyzer: None,
             converses: false,
             pacer: Pacer::new(clock.clone(), DeviceTime::ZERO),
             clock,
             outbox: VecDeque::from([protocol::hello()]),
-            gap: None,
+            unnoticed: false,
             told_paused: true,
             over: false,
         }
@@ -88,9 +90,9 @@ impl<'a> Session<'a> {
         self.outbox.pop_front()
     }
 
-    /// So long nothing is to be sent or done, now that all messages are out.
-    pub(super) fn take_gap(&mut self) -> Option<Duration> {
-        self.gap.take()
+    /// Whether the client has to notice the last message before anything else happens.
+    pub(super) fn take_unnoticed(&mut self) -> bool {
+        std::mem::take(&mut self.unnoticed)
     }
 
     /// Does what the client wants, and answers.
@@ -111,27 +113,43 @@ impl<'a> Session<'a> {
     }
 
     /// A board begins, instead of the one before, if there was one.
-    pub(super) fn begin(&mut self, simulation: Simulation, wiring: Wiring) {
+    pub(super) fn begin(
+        &mut self,
+        mut simulation: Simulation,
+        wiring: Wiring,
+    ) -> Result<(), Refusal> {
+        self.analyzer = Analyzer::of(&wiring);
+        for gpio in self.analyzer.iter().flat_map(Analyzer::pads) {
+            simulation.observe(gpio)?;
+        }
         (self.simulation, self.wiring) = (Some(simulation), Some(wiring));
         self.listeners.clear();
-        self.begin_anew();
+        self.begin_anew()
     }
 
     /// The board is at simulated time 0; pause points stay.
-    pub(super) fn begin_anew(&mut self) {
+    pub(super) fn begin_anew(&mut self) -> Result<(), Refusal> {
         self.points.forget_heard();
         self.console.clear();
+        if let (Some(analyzer), Some(simulation)) = (&mut self.analyzer, &mut self.simulation) {
+            analyzer.forget();
+            let now = simulation.now();
+            for gpio in analyzer.pads() {
+                analyzer.see(gpio, now, simulation.target().pin(gpio)?);
+            }
+        }
         self.converses = false;
         self.told_paused = true;
         if self.simulation.as_ref().is_some_and(Simulation::is_running) {
             self.start_running();
         }
+        Ok(())
     }
 
     /// The client hears the serial line from now on, and what was said before.
     pub(super) fn listen(&mut self) {
         self.console.listen();
-        self.gap = Some(LISTEN_GAP);
+        self.unnoticed = true;
     }
 
     /// The board runs from here on: device time and wall time go on together.
@@ -218,7 +236,10 @@ impl<'a> Session<'a> {
             for news in news {
                 match news {
                     News::Serial { bytes, time } => self.console.push(&bytes, time, wall),
-                    News::Pin { gpio, time, level } => commands::pins::tell(self, gpio, time, level),
+                    News::Pin { gpio, time, level } => {
+                        self.analyzer.iter_mut().for_each(|it| it.see(gpio, time, level));
+                        commands::pins::tell(self, gpio, time, level);
+                    }
                     News::Paused(point) => self.tell_paused(point.as_deref()),
                     News::Remark(text) => self.host.remark(text),
                 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::points::Points;
-use crate::targets::{Level, Port, Power, Target, TargetError, TargetEvent, TargetRequest, TargetSource};
+use crate::targets::{
+    Level, Port, Power, Target, TargetError, TargetEvent, TargetRequest, TargetSource,
+};
 use crate::time::{DeviceTime, Span};
 
 /// What has happened while the board ran, in the order of device time.
@@ -151,9 +153,6 @@ impl Simulation {
                 }
                 TargetEvent::Pin { gpio, time, level } => {
                     news.push(News::Pin { gpio, time, level });
-                }
-                TargetEvent::Site { event: crate::site::SiteEvent::Log(line), .. } => {
-                    news.push(News::Remark(line));
                 }
                 TargetEvent::Remark { text, .. } => news.push(News::Remark(text)),
                 _ => {}

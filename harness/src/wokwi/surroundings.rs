@@ -18,5 +18,11 @@ pub fn guest_network() -> Site {
         hidden: false,
     };
     let network = Network { gateway: Ipv4Addr::new(10, 10, 0, 1), ..Network::default() };
-    Site { air: vec![guest], stations: Vec::new(), network, hosts: Vec::new(), internet: Vec::new() }
+    Site {
+        air: vec![guest],
+        stations: Vec::new(),
+        network,
+        hosts: Vec::new(),
+        internet: Vec::new(),
+    }
 }

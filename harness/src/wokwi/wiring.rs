@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::boards::{Pin, WokwiBoard};
 use super::diagram::{Diagram, DiagramError, End, MONITOR, Part};
+use super::parts;
 use super::refusal::Refusal;
+use crate::targets::LoopBack;
 
 /// Pins of a part that are one piece of metal.
-const JOINED: [(&str, [&str; 2]); 2] =
-    [("wokwi-pushbutton", ["1.l", "1.r"]), ("wokwi-pushbutton", ["2.l", "2.r"])];
+const JOINED: [[&str; 2]; 2] = [["1.l", "1.r"], ["2.l", "2.r"]];
+/// The parts that have such pins.
+const HAVE_JOINED: [&str; 2] = ["wokwi-pushbutton", "wokwi-pushbutton-6mm"];
 
 /// A diagram, understood.
 #[derive(Debug)]
@@ -31,8 +34,9 @@ impl Wiring {
         for [a, b] in &diagram.wires {
             nets.join(a, b);
         }
-        for part in &diagram.parts {
-            for (_, [a, b]) in JOINED.iter().filter(|(kind, _)| *kind == part.kind) {
+        let have_joined = |part: &&Part| HAVE_JOINED.contains(&part.kind.as_str());
+        for part in diagram.parts.iter().filter(have_joined) {
+            for [a, b] in JOINED {
                 nets.join(&End::new(&part.id, a), &End::new(&part.id, b));
             }
         }
@@ -84,7 +88,8 @@ impl Wiring {
         match known {
             true => Ok(self.pins(&end)),
             false => {
-                let (part, what) = (part.to_owned(), format!("pin `{pin}`, or no wire leads to it"));
+                let (part, what) =
+                    (part.to_owned(), format!("pin `{pin}`, or no wire leads to it"));
                 Err(Refusal::NotOfPart { part, what })
             }
         }
@@ -103,15 +108,40 @@ impl Wiring {
         self.diagram.parts.iter().filter(move |part| part.kind == kind)
     }
 
-    /// What a person should know before the run.
-    pub(super) fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
-        for part in &self.diagram.parts {
-            if part.id != self.esp && !KNOWN.contains(&part.kind.as_str()) {
-                let (id, kind) = (&part.id, &part.kind);
-                warnings.push(format!("the part `{id}` ({kind}) is not emulated; its pins float"));
+    /// What the board is asked for, and what a person should know before the run.
+    pub(super) fn parts(&self) -> (Vec<crate::targets::part::Part>, Vec<String>) {
+        let (mut placed, mut warnings) = (Vec::new(), Vec::new());
+        for part in self.diagram.parts.iter().filter(|part| part.id != self.esp) {
+            match parts::place(part, self) {
+                Ok(part) => placed.extend(part),
+                Err(warning) => warnings.push(warning),
             }
         }
+        warnings.extend(self.warnings());
+        (placed, warnings)
+    }
+
+    /// Whether the board has something of a part.
+    pub(super) fn is_placed(&self, id: &str) -> bool {
+        self.parts().0.iter().any(|part| part.name == id)
+    }
+
+    /// The wires between its own pins.
+    pub(super) fn loop_backs(&self) -> Vec<LoopBack> {
+        let pads = |pins: &BTreeSet<Pin>| -> Vec<u8> {
+            let pad = |pin: &Pin| if let Pin::Gpio(gpio) = pin { Some(*gpio) } else { None };
+            pins.iter().filter_map(pad).collect()
+        };
+        let nets = self.pins.values().map(pads);
+        let wires = |pads: Vec<u8>| -> Vec<LoopBack> {
+            // A diagram cannot name a pin that is none, or the same one twice.
+            pads.windows(2).filter_map(|two| LoopBack::between(two[0], two[1]).ok()).collect()
+        };
+        nets.flat_map(wires).collect()
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
         for end in self.diagram.wires.iter().flatten() {
             let is_monitor = end.part == MONITOR;
             let part = self.diagram.parts.iter().find(|part| part.id == end.part);
@@ -134,16 +164,6 @@ impl Wiring {
     }
 }
 
-/// Parts that are emulated, or whose behaviour nobody can see.
-const KNOWN: [&str; 6] = [
-    "wokwi-pushbutton",
-    "wokwi-led",
-    "wokwi-resistor",
-    "wokwi-logic-analyzer",
-    "wokwi-gnd",
-    "wokwi-vcc",
-];
-
 /// Ends with the number of their net.
 #[derive(Debug, Default)]
 struct Nets(BTreeMap<End, usize>);
@@ -163,6 +183,8 @@ impl Nets {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::targets::Level;
+    use crate::targets::part::PartKind;
 
     fn wiring(parts: &str, wires: &str) -> Wiring {
         let text = format!(
@@ -183,6 +205,7 @@ mod tests {
         let both = BTreeSet::from([Pin::Gpio(14), Pin::Gpio(15)]);
         assert_eq!(wiring.named("esp", "15").unwrap(), both);
         assert_eq!(wiring.gpio(&End::new("esp", "2")), Some(2), "without any wire");
+        assert_eq!(wiring.loop_backs().iter().map(|it| it.ends()).collect::<Vec<_>>(), [[14, 15]]);
         assert!(wiring.named("esp", "99").is_err());
         assert!(wiring.named("b", "7").is_err());
         assert!(matches!(wiring.named("c", "1"), Err(Refusal::NoPart(part)) if part == "c"));
@@ -195,7 +218,7 @@ mod tests {
             r#"["esp:77", "lcd:SDA"], ["led9:A", "esp:2"]"#,
         );
         assert_eq!(
-            wiring.warnings(),
+            wiring.parts().1,
             [
                 "the part `lcd` (wokwi-lcd2004) is not emulated; its pins float",
                 "a wire leads to `esp:77`, and there is no such pin",
@@ -203,5 +226,32 @@ mod tests {
                 "nothing is heard of the board: no wire leads from a serial port to $serialMonitor",
             ]
         );
+    }
+
+    #[test]
+    fn parts_are_placed_where_both_ends_lead() {
+        let wiring = wiring(
+            r#", {"type": "wokwi-pushbutton", "id": "b", "attrs": {"bounce": "0"}},
+               {"type": "wokwi-resistor", "id": "r"}, {"type": "wokwi-potentiometer", "id": "p"},
+               {"type": "wokwi-slide-switch", "id": "s"}, {"type": "wokwi-led", "id": "l"},
+               {"type": "wokwi-pushbutton", "id": "loose"}"#,
+            r#"["b:1.r", "esp:13"], ["b:2.l", "esp:GND.1"], ["r:1", "esp:13"], ["r:2", "esp:3V3"],
+               ["p:SIG", "esp:34"], ["p:GND", "esp:GND.1"], ["p:VCC", "esp:3V3"], ["l:A", "esp:2"],
+               ["s:2", "esp:14"], ["s:1", "esp:GND.2"], ["esp:TX", "$serialMonitor:RX"]"#,
+        );
+        let (parts, warnings) = wiring.parts();
+        let placed: Vec<_> = parts.iter().map(|it| (it.name.as_str(), it.gpio, it.kind)).collect();
+        let (low, high) = (Level::Low, Level::High);
+        assert_eq!(
+            placed,
+            [
+                ("b", 13, PartKind::Pushbutton { to: low, bounces: false }),
+                ("r", 13, PartKind::Resistor { to: high }),
+                ("p", 34, PartKind::Potentiometer { position: 0.0 }),
+                ("s", 14, PartKind::SlideSwitch { first: Some(low), last: None }),
+            ]
+        );
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(warnings[0].starts_with("the part `loose` (wokwi-pushbutton) does nothing"));
     }
 }

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::super::parts;
 use super::super::protocol::parameters;
 use super::super::refusal::Refusal;
 use super::super::session::Session;
@@ -16,11 +17,20 @@ struct Set {
 
 pub(super) fn set(session: &mut Session<'_>, params: Value) -> Result<Value, Refusal> {
     let Set { part, control, value } = parameters(params)?;
-    let kind = session.wiring()?.diagram().part(&part)?.kind.clone();
-    let _ = (control, value);
-    Err(Refusal::NotEmulated(format!("the control of `{part}` ({kind})")))
-}
-#[expect(dead_code, reason = "next step")]
-fn done() -> Value {
-    json!({})
+    let wiring = session.wiring()?;
+    let kind = &wiring.diagram().part(&part)?.kind;
+    let known = parts::controls(kind)
+        .ok_or_else(|| Refusal::NotEmulated(format!("the part `{part}` ({kind})")))?;
+    if !known.contains(&control.as_str()) {
+        let what = format!("control `{control}`");
+        return Err(Refusal::NotOfPart { part, what });
+    }
+    // A part that leads nowhere may be moved as well.
+    if wiring.is_placed(&part) {
+        let simulation = session.simulation()?;
+        let running = simulation.is_running();
+        simulation.target().set_control(&part, &control, value)?;
+        session.converses |= running;
+    }
+    Ok(json!({}))
 }

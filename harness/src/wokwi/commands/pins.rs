@@ -82,12 +82,7 @@ pub(in super::super) struct Listener {
 }
 
 /// A pad has changed.
-pub(in super::super) fn tell(
-    session: &mut Session<'_>,
-    gpio: u8,
-    time: DeviceTime,
-    level: Level,
-) {
+pub(in super::super) fn tell(session: &mut Session<'_>, gpio: u8, time: DeviceTime, level: Level) {
     let drives = session.simulation().and_then(|it| Ok(it.target().drives_pin(gpio)?));
     let direction = if drives.unwrap_or(false) { "out" } else { "in" };
     let payloads: Vec<_> = session

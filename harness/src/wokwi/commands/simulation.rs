@@ -49,19 +49,21 @@ pub(super) fn start(session: &mut Session<'_>, params: Value) -> Result<Value, R
     let monitor = diagram.monitor()?;
     let wiring = Wiring::new(diagram)?;
     let source = start.firmware.or(start.elf.map(Source::File));
-    let firmware = firmware::assemble(session.host, &session.files, source, offset)?;
-    let mut warnings = wiring.warnings();
-    warnings.extend(firmware::fit(&firmware, wiring.board().flash, size)?);
+    let mut firmware = firmware::assemble(session.host, &session.files, source, offset)?;
+    let (parts, mut warnings) = wiring.parts();
+    warnings.extend(firmware::fit(&mut firmware, wiring.board().flash, size)?);
     let request = TargetRequest {
         board: wiring.board().profile.to_owned(),
         seed: session.host.seed,
         flash: firmware::segments(&firmware),
         site: session.host.site.clone(),
         folders: session.host.folders.clone(),
+        parts,
+        loop_backs: wiring.loop_backs(),
     };
     let running = !start.pause.unwrap_or(false);
     let simulation = Simulation::new(&*session.host.source, request, monitor, running)?;
-    session.begin(simulation, wiring);
+    session.begin(simulation, wiring)?;
     Ok(match warnings.is_empty() {
         true => json!({}),
         false => json!({"warnings": warnings}),
@@ -113,7 +115,7 @@ pub(super) fn restart(session: &mut Session<'_>, params: Value) -> Result<Value,
     let simulation = session.simulation()?;
     let ran = simulation.is_running();
     simulation.restart(&*host.source, running)?;
-    session.begin_anew();
+    session.begin_anew()?;
     if ran && !running {
         session.tell_paused(None);
     }
