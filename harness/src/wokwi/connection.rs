@@ -95,14 +95,15 @@ fn converse(
     // What came while something else was waited for.
     let mut earlier = VecDeque::new();
     loop {
-        if tell(socket, &mut session).is_err() {
-            return None;
+        // The answer goes out before anything else happens, and sometimes has to be noticed first.
+        tell(socket, &mut session).ok()?;
+        if session.take_unnoticed() {
+            settle(socket, &mut earlier, stop).ok()?;
         }
+        session.advance();
+        tell(socket, &mut session).ok()?;
         if session.is_over() {
             return Some(farewell(CloseCode::Error, "the simulation cannot go on"));
-        }
-        if session.take_unnoticed() && settle(socket, &mut earlier, stop).is_err() {
-            return None;
         }
         if stop.load(Ordering::Relaxed) {
             return Some(farewell(CloseCode::Away, "the server ends"));
@@ -136,7 +137,6 @@ fn converse(
             }
             Err(_) => return None,
         }
-        session.advance();
     }
 }
 

@@ -272,9 +272,10 @@ fn a_paused_board_is_told_of_before_the_answer_and_behind_all_that_it_said() {
     client.done("pause-point:add", json!({"id": "b", "type": "serial-bytes", "bytes": bytes}));
     client.done("sim:resume", json!({}));
     assert_eq!(client.until_paused(), (String::new(), json!("b"), 20_000_000));
-    // An explicit pause of a board that stands still says nothing.
+    // A board that stands still already says when, for clients that count from there.
     client.done("sim:pause", json!({}));
-    assert!(client.events.is_empty());
+    assert_eq!(client.events.len(), 1, "before the answer");
+    assert_eq!(client.until_paused(), (String::new(), Value::Null, 20_000_000));
     client.done("sim:resume", json!({"pauseAfter": 1_000_000_000_000_u64}));
     client.done("sim:pause", json!({}));
     assert_eq!(client.events.last().map(|it| &it["event"]), Some(&json!("sim:pause")));
@@ -320,10 +321,44 @@ fn what_was_said_before_somebody_listens_is_kept_and_a_restart_begins_at_zero() 
     let (said, _, nanos) = client.until_paused();
     assert_eq!((said.as_str(), nanos), ("ets\r\n>>> and morethere\r\n", 100_000_000));
     client.done("sim:restart", json!({"pause": true}));
+    assert_eq!(client.until_paused(), (String::new(), Value::Null, 0));
     assert_eq!(client.done("sim:status", json!({})), json!({"running": false, "nanos": 0}));
     client.done("sim:resume", json!({"pauseAfter": 15_000_000}));
     assert_eq!(client.until_paused(), ("ets\r\n".to_owned(), Value::Null, 15_000_000));
     assert_eq!(served.requests.lock().unwrap().len(), 2, "a board for each start");
+}
+
+#[test]
+fn nothing_happens_before_a_client_has_noticed_that_it_listens() {
+    let served = serve();
+    let mut client = served.client();
+    client.start(false);
+    client
+        .done("pause-point:add", json!({"id": "p", "type": "time-relative", "nanos": 30_000_000}));
+    assert_eq!(client.until_paused().1, "p");
+    client.done("sim:resume", json!({"pauseAfter": 10_000_000}));
+    client.send("serial-monitor:listen", json!({}));
+    // The next commands come without waiting for the answer, and are done behind it.
+    client.send("sim:status", json!({}));
+    let mut order = Vec::new();
+    while order.last().map(String::as_str) != Some("status") {
+        match client.socket.read().expect("a message") {
+            Message::Ping(_) => order.push("ping".to_owned()),
+            Message::Text(text) => {
+                let message: Value = serde_json::from_str(&text).expect("JSON");
+                order.push(match message["command"].as_str() {
+                    Some("serial-monitor:listen") => "listens".to_owned(),
+                    Some("sim:status") => "status".to_owned(),
+                    _ => message["event"].as_str().unwrap_or("?").to_owned(),
+                });
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let listens = order.iter().position(|it| it == "listens").expect("an answer");
+    assert!(order[listens + 1..].starts_with(&vec!["ping".to_owned(); 6]), "{order:?}");
+    let said = order.iter().position(|it| it == "serial-monitor:data");
+    assert!(said.is_none_or(|said| said > listens + 6), "{order:?}");
 }
 
 #[test]

@@ -70,12 +70,11 @@ pub(super) fn start(session: &mut Session<'_>, params: Value) -> Result<Value, R
     })
 }
 
+/// Tells the time of the pause even if the board stood still before: Python's client counts from the
+/// last one that it was told.
 pub(super) fn pause(session: &mut Session<'_>, _params: Value) -> Result<Value, Refusal> {
-    let simulation = session.simulation()?;
-    if simulation.is_running() {
-        simulation.pause();
-        session.tell_paused(None);
-    }
+    session.simulation()?.pause();
+    session.tell_paused(None);
     Ok(json!({}))
 }
 
@@ -113,10 +112,9 @@ pub(super) fn restart(session: &mut Session<'_>, params: Value) -> Result<Value,
     let running = !pause.unwrap_or(false);
     let host = session.host;
     let simulation = session.simulation()?;
-    let ran = simulation.is_running();
     simulation.restart(&*host.source, running)?;
     session.begin_anew()?;
-    if ran && !running {
+    if !running {
         session.tell_paused(None);
     }
     Ok(json!({}))
