@@ -3,7 +3,12 @@
 use crate::common;
 use crate::common::application;
 use esp32_emulator::board::parts::auto_reset::{CutWires, EN_RISE, ModemLines};
-use esp32_emulator::board::{Board, BootMode, Options, Outcome, Profile};
+use esp32_emulator::board::parts::potentiometer::Potentiometer;
+use esp32_emulator::board::parts::pushbutton::Pushbutton;
+use esp32_emulator::board::parts::resistor::Resistor;
+use esp32_emulator::board::{
+    AnyPart, Board, BootMode, Fitting, NoControl, Options, Outcome, Profile,
+};
 use esp32_emulator::peripherals::CoreId;
 use esp32_emulator::time::{Duration, Instant};
 
@@ -315,4 +320,71 @@ fn a_chip_leaves_reset_when_en_has_risen_and_samples_its_straps_then() {
     board.set_boot_mode(BootMode::Download);
     board.run_until(released + EN_RISE);
     assert_eq!(board.booted(), Some(BootMode::Download));
+}
+
+fn fit(board: &mut Board, name: &str, gpio: u8, part: AnyPart) {
+    board.fit(Fitting { name: name.to_owned(), gpio, part });
+}
+
+/// The changes of a pad within a span, in microseconds, looked at so often.
+fn edges(board: &mut Board, span: Duration, step: Duration) -> Vec<(u64, bool)> {
+    let (start, mut edges) = (board.now(), Vec::new());
+    while board.now() < start + span {
+        let end = (board.now() + step).min(start + span);
+        while board.run_until(end) != Outcome::Deadline {
+            while board.take_serial().is_some() {}
+            while let Some(edge) = board.take_edge() {
+                edges.push(((edge.at - start).as_nanos() / 1_000, edge.level));
+            }
+        }
+    }
+    edges
+}
+
+#[test]
+fn a_bouncing_button_moves_its_pad_at_its_own_instants_however_often_it_is_looked_at() {
+    let bounced = |step| {
+        let mut board = board_with("esp32-devkit", &image());
+        fit(&mut board, "b", 13, AnyPart::Pushbutton(Pushbutton::new(false, true)));
+        fit(&mut board, "up", 13, AnyPart::Resistor(Resistor::new(true)));
+        board.power_on();
+        board.observe_pin(13);
+        // The ROM's long functions are behind it.
+        edges(&mut board, Duration::from_millis(500), Duration::from_millis(500));
+        assert!(board.pin_level(13), "pulled up");
+        board.set_control("b", "pressed", 1.0).expect("a button");
+        let edges = edges(&mut board, Duration::from_millis(2), step);
+        assert!(!board.pin_level(13), "pressed");
+        (edges, board.event_hash())
+    };
+    let (edges, hash) = bounced(Duration::from_millis(2));
+    let times: Vec<u64> = edges.iter().map(|(us, _)| *us).collect();
+    assert_eq!(times, [0, 90, 140, 310, 420, 640, 980]);
+    assert!(edges.iter().enumerate().all(|(n, (_, level))| *level == (n % 2 == 1)));
+    for step in [Duration::from_micros(70), Duration::from_micros(1), Duration::from_micros(980)] {
+        assert_eq!(bounced(step), (edges.clone(), hash));
+    }
+}
+
+#[test]
+fn a_button_at_gpio0_is_a_strap_like_the_jumper() {
+    let mut board = board("esp32-devkit");
+    fit(&mut board, "b", 0, AnyPart::Pushbutton(Pushbutton::new(false, false)));
+    board.set_control("b", "pressed", 1.0).expect("a button");
+    board.power_on();
+    assert_eq!(board.booted(), Some(BootMode::Download));
+    assert_eq!(board.set_control("c", "pressed", 1.0), Err(NoControl::Part));
+    assert_eq!(board.set_control("b", "position", 1.0), Err(NoControl::Control));
+}
+
+#[test]
+fn half_of_the_supply_decides_what_an_input_makes_of_a_voltage() {
+    let mut board = board_with("esp32-devkit", &image());
+    fit(&mut board, "p", 34, AnyPart::Potentiometer(Potentiometer::new(0.4)));
+    board.power_on();
+    assert!(!board.pin_level(34));
+    board.set_control("p", "position", 0.6).expect("a potentiometer");
+    assert!(board.pin_level(34));
+    board.drive_pin(34, Some(false));
+    assert!(!board.pin_level(34), "a hand is stronger");
 }

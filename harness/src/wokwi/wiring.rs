@@ -13,6 +13,9 @@ const JOINED: [[&str; 2]; 2] = [["1.l", "1.r"], ["2.l", "2.r"]];
 /// The parts that have such pins.
 const HAVE_JOINED: [&str; 2] = ["wokwi-pushbutton", "wokwi-pushbutton-6mm"];
 
+/// What joins two nets without being a wire.
+const RESISTOR: &str = "wokwi-resistor";
+
 /// A diagram, understood.
 #[derive(Debug)]
 pub(super) struct Wiring {
@@ -76,7 +79,32 @@ impl Wiring {
         net.into_iter().flatten().copied().chain(own).collect()
     }
 
-    /// The same of a pin that a client names, which must exist.
+    /// The same, over resistors where wires alone lead nowhere: no current flows that would change the
+    /// level.
+    fn pins_beyond(&self, end: &End) -> BTreeSet<Pin> {
+        let (mut seen, mut next) = (BTreeSet::new(), vec![end.clone()]);
+        while let Some(end) = next.pop() {
+            let pins = self.pins(&end);
+            if !pins.is_empty() {
+                return pins;
+            }
+            let Some(net) = self.nets.get(&end) else { continue };
+            if !seen.insert(*net) {
+                continue;
+            }
+            for resistor in self.parts_of(RESISTOR) {
+                let [a, b] = ["1", "2"].map(|pin| End::new(&resistor.id, pin));
+                match (self.nets.get(&a) == Some(net), self.nets.get(&b) == Some(net)) {
+                    (true, _) => next.push(b),
+                    (false, true) => next.push(a),
+                    (false, false) => {}
+                }
+            }
+        }
+        BTreeSet::new()
+    }
+
+    /// What a pin leads to that a client names, and that must exist.
     pub(super) fn named(&self, part: &str, pin: &str) -> Result<BTreeSet<Pin>, Refusal> {
         let found = self.diagram.part(part)?;
         let end = End::new(part, pin);
@@ -86,7 +114,7 @@ impl Wiring {
             false => self.nets.contains_key(&end),
         };
         match known {
-            true => Ok(self.pins(&end)),
+            true => Ok(self.pins_beyond(&end)),
             false => {
                 let (part, what) =
                     (part.to_owned(), format!("pin `{pin}`, or no wire leads to it"));
@@ -209,6 +237,17 @@ mod tests {
         assert!(wiring.named("esp", "99").is_err());
         assert!(wiring.named("b", "7").is_err());
         assert!(matches!(wiring.named("c", "1"), Err(Refusal::NoPart(part)) if part == "c"));
+    }
+
+    #[test]
+    fn a_pin_behind_a_resistor_has_the_level_before_it() {
+        let wiring = wiring(
+            r#", {"type": "wokwi-resistor", "id": "r"}, {"type": "wokwi-resistor", "id": "q"},
+               {"type": "wokwi-led", "id": "l"}"#,
+            r#"["esp:2", "r:2"], ["r:1", "l:A"], ["l:C", "q:1"], ["q:2", "q:1"]"#,
+        );
+        assert_eq!(wiring.named("l", "A").unwrap(), BTreeSet::from([Pin::Gpio(2)]));
+        assert_eq!(wiring.named("l", "C").unwrap(), BTreeSet::new(), "round and round");
     }
 
     #[test]
