@@ -8,7 +8,9 @@ use crate::time::DeviceTime;
 const CAPACITY: usize = 4 << 20;
 /// Wall time that the beginning of a line waits for its end, so that clients that look at lines seldom
 /// get half of one.
-const PATIENCE: Duration = Duration::from_millis(5);
+const PATIENCE: Duration = Duration::from_millis(20);
+/// Wall time without another byte after which nothing more is waited for: a prompt, or an echo.
+const SILENCE: Duration = Duration::from_millis(2);
 /// A longer piece is not worth waiting for.
 const PIECE: usize = 4 << 10;
 
@@ -20,6 +22,8 @@ pub(super) struct Console {
     bytes: Vec<u8>,
     /// When the oldest of them came, in wall time.
     since: Duration,
+    /// When the newest came.
+    last: Duration,
     /// When the newest came, in device time.
     until: DeviceTime,
 }
@@ -48,6 +52,7 @@ impl Console {
         if self.bytes.is_empty() {
             self.since = wall;
         }
+        self.last = wall;
         self.bytes.extend(bytes);
         let excess = self.bytes.len().saturating_sub(CAPACITY);
         self.bytes.drain(..excess);
@@ -77,7 +82,7 @@ impl Console {
         }
         match self.bytes.len() > PIECE {
             true => Some(Duration::ZERO),
-            false => Some((self.since + PATIENCE).saturating_sub(wall)),
+            false => Some((self.since + PATIENCE).min(self.last + SILENCE).saturating_sub(wall)),
         }
     }
 }
@@ -104,15 +109,27 @@ mod tests {
     }
 
     #[test]
-    fn lines_go_out_at_once_and_a_prompt_after_a_while() {
+    fn lines_go_out_at_once_and_a_prompt_when_nothing_more_comes() {
         let mut console = Console::default();
         console.listen();
         console.push(b"one\ntwo\n>>", AT, 10 * MS);
         assert_eq!(console.take_due(11 * MS), said("one\ntwo\n"));
         console.push(b"> ", AT, 12 * MS);
-        assert_eq!((console.take_due(12 * MS), console.due_in(12 * MS)), (None, Some(4 * MS)));
-        assert_eq!(console.take_due(16 * MS), said(">>> "));
-        assert_eq!(console.due_in(16 * MS), None);
+        assert_eq!((console.take_due(12 * MS), console.due_in(12 * MS)), (None, Some(2 * MS)));
+        assert_eq!(console.take_due(14 * MS), said(">>> "));
+        assert_eq!(console.due_in(14 * MS), None);
+    }
+
+    #[test]
+    fn a_line_without_end_waits_only_so_long() {
+        let mut console = Console::default();
+        console.listen();
+        for ms in 10..29 {
+            console.push(b".", AT, ms * MS);
+            assert_eq!(console.take_due(ms * MS), None);
+        }
+        console.push(b"!", AT, 30 * MS);
+        assert_eq!(console.take_due(30 * MS), said("...................!"));
     }
 
     #[test]

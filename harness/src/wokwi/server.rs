@@ -123,8 +123,10 @@ impl Server {
                     leave();
                     continue;
                 };
+                // Goes with the closure, also where no thread can be had for it.
+                let leaving = Leaving(leave);
                 let one = move || {
-                    let _leave = Leaving(leave);
+                    let _leaving = leaving;
                     connection::serve(client, &self.host, &stop.stopped);
                 };
                 let thread = std::thread::Builder::new().name("wokwi".to_owned());
