@@ -32,8 +32,8 @@ use fittings::Fittings;
 pub use fittings::{AnyPart, Fitting, NoControl};
 use parts::Drive;
 use parts::auto_reset::{CutWires, EN_RISE, ModemLines, Pulls};
-use parts::nor_flash::NorFlash;
-use parts::psram::Psram;
+use parts::nor_flash::{FlashSize, NorFlash};
+use parts::psram::{Psram, PsramSize};
 pub use profile::{Button, Led, Lit, Profile, Strap};
 pub use site::{Site, SiteEvent};
 
@@ -66,11 +66,15 @@ pub struct Options {
     pub rom: RomChoice,
     /// Most instructions in a decoded block; changes nothing but speed.
     pub max_block: usize,
+    /// Another flash chip than the board's own.
+    pub flash: Option<FlashSize>,
+    /// Another PSRAM than the board's own.
+    pub psram: Option<PsramSize>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seed: 1, rom: RomChoice::default(), max_block: MAX_BLOCK }
+        Self { seed: 1, rom: RomChoice::default(), max_block: MAX_BLOCK, flash: None, psram: None }
     }
 }
 
@@ -151,10 +155,11 @@ impl Board {
             max_block: options.max_block,
             ..ChipConfig::default()
         };
-        let flash = NorFlash::new(profile.flash, profile.flash_identity);
+        let flash = NorFlash::new(options.flash.unwrap_or(profile.flash), profile.flash_identity);
+        let psram = options.psram.or(profile.psram).map(Psram::new);
         Self {
             profile,
-            chip: Esp32::new(&config, flash, profile.psram.map(Psram::new)),
+            chip: Esp32::new(&config, flash, psram),
             powered: false,
             reset_held: false,
             modem_lines: ModemLines::default(),

@@ -13,7 +13,8 @@ use std::sync::Arc;
 
 use esp32_emulator::board::parts::auto_reset::CutWires;
 pub use esp32_emulator::board::parts::auto_reset::{ModemLines, ModemWiring};
-use esp32_emulator::board::parts::nor_flash::{self, PowerCut, Share};
+use esp32_emulator::board::parts::nor_flash::{self, FlashSize, PowerCut, Share};
+use esp32_emulator::board::parts::psram::PsramSize;
 use esp32_emulator::board::{
     Board, BootMode as Jumper, Edge, NoControl, Options, Outcome, Profile, SiteEvent,
 };
@@ -125,7 +126,8 @@ impl Emulated {
         let Some(profile) = Profile::named(&request.board) else {
             return Err(TargetError::NoSuchPart(format!("profile `{}`", request.board)));
         };
-        let options = Options { seed: request.seed, rom, ..Options::default() };
+        let (flash, psram) = memories(request)?;
+        let options = Options { seed: request.seed, rom, flash, psram, ..Options::default() };
         let mut board = Board::new(profile, &options);
         for part in &request.parts {
             board.fit(parts::made(part)?);
@@ -597,6 +599,30 @@ impl Target for Emulated {
     }
 }
 
+/// The memory chips that are asked for instead of the board's own.
+fn memories(
+    request: &TargetRequest,
+) -> Result<(Option<FlashSize>, Option<PsramSize>), TargetError> {
+    let flash = |megabytes: u32| match megabytes {
+        1 => Some(FlashSize::MiB1),
+        2 => Some(FlashSize::MiB2),
+        4 => Some(FlashSize::MiB4),
+        8 => Some(FlashSize::MiB8),
+        16 => Some(FlashSize::MiB16),
+        _ => None,
+    };
+    let psram = |megabytes: u32| match megabytes {
+        2 => Some(PsramSize::MiB2),
+        4 => Some(PsramSize::MiB4),
+        8 => Some(PsramSize::MiB8),
+        _ => None,
+    };
+    let none = |what| move || TargetError::CannotOpen(format!("there is no {what} of that size"));
+    let flash = request.flash_megabytes.map(|size| flash(size).ok_or_else(none("flash chip")));
+    let psram = request.psram_megabytes.map(|size| psram(size).ok_or_else(none("PSRAM")));
+    Ok((flash.transpose()?, psram.transpose()?))
+}
+
 fn unmodelled(access: &Access) -> UnmodelledAccess {
     UnmodelledAccess {
         device: match access.device {
@@ -771,6 +797,18 @@ mod tests {
         let contents = target.changed_flash().expect("it changed");
         assert_eq!((contents.len(), &contents[0xfff..0x1005]), (4 << 20, &b"\xffboot\xff"[..]));
         assert_eq!(target.changed_flash(), None);
+    }
+
+    #[test]
+    fn other_memory_chips_than_the_boards_own_are_those_that_there_are() {
+        let with = |flash_megabytes, psram_megabytes| {
+            let board = "esp32-devkit".to_owned();
+            let asked =
+                TargetRequest { board, flash_megabytes, psram_megabytes, ..Default::default() };
+            Emulated::new(&asked, RomChoice::default()).map(|target| target.flash_size() >> 20)
+        };
+        assert_eq!((with(None, None).ok(), with(Some(16), Some(8)).ok()), (Some(4), Some(16)));
+        assert!(with(Some(3), None).is_err() && with(None, Some(1)).is_err());
     }
 
     #[test]

@@ -647,6 +647,10 @@ pub struct TargetRequest {
     pub site: Option<Site>,
     /// What the web servers of the site serve.
     pub folders: Folders,
+    /// Megabytes of another flash chip than the board's own.
+    pub flash_megabytes: Option<u32>,
+    /// Megabytes of another PSRAM than the board's own.
+    pub psram_megabytes: Option<u32>,
     /// What is wired to its pins.
     pub parts: Vec<Part>,
 }

@@ -143,7 +143,6 @@ impl Analyzer {
             writer.timestamp(now.nanos())?;
         }
         writer.flush()?;
-        drop(writer);
         Ok(Recording {
             vcd: String::from_utf8_lossy(&out).into_owned(),
             channels: self.channels.len(),

@@ -58,6 +58,7 @@ fn accept(stream: TcpStream, host: &Host) -> Result<WebSocket<TcpStream>, ()> {
         stream.set_write_timeout(Some(PATIENCE))
     };
     prepare().map_err(|_| ())?;
+    #[expect(clippy::result_large_err, reason = "the library wants it so")]
     let admit = |request: &Request, response: Response| match is_known(request, host) {
         true => Ok(response),
         false => {

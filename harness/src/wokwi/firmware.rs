@@ -39,17 +39,14 @@ pub(super) enum FlashSize {
 }
 
 impl FlashSize {
-    /// In bytes.
-    pub(super) fn bytes(&self) -> Result<u64, Refusal> {
-        let megabytes = |number: u64| number.saturating_mul(1 << 20);
-        match self {
-            Self::Number(number @ ..=MOST_MEGABYTES) => Ok(megabytes(*number)),
-            Self::Number(bytes) => Ok(*bytes),
-            Self::Text(text) => {
-                let number = text.trim().trim_end_matches("MB").trim().parse().map(megabytes);
-                number.map_err(|_| Refusal::Wrong(format!("`{text}` is no size of a flash")))
-            }
-        }
+    pub(super) fn megabytes(&self) -> Result<u32, Refusal> {
+        let number = match self {
+            Self::Number(number @ ..=MOST_MEGABYTES) => Some(*number),
+            Self::Number(bytes) => Some(bytes >> 20),
+            Self::Text(text) => text.trim().trim_end_matches("MB").trim().parse().ok(),
+        };
+        let number = number.and_then(|number| number.try_into().ok());
+        number.ok_or_else(|| Refusal::Wrong(format!("`flashSize` is {self:?}, which is no size")))
     }
 }
 
@@ -100,18 +97,11 @@ pub(super) fn assemble(
     }
 }
 
-/// Lets the firmware fit the board's flash, if it is only blank where it does not; a remark about a
-/// size that the client believes in.
-pub(super) fn fit(
-    firmware: &mut Firmware,
-    flash: u32,
-    wanted: Option<u64>,
-) -> Result<Option<String>, Refusal> {
-    firmware.cut_blank_end(flash);
-    firmware.check_fits(flash)?;
-    Ok(wanted.filter(|wanted| *wanted != u64::from(flash)).map(|wanted| {
-        format!("the flash has {} MB here, and not {} MB", flash >> 20, wanted >> 20)
-    }))
+/// Lets the firmware fit a flash of so many megabytes, if it is only blank where it does not.
+pub(super) fn fit(firmware: &mut Firmware, megabytes: u32) -> Result<(), Refusal> {
+    let bytes = megabytes.saturating_mul(1 << 20);
+    firmware.cut_blank_end(bytes);
+    Ok(firmware.check_fits(bytes)?)
 }
 
 /// As targets take it.
@@ -131,10 +121,13 @@ mod tests {
             [("\"4MB\"", 4), ("4", 4), ("16", 16), ("8388608", 8), ("\"2 MB\"", 2)]
         {
             let size: FlashSize = serde_json::from_str(text).unwrap();
-            assert_eq!(size.bytes().unwrap(), megabytes << 20, "{text}");
+            assert_eq!(size.megabytes().unwrap(), megabytes, "{text}");
         }
         for text in ["\"large\"", "\"\"", "\"-1MB\""] {
-            assert!(serde_json::from_str::<FlashSize>(text).unwrap().bytes().is_err(), "{text}");
+            assert!(
+                serde_json::from_str::<FlashSize>(text).unwrap().megabytes().is_err(),
+                "{text}"
+            );
         }
     }
 }

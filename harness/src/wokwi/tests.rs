@@ -412,11 +412,11 @@ fn firmware_comes_in_every_form_and_what_is_none_is_named() {
     let mut client = served.client();
     client.upload("a/boot.bin", &image());
     let section = json!([{"offset": 4096, "file": "a/boot.bin"}]);
-    let warned =
-        client.done("sim:start", json!({"firmware": section, "flashSize": "16MB", "pause": true}));
-    assert_eq!(warned["warnings"], json!(["the flash has 4 MB here, and not 16 MB"]));
+    let start = json!({"firmware": section, "flashSize": "16MB", "pause": true});
+    assert_eq!(client.done("sim:start", start), json!({}));
     let requested = served.requests.lock().unwrap()[0].clone();
     assert_eq!((requested.flash[0].offset, &*requested.flash[0].bytes), (0x1000, &image()[..]));
+    assert_eq!((requested.flash_megabytes, requested.psram_megabytes), (Some(16), Some(4)));
     for (name, bytes, what) in [
         ("f.uf2", &b"UF2\n\x57\x51\x5d\x9e"[..], "UF2"),
         ("f.hex", b":10000000", "Intel HEX"),

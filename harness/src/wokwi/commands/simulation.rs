@@ -17,6 +17,9 @@ use crate::time::Span;
 /// The name under which every client uploads its diagram.
 const DIAGRAM: &str = "diagram.json";
 
+/// Flash and PSRAM of a board whose diagram does not say more.
+const DEFAULT_MEGABYTES: u32 = 4;
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Start {
@@ -42,22 +45,25 @@ pub(super) fn start(session: &mut Session<'_>, params: Value) -> Result<Value, R
         None => Diagram::default(),
     };
     let offset = diagram.board_number("firmwareOffset")?;
-    let size = match start.flash_size {
-        Some(size) => Some(size.bytes()?),
-        None => diagram.board_number("flashSize")?.map(|size| u64::from(size) << 20),
+    let flash = match start.flash_size {
+        Some(size) => size.megabytes()?,
+        None => diagram.board_number("flashSize")?.unwrap_or(DEFAULT_MEGABYTES),
     };
+    let psram = diagram.board_number("psramSize")?.unwrap_or(DEFAULT_MEGABYTES);
     let monitor = diagram.monitor()?;
     let wiring = Wiring::new(diagram)?;
     let source = start.firmware.or(start.elf.map(Source::File));
     let mut firmware = firmware::assemble(session.host, &session.files, source, offset)?;
-    let (parts, mut warnings) = wiring.parts();
-    warnings.extend(firmware::fit(&mut firmware, wiring.board().flash, size)?);
+    firmware::fit(&mut firmware, flash)?;
+    let (parts, warnings) = wiring.parts();
     let request = TargetRequest {
         board: wiring.board().profile.to_owned(),
         seed: session.host.seed,
         flash: firmware::segments(&firmware),
         site: session.host.site.clone(),
         folders: session.host.folders.clone(),
+        flash_megabytes: Some(flash),
+        psram_megabytes: Some(psram),
         parts,
         loop_backs: wiring.loop_backs(),
     };
