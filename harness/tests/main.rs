@@ -15,3 +15,4 @@ mod soft_ap;
 mod suite;
 mod wifi;
 mod wokwi;
+mod wokwi_api;

@@ -58,6 +58,12 @@ pub(super) fn place(drawn: &Drawn, wiring: &Wiring) -> Result<Option<Part>, Stri
     }
 }
 
+/// All types.
+#[cfg(test)]
+pub(super) fn kinds() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().map(|kind| kind.name)
+}
+
 /// The controls that a type of part has; `None` if it is not emulated.
 pub(super) fn controls(kind: &str) -> Option<&'static [&'static str]> {
     KINDS.iter().find(|known| known.name == kind).map(|known| known.controls)

@@ -551,3 +551,13 @@ fn a_server_that_ends_says_so() {
         }
     }
 }
+
+#[test]
+fn every_command_part_and_board_is_in_the_manual() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/wokwi.md");
+    let page = std::fs::read_to_string(page).expect("a page");
+    let boards = super::boards::BOARDS.iter().map(|board| board.kind);
+    for name in super::commands::names().chain(super::parts::kinds()).chain(boards) {
+        assert!(page.contains(&format!("`{name}`")), "{name}");
+    }
+}

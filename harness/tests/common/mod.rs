@@ -5,11 +5,29 @@ pub(crate) mod json_schema;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use benchrig::firmware::{Manifest, Resolver, Store};
+use benchrig::firmware::{Firmware, Manifest, Resolver, Store};
 use esp32_emulator::board::{Board, Options, Outcome, Profile};
 use esp32_emulator::time::Duration;
 
 const IMAGE: &str = "micropython-1.23.0";
+
+/// The MicroPython image.
+///
+/// # Panics
+/// When the image is in no source's reach: what needs it is not proved without it.
+pub(crate) fn image() -> Vec<u8> {
+    firmware().image()
+}
+
+fn firmware() -> Firmware {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let manifest = Manifest::for_project(&root).expect("firmware.toml is right");
+    let store = Store::from_environment().expect("there is a place for the cache");
+    let firmware = Resolver::new(manifest, store, root).resolve(IMAGE, &mut |_| {});
+    firmware.unwrap_or_else(|error| {
+        panic!("{IMAGE} is not in reach (put it into BENCHRIG_FIRMWARE_DIR): {error}")
+    })
+}
 
 /// A board without power whose flash holds MicroPython and nothing else: its first boot makes a
 /// file system.
@@ -17,13 +35,7 @@ const IMAGE: &str = "micropython-1.23.0";
 /// # Panics
 /// When the image is in no source's reach: what needs it is not proved without it.
 pub(crate) fn board() -> Board {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let manifest = Manifest::for_project(&root).expect("firmware.toml is right");
-    let store = Store::from_environment().expect("there is a place for the cache");
-    let firmware = Resolver::new(manifest, store, root).resolve(IMAGE, &mut |_| {});
-    let firmware = firmware.unwrap_or_else(|error| {
-        panic!("{IMAGE} is not in reach (put it into BENCHRIG_FIRMWARE_DIR): {error}")
-    });
+    let firmware = firmware();
     let profile = Profile::named("esp32-devkit").expect("a known board");
     let mut board = Board::new(profile, &Options::default());
     for region in firmware.regions() {

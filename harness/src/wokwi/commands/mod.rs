@@ -52,3 +52,9 @@ pub(super) fn execute(
     let (_, command) = known.ok_or_else(|| Refusal::UnknownCommand(name.to_owned()))?;
     command(session, params)
 }
+
+/// The names of all commands.
+#[cfg(test)]
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    COMMANDS.iter().map(|(name, _)| *name)
+}
