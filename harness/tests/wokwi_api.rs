@@ -107,10 +107,9 @@ fn session(server: &Server) -> (String, String) {
 fn a_session_that_acts_while_the_board_pauses_is_the_same_to_the_nanosecond() {
     let server = serve(&[]);
     let (said, pause) = session(&server);
-    assert!(
-        said.starts_with("ets Jul 29 2019") && said.ends_with("print(6 * 7)\r\n42\r\n"),
-        "{said}"
-    );
+    // What the chip's FIFO has sent together is told together, also behind the text that was waited for.
+    let is_there = said.starts_with("ets Jul 29 2019") && said.contains("print(6 * 7)\r\n42\r\n");
+    assert!(is_there, "{said}");
     assert_eq!(session(&server), (said, pause));
 }
 

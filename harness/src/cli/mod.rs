@@ -74,7 +74,7 @@ Environment:
   BENCHRIG_TARGET        which target to run on, as --target
   BENCHRIG_BENCH         the file that describes the bench, as --bench
   ESPPORT                the port of the quick verbs, as --port
-  BENCHRIG_TOKEN         what clients of a control socket at a TCP port, and of `serve --wokwi`, have to know
+  BENCHRIG_TOKEN         what clients of control sockets over TCP and of `serve --wokwi` must know
   BENCHRIG_SKIP          `allow` lets a test of cargo pass whose cases are skipped
   BENCHRIG_CACHE         where fetched firmware is kept
   BENCHRIG_FIRMWARE_DIR  a folder with firmware files that need no fetching
