@@ -29,6 +29,9 @@ const LARGEST: usize = 64 << 20;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Wall time between two looks at whether the server ends.
 const LOOK: Duration = Duration::from_millis(200);
+/// Wall time that is slept rather than waited for at the socket, and how much of it at once.
+const BRIEF: Duration = Duration::from_millis(5);
+const NAP: Duration = Duration::from_millis(1);
 /// Pings that follow a message which has to be noticed.
 const ROUNDS: u8 = 6;
 /// Wall time that a client may take to notice it.
@@ -181,13 +184,16 @@ fn listen(socket: &mut WebSocket<TcpStream>, patience: Patience) -> Result<Optio
         Patience::For(span) => span.min(LOOK),
         Patience::Forever => LOOK,
     };
-    if span.is_zero() {
+    // Timeouts of sockets are no finer than the tick of the system, which is several milliseconds.
+    let briefly = span <= BRIEF;
+    if briefly {
+        std::thread::sleep(span.min(NAP));
         socket.get_ref().set_nonblocking(true)?;
     } else {
         socket.get_ref().set_read_timeout(Some(span))?;
     }
     let outcome = socket.read();
-    if span.is_zero() {
+    if briefly {
         socket.get_ref().set_nonblocking(false)?;
     }
     match outcome {
