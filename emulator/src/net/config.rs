@@ -40,6 +40,9 @@ pub struct NetworkConfig {
     /// and takes those to it ([`Order::Listen`](super::Order::Listen)) as flows. They are observed like
     /// any station's.
     pub stand_in: Option<Ipv4Addr>,
+    /// Bytes of inputs that are kept while connections go on without a pause, so that the network can
+    /// be copied. With more, all connections of hosts are reset.
+    pub log_limit: usize,
 }
 
 /// What orders call the computer that stands for a station; no host can have this name.
@@ -150,6 +153,7 @@ impl Default for NetworkConfig {
             mobiles: Vec::new(),
             outside: BTreeSet::new(),
             stand_in: None,
+            log_limit: 256 << 20,
         }
     }
 }

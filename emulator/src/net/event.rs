@@ -272,6 +272,8 @@ pub enum NetEventKind {
         /// Whether it came to the end of its script.
         whole: bool,
     },
+    /// All connections of hosts were reset.
+    BrokenOff,
     /// Events that nobody took were dropped, the oldest first.
     EventsLost(u64),
     /// Frames for stations that nobody took were dropped.
@@ -440,6 +442,7 @@ impl fmt::Display for NetEventKind {
             }
             Self::Malformed { mac, why } => write!(f, "malformed frame from {mac}: {why}"),
             Self::BadMessage { from, why } => write!(f, "bad message from {from}: {why}"),
+            Self::BrokenOff => f.write_str("all connections of hosts are reset"),
             Self::EventsLost(count) => write!(f, "{count} events were dropped"),
             Self::FramesLost(count) => write!(f, "{count} frames for stations were dropped"),
         }

@@ -27,7 +27,8 @@
 //! beginning of the log cost in the original. The log holds every frame that came from stations, so
 //! it grows with uploads, and with one small frame for every few of a download. When it is larger
 //! than [`RENEWAL`] and no connection is left, it is dropped: the stacks begin anew, which a station
-//! can notice only by being asked for its Ethernet address once more.
+//! can notice only by being asked for its Ethernet address once more. When connections leave no such
+//! pause until it has reached [`NetworkConfig::log_limit`], they are reset.
 
 mod clock;
 mod config;
@@ -87,6 +88,8 @@ pub struct Network {
     base: Arc<State>,
     base_at: Instant,
     log: Log,
+    /// The size of the log at which connections are reset.
+    log_limit: usize,
     /// Up to when things were done that were due, after the last input.
     polled: Option<Instant>,
     /// How often the log was dropped.
@@ -111,6 +114,7 @@ impl Network {
     /// When the configuration contradicts itself.
     pub fn new(config: NetworkConfig) -> Result<Self, ConfigError> {
         config.check()?;
+        let log_limit = config.log_limit;
         let base = Arc::new(State::new(config));
         let switch = Switch::new(&base, Instant::ZERO);
         Ok(Self {
@@ -119,6 +123,7 @@ impl Network {
             base,
             base_at: Instant::ZERO,
             log: Log::default(),
+            log_limit,
             polled: None,
             life: 0,
             now: Instant::ZERO,
@@ -150,6 +155,12 @@ impl Network {
             switch.receive(port, frame, now, out);
         });
         self.renew();
+        // As long as a mobile host has joined a network, nothing would be gained.
+        if self.log.size() >= self.log_limit && !self.awake().has_joined() {
+            self.log_limit = self.log.size() + self.base.log_limit();
+            // Nothing can be said against it.
+            let _ = self.order(Order::BreakOff, now);
+        }
     }
 
     /// Tells the network to do something.
@@ -274,6 +285,7 @@ impl Network {
         self.base = Arc::new(self.awake().state(life));
         self.base_at = self.now;
         self.log = Log::default();
+        self.log_limit = self.base.log_limit();
         self.polled = None;
         let switch = Switch::new(&self.base, self.now);
         self.deadline = switch.deadline();
@@ -287,6 +299,7 @@ impl Clone for Network {
             base: self.base.clone(),
             base_at: self.base_at,
             log: self.log.clone(),
+            log_limit: self.log_limit,
             polled: self.polled,
             life: self.life,
             switch: None,

@@ -60,6 +60,9 @@ pub enum Order {
         /// It.
         message: Message,
     },
+    /// All connections of hosts are reset. The network orders it of itself when too much has come in
+    /// without a pause.
+    BreakOff,
     /// A host connects to a station; the connection becomes a flow.
     Dial {
         /// Given back when the flow is opened, or is not.
@@ -301,6 +304,7 @@ impl Order {
             Self::Listen { port: 0, .. } | Self::Datagram { from: 0, .. } => Err(OrderError::Port),
             Self::Datagram { to, .. } => check_destination(*to),
             Self::Dhcp(_)
+            | Self::BreakOff
             | Self::Listen { .. }
             | Self::Flow { .. }
             | Self::Dns { .. }

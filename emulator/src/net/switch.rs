@@ -85,6 +85,11 @@ impl Output {
 }
 
 impl State {
+    /// See [`NetworkConfig::log_limit`].
+    pub(super) fn log_limit(&self) -> usize {
+        self.config.log_limit
+    }
+
     pub(super) fn new(config: NetworkConfig) -> Self {
         let config = Arc::new(config);
         let gateway = Plan {
@@ -254,6 +259,11 @@ impl Switch {
         self.state.tap.is_idle() && self.hosts.iter().all(Host::is_at_rest)
     }
 
+    /// Whether a mobile host's station has joined a network.
+    pub(super) fn has_joined(&self) -> bool {
+        self.hosts[self.state.fixed..].iter().any(Host::is_joined)
+    }
+
     /// When something happens without a frame or an order.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let hosts = self.hosts.iter().filter_map(Host::deadline);
@@ -366,6 +376,7 @@ impl Switch {
             | Order::Listen { host, .. }
             | Order::Datagram { host, .. } => (host, None),
             Order::Flow { .. }
+            | Order::BreakOff
             | Order::Dhcp(_)
             | Order::Dns { .. }
             | Order::Link(_)
@@ -429,6 +440,13 @@ impl Switch {
                     self.work(n, None, at, out);
                 } else {
                     out.tell(at, NetEventKind::NotDialled { id: *id });
+                }
+            }
+            Order::BreakOff => {
+                out.tell(at, NetEventKind::BrokenOff);
+                for n in 0..self.hosts.len() {
+                    self.hosts[n].break_off();
+                    self.work(n, None, at, out);
                 }
             }
             Order::Datagram { host, from, to, bytes } => {

@@ -862,6 +862,7 @@ fn any_order() -> impl Strategy<Value = Order> {
     prop_oneof![
         prop_oneof![Just(Dhcp::Answers), Just(Dhcp::Silent)].prop_map(Order::Dhcp),
         prop_oneof![Just(Link::Up), Just(Link::Down)].prop_map(Order::Link),
+        Just(Order::BreakOff),
         prop_oneof![Just(None), Just(Some(Lie::Silence)), Just(Some(Lie::Failure))]
             .prop_map(|lie| Order::Dns { name: None, lie }),
         faults.prop_map(|(loss, some, ms, mtu)| Order::Faults(Faults {
@@ -1316,6 +1317,31 @@ fn piece(ident: u16, offset: u16, more: bool, payload: &[u8]) -> Vec<u8> {
         packet.fill_checksum();
         packet.payload_mut().copy_from_slice(payload);
     })
+}
+
+#[test]
+fn what_comes_in_without_a_pause_ends_when_too_much_would_have_to_be_kept() {
+    let log_limit = 3 << 20;
+    let network = Network::new(NetworkConfig { log_limit, ..config_without_big() }).unwrap();
+    let mut bench = Bench::with_address(network, STATION);
+    bench.shadows.push(bench.network.clone());
+    let handle = bench.connect(WEB);
+    let mut request = b"PUT /new HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n".to_vec();
+    request.resize(5 << 20, 0);
+    // It ends before all was sent.
+    assert_eq!(bench.talk(handle, &request, usize::MAX), b"");
+    assert!(has_told(&bench, &NetEventKind::BrokenOff));
+    let reset = |kind: &NetEventKind| {
+        matches!(kind, NetEventKind::Closed { how: Ending::ResetByServer, .. })
+    };
+    bench.run_for(Duration::from_secs(30));
+    assert!(bench.events.iter().any(|event| reset(&event.kind)));
+    bench.shadows.push(bench.network.clone());
+    let answer = bench.exchange(WEB, b"GET /small HTTP/1.0\r\n\r\n", usize::MAX);
+    assert!(text(&answer).starts_with("HTTP/1.0 404"), "others are served");
+    assert!(bench.network.log_size() < log_limit / 2, "{}", bench.network.log_size());
+    let broken_off = bench.events.iter().filter(|it| it.kind == NetEventKind::BrokenOff);
+    assert_eq!(broken_off.count(), 1);
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub(super) struct Mobile {
 
 impl Host {
     /// Whether it is a mobile host whose station has joined a network.
-    pub(super) fn is_joined(&self) -> bool {
+    pub(in crate::net) fn is_joined(&self) -> bool {
         self.mobile.as_ref().is_some_and(|mobile| mobile.link == Link::Up)
     }
 

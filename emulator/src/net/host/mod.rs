@@ -302,6 +302,16 @@ impl Host {
         let _ = self.sockets.get_mut::<udp::Socket<'_>>(handle).send_slice(bytes, to);
     }
 
+    /// Resets all connections.
+    pub(super) fn break_off(&mut self) {
+        let accepted = self.listeners.iter().flat_map(|listener| &listener.connections);
+        let accepted = accepted.filter(|connection| connection.seen.0 != State::Listen);
+        let connections = accepted.chain(&self.dialled).map(|connection| connection.socket);
+        for socket in connections.chain(self.clients.iter().map(Client::socket)) {
+            self.sockets.get_mut::<tcp::Socket<'_>>(socket).abort();
+        }
+    }
+
     /// Begins a connection, from a new port.
     fn connect(&mut self, to: SocketAddrV4) -> Option<(SocketHandle, u16)> {
         if self.clients.len() + self.dialled.len() >= CLIENTS_LIMIT {
