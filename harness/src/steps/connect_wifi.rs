@@ -123,6 +123,9 @@ impl Step for ConnectWifi {
     }
 }
 
+/// Milliseconds between two looks whether it has joined. Shorter than a few ticks of FreeRTOS (10 ms),
+/// MicroPython's sleep is a busy loop, and each second of that is executed.
+const LOOK_MS: u32 = 100;
 /// What the program on the board says at its end.
 const JOINED: &str = "joined as ";
 const STATUS: &str = "status ";
@@ -153,7 +156,7 @@ impl ConnectWifi {
              {address}w.connect({ssid}{password})\n\
              t = time.ticks_ms()\n\
              while not w.isconnected() and time.ticks_diff(time.ticks_ms(), t) < {ms}:\n \
-             time.sleep_ms(10)\n\
+             time.sleep_ms({LOOK_MS})\n\
              print('{JOINED}' + w.ifconfig()[0] if w.isconnected() else '{STATUS}' + str(w.status()))\n"
         ))
     }
