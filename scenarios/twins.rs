@@ -192,6 +192,20 @@ const TWINS: &[Twin] = &[
         bad: "'correct-horse'",
         fails: "run -> init (fc0)",
     },
+    // Wiring: the board that must not hear has its power.
+    Twin {
+        scenario: "esp-now",
+        good: "      node: [power: off]\n",
+        bad: "      node: [delay: 1ms]\n",
+        fails: "e.send(peer, 'hello?')",
+    },
+    // Firmware that answers whoever asks with something else.
+    Twin {
+        scenario: "boards-in-one-network",
+        good: "u.sendto(b'21.5 C', who)",
+        bad: "u.sendto(b'-127 C', who)",
+        fails: "u.recv(99)",
+    },
 ];
 
 /// The program, so that it finds the cache and nothing of this repository.

@@ -12,6 +12,7 @@ mod isa;
 mod jtag;
 mod memory_map;
 mod native_rom;
+mod neighbours;
 mod network;
 mod standing;
 mod task_switch;

@@ -159,9 +159,9 @@ fn beacons_come_every_102_4_ms_of_device_time_and_say_their_channel() {
     let opened = "import network; ap = network.WLAN(network.AP_IF); ap.active(True)\r";
     opened.bytes().for_each(|byte| board.send(0, byte));
     advance(&mut board, at(1_200), &mut seen);
-    board.site_mut().expect("it has one").start_capture(CaptureLink::Air);
+    board.site_mut().expect("it has one").start_capture(0, CaptureLink::Air);
     advance(&mut board, at(11_400), &mut seen);
-    let capture = board.site_mut().and_then(Site::take_capture).expect("it was begun");
+    let capture = board.site_mut().and_then(|site| site.take_capture(0)).expect("it was begun");
     let beacons = capture.packets.iter().filter(|packet| packet.octets.first() == Some(&0x80));
     let beacons: Vec<_> = beacons.collect();
     for beacon in &beacons {

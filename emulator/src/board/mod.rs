@@ -22,6 +22,7 @@ mod devkit;
 mod esp32_cam;
 mod esp32_cam_mb;
 mod fittings;
+mod neighbourhood;
 pub mod parts;
 mod profile;
 mod site;
@@ -30,12 +31,13 @@ use std::collections::VecDeque;
 
 use fittings::Fittings;
 pub use fittings::{AnyPart, Fitting, NoControl};
+pub use neighbourhood::{MAX_WINDOW, Neighbourhood};
 use parts::Drive;
 use parts::auto_reset::{CutWires, EN_RISE, ModemLines, Pulls};
 use parts::nor_flash::{FlashSize, NorFlash};
 use parts::psram::{Psram, PsramSize};
 pub use profile::{Button, Led, Lit, Profile, Strap};
-pub use site::{Site, SiteEvent};
+pub use site::{SIGNAL_BETWEEN_BOARDS, Site, SiteEvent};
 
 use crate::cpu::code::MAX_BLOCK;
 use crate::peripherals::efuse::EfuseConfig;
@@ -60,6 +62,8 @@ pub enum BootMode {
 /// Choices of the experimenter rather than of the board.
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// Which one of several boards of a kind, from 0: each chip has addresses of its own.
+    pub number: u8,
     /// Seed of everything random.
     pub seed: u64,
     /// The mask ROM.
@@ -74,7 +78,14 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seed: 1, rom: RomChoice::default(), max_block: MAX_BLOCK, flash: None, psram: None }
+        Self {
+            number: 0,
+            seed: 1,
+            rom: RomChoice::default(),
+            max_block: MAX_BLOCK,
+            flash: None,
+            psram: None,
+        }
     }
 }
 
@@ -108,10 +119,30 @@ pub enum Outcome {
     Halted(Halt),
 }
 
+/// What ends a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heed {
+    /// Something to see.
+    News,
+    /// That does not: it can be seen later.
+    Nothing,
+}
+
+/// The base address of one of several boards of a kind. A chip has four addresses, of which its base
+/// address is the first (ESP32 Technical Reference Manual, "eFuse": the others are derived from it).
+fn mac_of(profile: &Profile, number: u8) -> [u8; 6] {
+    let mut mac = profile.mac;
+    let [.., high, low] = &mut mac;
+    let serial = u16::from_be_bytes([*high, *low]).wrapping_add(4 * u16::from(number));
+    [*high, *low] = serial.to_be_bytes();
+    mac
+}
+
 /// A board. A clone is a snapshot of the whole machine.
 #[derive(Debug, Clone)]
 pub struct Board {
     profile: &'static Profile,
+    mac: [u8; 6],
     chip: Esp32,
     powered: bool,
     /// The reset button is down.
@@ -135,16 +166,28 @@ pub struct Board {
     fittings: Fittings,
     serial: VecDeque<SerialByte>,
     edges: VecDeque<Edge>,
-    /// What is around its antenna; without it nobody hears the board.
-    site: Option<Box<Site>>,
+    surroundings: Surroundings,
+}
+
+/// What is around a board's antenna.
+#[derive(Debug, Clone)]
+enum Surroundings {
+    /// Nobody who would hear the board.
+    Nothing,
+    /// A site of its own.
+    Site(Box<Site>),
+    /// Other boards, and a site that it shares with them; whether it has lost its power since it was
+    /// last asked.
+    Neighbours { fell_silent: bool },
 }
 
 impl Board {
     /// A board without power, its flash blank.
     pub fn new(profile: &'static Profile, options: &Options) -> Self {
+        let mac = mac_of(profile, options.number);
         let config = ChipConfig {
             efuse: EfuseConfig {
-                mac: profile.mac,
+                mac,
                 adc_vref_steps: profile.adc_vref_steps,
                 revision: profile.revision,
                 package: profile.package,
@@ -159,6 +202,7 @@ impl Board {
         let psram = options.psram.or(profile.psram).map(Psram::new);
         Self {
             profile,
+            mac,
             chip: Esp32::new(&config, flash, psram),
             powered: false,
             reset_held: false,
@@ -173,25 +217,32 @@ impl Board {
             fittings: Fittings::default(),
             serial: VecDeque::new(),
             edges: VecDeque::new(),
-            site: None,
+            surroundings: Surroundings::Nothing,
         }
     }
 
-    /// Puts the board on a site.
+    /// Puts the board on a site of its own.
     pub fn set_site(&mut self, site: Site) {
-        self.site = Some(Box::new(site));
+        self.surroundings = Surroundings::Site(Box::new(site));
         self.look_around();
     }
 
-    /// What is around the board, to be looked at or changed; [`Board::run_until`] goes on with it.
+    /// What is around the board, if it shares that with no other, to be looked at or changed;
+    /// [`Board::run_until`] goes on with it.
     pub fn site_mut(&mut self) -> Option<&mut Site> {
         self.look_around();
-        self.site.as_deref_mut()
+        match &mut self.surroundings {
+            Surroundings::Site(site) => Some(site),
+            Surroundings::Nothing | Surroundings::Neighbours { .. } => None,
+        }
     }
 
-    /// The oldest thing that happened around the board and that nobody has taken.
+    /// The oldest thing that happened on the board's own site and that nobody has taken.
     pub fn take_site_event(&mut self) -> Option<SiteEvent> {
-        self.site.as_mut().and_then(|site| site.take_event())
+        match &mut self.surroundings {
+            Surroundings::Site(site) => site.take_event(),
+            Surroundings::Nothing | Surroundings::Neighbours { .. } => None,
+        }
     }
 
     /// Something around the board may have changed: the radio must ask.
@@ -201,10 +252,15 @@ impl Board {
 
     /// The radio wants to know something of what is around it.
     fn attend_air(&mut self) {
-        match &mut self.site {
-            Some(site) => site.attend(&mut self.chip),
-            None => self.chip.leave_unanswered(),
+        match &mut self.surroundings {
+            Surroundings::Site(site) => site.attend(&mut self.chip),
+            Surroundings::Nothing | Surroundings::Neighbours { .. } => self.chip.leave_unanswered(),
         }
+    }
+
+    /// The base address of its chip, which is that of its station.
+    pub fn mac(&self) -> [u8; 6] {
+        self.mac
     }
 
     /// What kind of board it is.
@@ -280,6 +336,9 @@ impl Board {
             (false, true) => {
                 self.en_rises = None;
                 self.chip.power_off();
+                if let Surroundings::Neighbours { fell_silent } = &mut self.surroundings {
+                    *fell_silent = true;
+                }
             }
             (true, false) if self.powered => self.en_rises = Some(self.now() + EN_RISE),
             _ => {}
@@ -400,8 +459,10 @@ impl Board {
         self.powered = false;
         self.en_rises = None;
         self.chip.power_off();
-        if let Some(site) = &mut self.site {
-            site.fall_silent();
+        match &mut self.surroundings {
+            Surroundings::Nothing => {}
+            Surroundings::Site(site) => site.fall_silent(0),
+            Surroundings::Neighbours { fell_silent } => *fell_silent = true,
         }
     }
 
@@ -480,16 +541,27 @@ impl Board {
 
     /// Lets device time pass up to `deadline`; comes back earlier when there is something to see.
     pub fn run_until(&mut self, deadline: Instant) -> Outcome {
-        if let Some(news) = self.news() {
-            return news;
+        loop {
+            if let Some(outcome) = self.run_up_to(deadline, Heed::News) {
+                return outcome;
+            }
+            self.attend_air();
+        }
+    }
+
+    /// The same, but comes back with `None`, too, when the radio wants to know something of what is
+    /// around it.
+    fn run_up_to(&mut self, deadline: Instant, heed: Heed) -> Option<Outcome> {
+        if let Some(news) = self.news(heed) {
+            return Some(news);
         }
         if self.en_rises.is_some_and(|rises| rises <= deadline) {
             self.finish_reset();
         }
-        if !self.powered || self.is_reset_held() {
-            let outcome = self.pass_time(deadline);
+        if !self.is_on() {
+            let outcome = self.pass_time(deadline, heed);
             self.move_parts();
-            return outcome;
+            return Some(outcome);
         }
         loop {
             let change = self.fittings.next_change(self.now()).filter(|change| *change <= deadline);
@@ -499,42 +571,42 @@ impl Board {
             }
             self.collect();
             match stopped {
-                Stopped::Halted(halt) => return Outcome::Halted(halt),
-                Stopped::Held(held) => return self.news().unwrap_or(Outcome::Held(held)),
+                Stopped::Halted(halt) => return Some(Outcome::Halted(halt)),
+                Stopped::Held(held) => {
+                    return Some(self.news(heed).unwrap_or(Outcome::Held(held)));
+                }
                 Stopped::PowerCut => {
                     self.power_off();
-                    return Outcome::PowerCut;
+                    return Some(Outcome::PowerCut);
                 }
-                Stopped::Deadline => match self.news() {
-                    Some(news) => return news,
+                Stopped::Deadline => match self.news(heed) {
+                    Some(news) => return Some(news),
                     None if self.now() < deadline => {}
-                    None => return Outcome::Deadline,
+                    None => return Some(Outcome::Deadline),
                 },
-                Stopped::Air => {
-                    self.attend_air();
-                    if let Some(news) = self.news() {
-                        return news;
-                    }
-                }
+                Stopped::Air => return None,
                 Stopped::Output => {
-                    if let Some(news) = self.news() {
-                        return news;
+                    if let Some(news) = self.news(heed) {
+                        return Some(news);
                     }
                 }
             }
         }
     }
 
-    /// Lets device time pass without the chip. What is around the board goes on.
-    fn pass_time(&mut self, deadline: Instant) -> Outcome {
+    /// Lets device time pass without the chip. What is around the board alone goes on.
+    fn pass_time(&mut self, deadline: Instant, heed: Heed) -> Outcome {
         loop {
-            let due = self.site.as_ref().map_or(Instant::MAX, |site| site.due());
+            let due = match &self.surroundings {
+                Surroundings::Site(site) => site.due(),
+                Surroundings::Nothing | Surroundings::Neighbours { .. } => Instant::MAX,
+            };
             let until = due.max(self.chip.now()).min(deadline);
             self.chip.pass_time(until);
-            if let Some(site) = &mut self.site {
+            if let Surroundings::Site(site) = &mut self.surroundings {
                 site.go_on_alone(until);
             }
-            if let Some(news) = self.news() {
+            if let Some(news) = self.news(heed) {
                 return news;
             }
             if until >= deadline {
@@ -548,14 +620,28 @@ impl Board {
         self.fittings.pads().into_iter().for_each(|gpio| self.connect(gpio));
     }
 
-    fn news(&self) -> Option<Outcome> {
-        match (self.serial.is_empty(), self.edges.is_empty()) {
-            (false, _) => Some(Outcome::Serial),
-            (true, false) => Some(Outcome::Edge),
-            (true, true) if self.site.as_ref().is_some_and(|site| site.has_event()) => {
-                Some(Outcome::Site)
-            }
-            (true, true) => None,
+    /// Whether the chip has power and is not held in reset.
+    fn is_on(&self) -> bool {
+        self.powered && !self.is_reset_held()
+    }
+
+    /// The first instant at which the board may do something, if nobody outside acts.
+    fn quiet_until(&self) -> Instant {
+        let chip = match self.en_rises {
+            Some(rises) if self.powered => rises,
+            _ if self.is_on() => self.chip.quiet_until(),
+            _ => Instant::MAX,
+        };
+        self.fittings.next_change(self.now()).map_or(chip, |change| change.min(chip))
+    }
+
+    fn news(&self, heed: Heed) -> Option<Outcome> {
+        let has_event = matches!(&self.surroundings, Surroundings::Site(site) if site.has_event());
+        match (heed, self.serial.is_empty(), self.edges.is_empty()) {
+            (Heed::Nothing, ..) => None,
+            (Heed::News, false, _) => Some(Outcome::Serial),
+            (Heed::News, true, false) => Some(Outcome::Edge),
+            (Heed::News, true, true) => has_event.then_some(Outcome::Site),
         }
     }
 

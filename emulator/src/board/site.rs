@@ -1,17 +1,24 @@
-//! What is around the board's antenna: the air, and the network behind its access points.
+//! What is around the antennas of boards: the air, and the network behind its access points.
 //!
-//! Wiring only: frames go from the chip's radio to the air when their last bit has been sent, from
-//! the air to the radio when it has come, and between access points and the network, or stations and
-//! the hosts behind them, at once.
+//! Wiring only: frames go from a chip's radio to the air, and to other radios that hear it, when
+//! their last bit has been sent, from the air to the radio when it has come, and between access points
+//! and the network, or stations and the hosts behind them, at once.
+//!
+//! Source: IEEE Std 802.11-2020, "Acknowledgment procedure": the station acknowledges to which a
+//! frame is addressed and which has received it.
+//! Not modelled: how far boards are from each other, and that a radio which sends hears nothing.
 
 use std::collections::VecDeque;
 
 use super::capture::{Capture, CaptureLink, OnAir, Packet, Way};
 use crate::net::{Link, NetEvent, Network, Order};
 use crate::peripherals::wifi_mac::{Outcome, Rate, Reception, Transmission};
-use crate::radio::{self, Air, AirEvent, Standing, StationId};
+use crate::radio::{self, Air, AirEvent, RadioId, Standing, StationId};
 use crate::soc::Esp32;
 use crate::time::Instant;
+
+/// How strongly boards hear each other: some metres of a room are between them.
+pub const SIGNAL_BETWEEN_BOARDS: i8 = -45;
 
 /// Access points, and the network behind them.
 #[derive(Debug, Clone)]
@@ -22,11 +29,20 @@ pub struct Site {
     pub network: Network,
     /// The stations of the network's mobile hosts, and whether the hosts know that they have joined.
     stations: Vec<(StationId, Link)>,
-    /// Frames that the board sends now, and on which channel.
-    sending: Vec<(u8, Transmission)>,
+    /// The radios of the boards, and what is captured beside each, if somebody wants it.
+    radios: Vec<(RadioId, Option<Capture>)>,
+    /// Frames that are being sent.
+    sending: Vec<Sending>,
     events: VecDeque<SiteEvent>,
-    /// What is captured, if somebody wants it.
-    capture: Option<Capture>,
+}
+
+/// A frame that a board sends.
+#[derive(Debug, Clone)]
+struct Sending {
+    /// Its number among the boards here.
+    board: usize,
+    channel: u8,
+    transmission: Transmission,
 }
 
 /// Something that happened around the board.
@@ -39,20 +55,29 @@ pub enum SiteEvent {
 }
 
 impl Site {
-    /// Nothing has been sent yet.
+    /// For one board. Nothing has been sent yet.
     pub fn new(air: Air, network: Network) -> Self {
+        let radios = vec![(RadioId::FIRST, None)];
         let (stations, sending, events) = (Vec::new(), Vec::new(), VecDeque::new());
-        Self { air, network, stations, sending, events, capture: None }
+        Self { air, network, stations, radios, sending, events }
     }
 
-    /// Captures from now on, on the air or on the wire; what was captured before is dropped.
-    pub fn start_capture(&mut self, link: CaptureLink) {
-        self.capture = Some(Capture::new(link));
+    /// A place for one board more.
+    pub(super) fn add_board(&mut self) {
+        self.radios.push((self.air.add_radio(), None));
     }
 
-    /// Ends a capture, and gives what was captured.
-    pub fn take_capture(&mut self) -> Option<Capture> {
-        self.capture.take()
+    /// Captures from now on what a board sends and hears, or what crosses the wire; what was captured
+    /// for that board before is dropped.
+    pub fn start_capture(&mut self, board: usize, link: CaptureLink) {
+        if let Some((_, capture)) = self.radios.get_mut(board) {
+            *capture = Some(Capture::new(link));
+        }
+    }
+
+    /// Ends the capture of a board, and gives what was captured.
+    pub fn take_capture(&mut self, board: usize) -> Option<Capture> {
+        self.radios.get_mut(board)?.1.take()
     }
 
     /// Connects the network's mobile hosts, by their numbers, with stations.
@@ -63,62 +88,122 @@ impl Site {
 
     /// When something happens by itself.
     pub(super) fn due(&self) -> Instant {
-        let sent = self.sending.iter().map(|(_, it)| it.end);
+        let sent = self.sending.iter().map(|it| it.transmission.end);
         let others = [self.air.poll_at(), self.network.poll_at()];
         sent.chain(others.into_iter().flatten()).min().unwrap_or(Instant::MAX)
     }
 
-    /// Lets happen what is due, and tells the radio when it will be needed again.
+    /// Lets happen what is due around a single board, and tells its radio when it will be needed again.
     pub(super) fn attend(&mut self, chip: &mut Esp32) {
         let now = chip.now();
+        self.take_transmissions(0, chip);
+        self.tune(0, chip.listens_to(), now);
+        self.settle(now, &mut [chip]);
+        chip.set_air_due(self.due());
+    }
+
+    /// Takes what a board begins to send.
+    pub(super) fn take_transmissions(&mut self, board: usize, chip: &mut Esp32) {
         while let Some(transmission) = chip.take_transmission() {
             match chip.channel() {
-                Some(channel) => self.sending.push((channel, transmission)),
+                Some(channel) => self.sending.push(Sending { board, channel, transmission }),
                 None => chip.finish_transmission(&transmission, Outcome::Unanswered),
             }
         }
-        self.air.listen(chip.listens_to(), now);
-        for (channel, transmission) in self.sending.extract_if(.., |(_, it)| it.end <= now) {
-            // Before it is received: its receiver may then forget the key.
-            if let Some(capture) = on_air(&mut self.capture) {
-                let Transmission { end, rate, frame, .. } = &transmission;
-                let on_air = OnAir { channel, rate: *rate, signal_dbm: None };
-                capture.push(sniffed(&self.air, frame, *end, Way::FromBoard, on_air));
-            }
-            let outcome = match self.air.transmit(channel, &transmission.frame, now) {
-                radio::Outcome::Unanswered => Outcome::Unanswered,
-                radio::Outcome::Acknowledged | radio::Outcome::NotForOne => Outcome::Sent,
-            };
-            chip.finish_transmission(&transmission, outcome);
+    }
+
+    /// A board listens to a channel from now on.
+    pub(super) fn tune(&mut self, board: usize, channel: Option<u8>, now: Instant) {
+        if let Some((radio, _)) = self.radios.get(board) {
+            self.air.listen(*radio, channel, now);
         }
+    }
+
+    /// Lets happen what is due at `now`, which all boards have reached.
+    pub(super) fn settle(&mut self, now: Instant, chips: &mut [&mut Esp32]) {
+        let mut sent: Vec<_> =
+            self.sending.extract_if(.., |it| it.transmission.end <= now).collect();
+        // A board's own are in the order in which they began.
+        sent.sort_by_key(|it| (it.transmission.end, it.board));
+        sent.into_iter().for_each(|it| self.finish(&it, now, chips));
         self.air.poll(now);
         self.exchange(now);
-        while let Some(radio::OnAir { at, channel, signal_dbm, rate, frame }) =
-            self.air.take_frame()
-        {
-            let rate = code_of(rate);
-            if let Some(capture) = on_air(&mut self.capture) {
-                let on_air = OnAir { channel, rate, signal_dbm: Some(signal_dbm) };
-                capture.push(sniffed(&self.air, &frame, at, Way::ToBoard, on_air));
+        for ((radio, capture), chip) in self.radios.iter_mut().zip(chips) {
+            while let Some(radio::OnAir { at, channel, signal_dbm, rate, frame }) =
+                self.air.take_frame(*radio)
+            {
+                let rate = code_of(rate);
+                if let Some(capture) = on_air(capture) {
+                    let on_air = OnAir { channel, rate, signal_dbm: Some(signal_dbm) };
+                    capture.push(sniffed(&self.air, &frame, at, Way::ToBoard, on_air));
+                }
+                chip.expect_frame(Reception { at, signal_dbm, rate, frame });
             }
-            chip.expect_frame(Reception { at, signal_dbm, rate, frame });
         }
         self.take_news();
-        chip.set_air_due(self.due());
     }
 
     /// Lets happen what is due while the board has no power or is held in reset: it hears nothing.
     pub(super) fn go_on_alone(&mut self, now: Instant) {
-        self.air.listen(None, now);
+        self.fall_silent(0);
+        self.tune(0, None, now);
         self.air.poll(now);
         self.exchange(now);
-        while self.air.take_frame().is_some() {}
+        while self.air.take_frame(RadioId::FIRST).is_some() {}
         self.take_news();
     }
 
     fn take_news(&mut self) {
         self.events.extend(std::iter::from_fn(|| self.air.take_event()).map(SiteEvent::Air));
         self.events.extend(std::iter::from_fn(|| self.network.take_event()).map(SiteEvent::Net));
+    }
+
+    /// The last bit of a frame has been sent, or of several that were sent as one.
+    fn finish(&mut self, sending: &Sending, now: Instant, chips: &mut [&mut Esp32]) {
+        let Sending { board, channel, transmission } = sending;
+        let mut outcome = Outcome::Unanswered;
+        for frame in &transmission.frames {
+            // Before it is received: its receiver may then forget the key.
+            self.sniff(sending, frame);
+            match self.air.transmit(*channel, frame, now) {
+                radio::Outcome::Unanswered => {}
+                radio::Outcome::Acknowledged | radio::Outcome::NotForOne => outcome = Outcome::Sent,
+            }
+            for (n, (chip, (radio, _))) in chips.iter_mut().zip(&self.radios).enumerate() {
+                if n == *board || !self.air.hears(*radio, *channel, transmission.at) {
+                    continue;
+                }
+                if chip.acknowledges(frame) {
+                    outcome = Outcome::Sent;
+                }
+                chip.expect_frame(Reception {
+                    at: transmission.end,
+                    signal_dbm: SIGNAL_BETWEEN_BOARDS,
+                    rate: transmission.rate,
+                    frame: frame.clone(),
+                });
+            }
+        }
+        if let Some(chip) = chips.get_mut(*board) {
+            chip.finish_transmission(transmission, outcome);
+        }
+    }
+
+    /// Captures a frame that a board has sent.
+    fn sniff(&mut self, sending: &Sending, frame: &[u8]) {
+        let Sending { board, channel, transmission } = sending;
+        for (n, (radio, capture)) in self.radios.iter_mut().enumerate() {
+            let Some(capture) = on_air(capture) else { continue };
+            let (way, signal_dbm) = match n == *board {
+                true => (Way::FromBoard, None),
+                false if self.air.hears(*radio, *channel, transmission.at) => {
+                    (Way::ToBoard, Some(SIGNAL_BETWEEN_BOARDS))
+                }
+                false => continue,
+            };
+            let on_air = OnAir { channel: *channel, rate: transmission.rate, signal_dbm };
+            capture.push(sniffed(&self.air, frame, transmission.end, way, on_air));
+        }
     }
 
     /// The oldest thing that happened and that nobody has taken.
@@ -153,7 +238,8 @@ impl Site {
 
     /// A frame is on the wire.
     fn tap(&mut self, way: Way, frame: &[u8], at: Instant) {
-        if let Some(capture) = self.capture.as_mut().filter(|it| it.link == CaptureLink::Ethernet) {
+        let captures = self.radios.iter_mut().filter_map(|(_, capture)| capture.as_mut());
+        for capture in captures.filter(|it| it.link == CaptureLink::Ethernet) {
             capture.push(Some(Packet { at, way, on_air: None, octets: frame.to_vec() }));
         }
     }
@@ -184,9 +270,9 @@ impl Site {
         any
     }
 
-    /// The board has lost its power, and what it was sending with it.
-    pub(super) fn fall_silent(&mut self) {
-        self.sending.clear();
+    /// A board has lost its power, and what it was sending with it.
+    pub(super) fn fall_silent(&mut self, board: usize) {
+        self.sending.retain(|it| it.board != board);
     }
 }
 

@@ -8,7 +8,7 @@
 //! interrupts, the microsecond counter, and what start-up and a channel change poll.
 //!
 //! *Not modelled*: ciphers. Firmware builds and checks the CCMP header; frames cross this boundary
-//! in the clear, as they lie in memory, so keys only are stored. Block acknowledgements, statistics,
+//! in the clear, as they lie in memory, so keys only are stored. Statistics,
 //! power saving of the hardware. The other words are declared storage.
 
 mod filter;
@@ -130,6 +130,11 @@ impl WifiMac {
     /// can wait, further ones are lost.
     pub fn expect(&mut self, reception: Reception) {
         self.receiver.expect(reception);
+    }
+
+    /// Whether a frame that has just been received is acknowledged.
+    pub fn acknowledges(&self, frame: &[u8]) -> bool {
+        self.receiver.enabled && filter::is_own(&self.interfaces, frame)
     }
 
     /// Whether software has enabled reception.
@@ -329,7 +334,7 @@ mod tests {
         mac.write(reg::INT_ENABLE, int::SENT, &at(0)).unwrap();
         send_from_slot_2(&mut mac, 0x016b_0000);
         let sent = mac.take_transmission().expect("a frame");
-        assert_eq!((sent.slot, sent.rate, sent.frame.len()), (2, Rate::MBPS_6, 30));
+        assert_eq!((sent.slot, sent.rate, sent.frames[0].len()), (2, Rate::MBPS_6, 30));
         assert_eq!(mac.poll_at(), None, "the medium has not said yet");
         mac.finish(&sent, Outcome::Unanswered);
         // 34 octets at 6 Mbit/s, a gap, an acknowledgement.
@@ -355,6 +360,99 @@ mod tests {
         assert_eq!(mac.poll_at(), Some(at(72).now));
         mac.poll(&at(72));
         assert_eq!(mac.read(0x1270 - 0x3c * 2, &at(72)), Ok(0));
+    }
+
+    /// A QoS data frame with a sequence number and a traffic identifier.
+    fn qos_frame(sequence: u16, tid: u8, body: usize) -> Vec<u8> {
+        let mut frame = vec![0x88, 1, 0, 0];
+        frame.extend([0x24; 18]);
+        frame.extend((sequence << 4).to_le_bytes());
+        frame.extend([tid, 0]);
+        frame.resize(frame.len() + body, 7);
+        frame
+    }
+
+    /// Memory with frames that are to be sent as one, each behind its length and with its FCS, and how
+    /// many octets they are together.
+    fn aggregate(frames: &[Vec<u8>]) -> (Ram, u32) {
+        let mut ram = Ram { bytes: vec![0; RAM_SIZE], accesses: 0 };
+        let (mut at, mut length) = (RAM + 0x40, 0);
+        for (n, frame) in frames.iter().enumerate() {
+            let octets = frame.len() as u32 + 4;
+            let last = n + 1 == frames.len();
+            let next = if last { 0 } else { RAM + 12 * (n as u32 + 1) };
+            let head = 0xfff | (octets + 4) << 12 | u32::from(last) << 30 | 1 << 31;
+            let words = [head, at, next].map(u32::to_le_bytes);
+            assert!(ram.write(RAM + 12 * n as u32, words.as_flattened()));
+            assert!(ram.write(at, &(octets | 0x1c3 << 12).to_le_bytes()));
+            assert!(ram.write(at + 4, frame));
+            at += octets + 4;
+            let padding = if last { 0 } else { (4 - octets % 4) % 4 };
+            length += 4 + octets + padding;
+        }
+        (ram, length)
+    }
+
+    fn send_aggregate(mac: &mut WifiMac, ram: &mut Ram, length: u32) {
+        for (word, value) in
+            [(0x1258, length | 0x17 << 12 | 1 << 25), (0x1260, 1 << 27), (0x1264, length)]
+        {
+            mac.write(word, value, &at(0)).unwrap();
+        }
+        mac.write(0xd20, 0xc220_0000 | RAM & 0xf_ffff, &at(0)).unwrap();
+        mac.run(ram, &at(0));
+    }
+
+    #[test]
+    fn frames_that_are_sent_as_one_are_acknowledged_together() {
+        let frames = [qos_frame(0xfff, 5, 3), qos_frame(0, 5, 40), qos_frame(2, 5, 1)];
+        let (mut ram, length) = aggregate(&frames);
+        let mut mac = WifiMac::default();
+        send_aggregate(&mut mac, &mut ram, length);
+        let sent = mac.take_transmission().expect("an A-MPDU");
+        assert_eq!(sent.frames, frames);
+        mac.finish(&sent, Outcome::Sent);
+        // A gap and 32 octets at 6 Mbit/s: the block acknowledgement.
+        let over = sent.end + Duration::from_micros(10 + 20 + 48);
+        assert_eq!(mac.poll_at(), Some(over));
+        mac.poll(&Context::at(over, Clocks::default()));
+        let words = [0x1270, 0x1278, 0x1274, 0x1284].map(|it| mac.read(it, &at(0)).unwrap());
+        // Frames 0, 1 and 3 behind number 0xFFF.
+        assert_eq!(words, [0, 0b1011, 0, 0x5fff]);
+    }
+
+    #[test]
+    fn who_asks_for_a_block_acknowledgement_again_hears_that_nothing_more_has_come() {
+        let mut request = vec![0x84, 0, 0, 0];
+        request.extend([0x24; 12]);
+        request.extend([4, 0x50, 0x30, 0x12]);
+        let mut ram = Ram { bytes: vec![0; RAM_SIZE], accesses: 0 };
+        let words = [0xfff | 24 << 12 | 3 << 30, RAM + 0x40, 0].map(u32::to_le_bytes);
+        assert!(ram.write(RAM, words.as_flattened()) && ram.write(RAM + 0x40, &request));
+        let mut mac = WifiMac::default();
+        // HT-SIG still says what it said of the frame before, which this one is not.
+        mac.write(0x1260, 1 << 27, &at(0)).unwrap();
+        mac.write(0x1258, 24, &at(0)).unwrap();
+        mac.write(0xd20, 0xc220_0000 | RAM & 0xf_ffff, &at(0)).unwrap();
+        mac.run(&mut ram, &at(0));
+        let sent = mac.take_transmission().expect("a request");
+        assert_eq!(sent.frames, [request]);
+        mac.finish(&sent, Outcome::Sent);
+        mac.poll(&at(10_000));
+        let words = [0x1270, 0x1278, 0x1274, 0x1284].map(|it| mac.read(it, &at(0)).unwrap());
+        assert_eq!(words, [0, 0, 0, 0x5123]);
+    }
+
+    #[test]
+    fn an_aggregate_that_breaks_off_is_not_sent() {
+        let (mut ram, length) = aggregate(&[qos_frame(1, 0, 3), qos_frame(2, 0, 3)]);
+        // The second descriptor lies where there is no memory.
+        assert!(ram.write(RAM + 8, &0x3ff0_0000_u32.to_le_bytes()));
+        let mut mac = WifiMac::default();
+        send_aggregate(&mut mac, &mut ram, length);
+        assert!(!mac.has_transmission());
+        mac.poll(&at(0));
+        assert_eq!(mac.read(0x1270, &at(0)), Ok(5 << 12));
     }
 
     #[test]
@@ -450,7 +548,11 @@ mod tests {
                     1 => mac.write(reg::RX_CONTROL, reg::RX_ENABLE | word & 1, &cx).unwrap(),
                     2 => {
                         let slot = word % SLOTS as u32;
-                        mac.write(0x1258 - 0x3c * slot, length as u32 | word & 0x3e_0000, &cx).unwrap();
+                        let length = length as u32;
+                        let plcp1 = length | word & 0x23e_0000;
+                        for (offset, value) in [(0x1258, plcp1), (0x1260, word), (0x1264, length)] {
+                            mac.write(offset - 0x3c * slot, value, &cx).unwrap();
+                        }
                         mac.write(0xd20 - 8 * slot, word | 3 << 30, &cx).unwrap();
                     }
                     _ => {

@@ -1,13 +1,14 @@
 //! The air around a board: all access points, who hears what, and the way to the wire behind them.
 //!
 //! Source: none; this joins what [`super::access_point`] models.
-//! Modelled: one radio, tuned to one channel at a time; virtual stations for when it is itself an
+//! Modelled: radios, each tuned to one channel at a time; virtual stations for when one is itself an
 //! access point; frames that take their time; access points
 //! on one wire, which they bridge.
-//! Not modelled: a second radio, interference, distance, channels that overlap.
+//! Not modelled: interference, distance, channels that overlap. What one radio sends to another is
+//! not in the hands of the air, which only knows whether it is heard ([`Air::hears`]).
 //!
 //! ```
-//! use esp32_emulator::radio::{AccessPointConfig, Air, Security, Visibility};
+//! use esp32_emulator::radio::{AccessPointConfig, Air, RadioId, Security, Visibility};
 //! use esp32_emulator::time::{Duration, Instant};
 //!
 //! let mut air = Air::new(1);
@@ -21,9 +22,9 @@
 //! };
 //! air.add(config, Instant::ZERO).unwrap();
 //! assert_eq!(air.poll_at(), None, "beacons that nobody hears cost nothing");
-//! air.listen(Some(6), Instant::ZERO);
+//! air.listen(RadioId::FIRST, Some(6), Instant::ZERO);
 //! air.poll(Instant::ZERO + Duration::from_millis(110));
-//! assert_eq!(air.take_frame().unwrap().signal_dbm, -55);
+//! assert_eq!(air.take_frame(RadioId::FIRST).unwrap().signal_dbm, -55);
 //! ```
 
 use std::collections::VecDeque;
@@ -47,6 +48,15 @@ pub const MAX_ON_AIR: usize = 256;
 /// Ethernet frames for the wire that nobody has taken; of more, the oldest are dropped.
 pub const MAX_ETHERNET: usize = 256;
 
+/// A radio of one [`Air`]: the MAC of a chip.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RadioId(usize);
+
+impl RadioId {
+    /// The one that every air has.
+    pub const FIRST: Self = Self(0);
+}
+
 /// A station of one [`Air`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StationId(usize);
@@ -54,6 +64,16 @@ pub struct StationId(usize);
 /// An access point of one [`Air`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ApId(usize);
+
+/// A radio, and what it hears.
+#[derive(Debug, Clone, Default)]
+struct Radio {
+    listening: Option<u8>,
+    /// Since when it has listened there.
+    since: Instant,
+    /// Frames that have begun, by their ends. Those up to the present are complete.
+    on_air: VecDeque<OnAir>,
+}
 
 /// A station, and what it has received for its host.
 #[derive(Debug, Clone)]
@@ -91,45 +111,56 @@ pub struct Air {
     now: Instant,
     access_points: Vec<AccessPoint>,
     stations: Vec<Host>,
-    listening: Option<u8>,
-    /// Frames that have begun, by their ends. Those up to `now` are complete.
-    on_air: VecDeque<OnAir>,
+    radios: Vec<Radio>,
     ethernet: VecDeque<Vec<u8>>,
     log: EventLog,
 }
 
 impl Air {
-    /// Silence. Keys, nonces and the phases of beacons come from the seed.
-    pub const fn new(seed: u64) -> Self {
+    /// Silence, and one radio. Keys, nonces and the phases of beacons come from the seed.
+    pub fn new(seed: u64) -> Self {
         Self {
             seed,
             now: Instant::ZERO,
             access_points: Vec::new(),
             stations: Vec::new(),
-            listening: None,
-            on_air: VecDeque::new(),
+            radios: vec![Radio::default()],
             ethernet: VecDeque::new(),
             log: EventLog::new(),
         }
     }
 
-    // ---- the radio --------------------------------------------------------------------------
+    // ---- radios -----------------------------------------------------------------------------
 
-    /// The radio's receiver is tuned to a channel from now on, or is off. A frame that is under way
-    /// on another channel is not heard, and one that has begun before neither.
-    pub fn listen(&mut self, channel: Option<u8>, now: Instant) {
-        self.poll(now);
-        if self.listening == channel {
-            return;
-        }
-        for access_point in &mut self.access_points {
-            access_point.pass_beacons(self.now);
-        }
-        self.listening = channel;
-        self.on_air.retain(|frame| frame.at <= self.now);
+    /// One radio more, which is off.
+    pub fn add_radio(&mut self) -> RadioId {
+        self.radios.push(Radio::default());
+        RadioId(self.radios.len() - 1)
     }
 
-    /// The radio sends a frame on a channel. The frame has neither MIC nor frame check sequence; if
+    /// A radio's receiver is tuned to a channel from now on, or is off. A frame that is under way
+    /// on another channel is not heard, and one that has begun before neither.
+    pub fn listen(&mut self, radio: RadioId, channel: Option<u8>, now: Instant) {
+        self.poll(now);
+        let now = self.now;
+        let Some(radio) = self.radios.get_mut(radio.0).filter(|it| it.listening != channel) else {
+            return;
+        };
+        radio.listening = channel;
+        radio.since = now;
+        radio.on_air.retain(|frame| frame.at <= now);
+        for access_point in &mut self.access_points {
+            access_point.pass_beacons(now);
+        }
+    }
+
+    /// Whether a radio listens to a channel, and has done so at least since `start`.
+    pub fn hears(&self, radio: RadioId, channel: u8, start: Instant) -> bool {
+        let hears = |radio: &Radio| radio.listening == Some(channel) && radio.since <= start;
+        self.radios.get(radio.0).is_some_and(hears)
+    }
+
+    /// A radio sends a frame on a channel. The frame has neither MIC nor frame check sequence; if
     /// it is protected, its CCMP header is there and its body is in the clear.
     ///
     /// Nothing comes back before [`super::RESPONSE_DELAY`] is over.
@@ -183,12 +214,12 @@ impl Air {
             let frame = match sender {
                 Sender::AccessPoint(index) => {
                     let access_point = &mut self.access_points[index];
-                    let is_heard = self.listening == Some(access_point.config.channel);
+                    let is_heard = is_heard(&self.radios, access_point.config.channel);
                     access_point.advance(is_heard, &mut cx)
                 }
                 Sender::Station(index) => self.stations[index].station.advance(&mut cx),
             };
-            if let Some(frame) = frame.filter(|frame| self.listening == Some(frame.channel)) {
+            if let Some(frame) = frame {
                 self.put_on_air(frame);
             }
         }
@@ -197,14 +228,15 @@ impl Air {
 
     /// When [`Self::poll`] has something to do, or [`Self::take_frame`] a frame more.
     pub fn poll_at(&self) -> Option<Instant> {
-        let frame = self.on_air.iter().map(|frame| frame.at).find(|at| *at > self.now);
+        let next = |radio: &Radio| radio.on_air.iter().map(|it| it.at).find(|at| *at > self.now);
+        let frame = self.radios.iter().filter_map(next).min();
         self.next_action().map(|(at, _)| at).into_iter().chain(frame).min()
     }
 
     /// Who is the first to have something to do, and when.
     fn next_action(&self) -> Option<(Instant, Sender)> {
         let access_points = self.access_points.iter().enumerate().filter_map(|(index, it)| {
-            let is_heard = self.listening == Some(it.config.channel);
+            let is_heard = is_heard(&self.radios, it.config.channel);
             it.poll_at(is_heard).map(|at| (at, Sender::AccessPoint(index)))
         });
         let stations = self.stations.iter().enumerate().filter_map(|(index, host)| {
@@ -213,23 +245,38 @@ impl Air {
         access_points.chain(stations).min()
     }
 
+    /// A frame begins: those hear it who listen to its channel now.
     fn put_on_air(&mut self, frame: OnAir) {
-        if self.on_air.len() == MAX_ON_AIR {
-            self.on_air.pop_front();
+        let channel = frame.channel;
+        let listens = |radio: &&mut Radio| radio.listening == Some(channel);
+        let mut radios = self.radios.iter_mut().filter(listens).peekable();
+        let mut is_any_full = false;
+        let mut frame = Some(frame);
+        while let Some(radio) = radios.next() {
+            // Only what several hear is copied.
+            let heard = if radios.peek().is_some() { frame.clone() } else { frame.take() };
+            let Some(heard) = heard else { break };
+            if radio.on_air.len() == MAX_ON_AIR {
+                radio.on_air.pop_front();
+                is_any_full = true;
+            }
+            let place = radio.on_air.partition_point(|other| other.at <= heard.at);
+            radio.on_air.insert(place, heard);
+        }
+        if is_any_full {
             self.report_full_queue();
         }
-        let place = self.on_air.partition_point(|other| other.at <= frame.at);
-        self.on_air.insert(place, frame);
     }
 
     /// Whether a frame is there to be taken.
-    pub fn has_frame(&self) -> bool {
-        self.on_air.front().is_some_and(|frame| frame.at <= self.now)
+    pub fn has_frame(&self, radio: RadioId) -> bool {
+        let first = self.radios.get(radio.0).and_then(|radio| radio.on_air.front());
+        first.is_some_and(|frame| frame.at <= self.now)
     }
 
-    /// The next frame that the radio has heard, in the order in which they ended.
-    pub fn take_frame(&mut self) -> Option<OnAir> {
-        if self.has_frame() { self.on_air.pop_front() } else { None }
+    /// The next frame that a radio has heard, in the order in which they ended.
+    pub fn take_frame(&mut self, radio: RadioId) -> Option<OnAir> {
+        if self.has_frame(radio) { self.radios.get_mut(radio.0)?.on_air.pop_front() } else { None }
     }
 
     /// A protected frame of this moment as a sniffer would get it: encrypted with the key that its
@@ -568,6 +615,11 @@ impl Host {
             self.ethernet.push_back(frame);
         }
     }
+}
+
+/// Whether some radio listens to a channel.
+fn is_heard(radios: &[Radio], channel: u8) -> bool {
+    radios.iter().any(|radio| radio.listening == Some(channel))
 }
 
 /// Reads a frame from the wire, if it can go over the air.

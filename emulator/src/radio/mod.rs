@@ -6,7 +6,7 @@
 //! hidden, several with one name; what they do wrong when told to.
 //! Not modelled: what the files list, above all SAE, HT, and frames that are lost by chance.
 //!
-//! Nothing here knows the chip. A radio (the chip's MAC) tunes [`Air`] with [`Air::listen`], sends
+//! Nothing here knows the chip. A radio (the chip's MAC, [`Air::add_radio`]) tunes [`Air`] with [`Air::listen`], sends
 //! with [`Air::transmit`] and takes what it hears with [`Air::take_frame`]; a network takes Ethernet
 //! frames with [`Air::take_ethernet`] and answers with [`Air::send_ethernet`]. There is no clock and
 //! no randomness but the seed's, and a clone is a saved state. If the board is an access point
@@ -37,7 +37,7 @@ pub mod wpa2;
 pub use access_point::{
     BEACON_INTERVAL, HANDSHAKE_DELAY, MAX_STATIONS, RESPONSE_DELAY, SILENCE_LIMIT, Standing,
 };
-pub use air::{Air, ApId, MAX_ETHERNET, MAX_ON_AIR, Outcome, StationId};
+pub use air::{Air, ApId, MAX_ETHERNET, MAX_ON_AIR, Outcome, RadioId, StationId};
 pub use config::{
     AccessPointConfig, ChannelMove, ConfigError, Farewell, Misbehaviour, Security, Visibility, Whom,
 };

@@ -453,6 +453,35 @@ impl Esp32 {
         self.system.listens_to()
     }
 
+    /// Whether the radio acknowledges a frame that it has just received.
+    pub fn acknowledges(&self, frame: &[u8]) -> bool {
+        self.system.devices.wifi_mac.acknowledges(frame)
+    }
+
+    /// The first instant at which a core may do something, if nobody outside acts: the present, unless
+    /// both wait or sleep.
+    pub fn quiet_until(&self) -> Instant {
+        if self.halted.is_some() {
+            return Instant::MAX;
+        }
+        if self.interrupted.is_some() {
+            return self.now();
+        }
+        let mut first = self.next_deadline();
+        for (core, cpu) in [CoreId::Pro, CoreId::App].into_iter().zip(&self.cpus) {
+            if self.sleeping.is_some() || !self.runs(core) {
+                continue;
+            }
+            if !cpu.is_idle() {
+                return self.now();
+            }
+            if cpu.wakes_at() != u64::MAX {
+                first = first.min(self.system.clock.instant(cpu.wakes_at()));
+            }
+        }
+        first
+    }
+
     /// Nobody hears what the radio sends.
     pub fn leave_unanswered(&mut self) {
         while let Some(transmission) = self.take_transmission() {

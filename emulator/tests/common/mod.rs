@@ -101,6 +101,12 @@ impl Program {
         self.rom[at..at + 4].copy_from_slice(&value.to_le_bytes());
     }
 
+    /// Puts other bytes behind a label.
+    pub(crate) fn set_bytes(&mut self, name: &str, bytes: &[u8]) {
+        let at = (self.symbol(name) - ROM) as usize;
+        self.rom[at..at + bytes.len()].copy_from_slice(bytes);
+    }
+
     /// Fills a word of the ROM that the assembled code does not reach.
     pub(crate) fn set_rom_word(&mut self, address: u32, value: u32) {
         let at = (address - ROM) as usize;

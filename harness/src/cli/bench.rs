@@ -1,6 +1,7 @@
 //! `benchrig bench`: the figures of speed that users notice, on this computer.
 
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use super::terminal::Terminal;
 use crate::exit_code::ExitCode;
 use crate::runner::firmware::{FetchNews, FirmwareSource};
 use crate::scenario::model::Spanned;
-use crate::site::{AccessPoint, Folders, Host, Http, Network, Security, Site};
+use crate::site::{AccessPoint, AirOf, Folders, Host, Http, Network, Security, Site};
 use crate::targets::emulated::Emulated;
 use crate::targets::{Port, Power, Target, TargetError, TargetEvent, TargetRequest};
 use crate::time::{DeviceTime, Span};
@@ -82,6 +83,23 @@ const WIFI_WORK: &[(&str, &str, &str)] = &[
     ("WiFi: 10 s idle", "time.sleep(10) or 'woke'", "'woke'"),
     ("WiFi: HTTP download, 5 MB", "download()", "True"),
     ("WiFi: HTTP upload, 5 MB", "upload()", "b'HTTP/1.0 501'"),
+];
+
+/// Boards that share an air.
+const BOARDS: u8 = 10;
+
+/// What is typed at each of them before.
+const AIR_SETUP: &[&str] = &[
+    "import network, espnow\nw = network.WLAN(network.STA_IF)",
+    "def join(*of):\n w.active(True)\n w.connect(*of)\n while not w.isconnected(): time.sleep_ms(50)\n return w.ifconfig()[2]",
+    "def call():\n e, n, all = espnow.ESPNow(), 0, b'\\xff' * 6\n e.active(True)\n e.add_peer(all)\n for i in range(100):\n  e.send(all, b'hello', False)\n  until = time.ticks_add(time.ticks_ms(), 100)\n  while time.ticks_diff(until, time.ticks_ms()) > 0: n += e.recv(50)[0] is not None\n return n > 500",
+];
+
+/// What each of them does, as [`WORK`].
+const AIR_WORK: &[(&str, &str, &str)] = &[
+    ("10 boards on one air: join and DHCP", "join('open-net')", "'192.168.0.1'"),
+    ("10 boards on one air: 10 s idle", "time.sleep(10) or 'woke'", "'woke'"),
+    ("10 boards on one air: 10 s of ESP-NOW", "call()", "True"),
 ];
 
 /// What is around the board, and what its web server serves.
@@ -209,20 +227,21 @@ impl Bench {
         for &(name, typed, wanted) in WORK {
             let mut rounds = Vec::new();
             for _ in 0..self.rounds {
-                let mut board = board.clone();
+                let mut board = copy(&board)?;
                 rounds.push(timed(&mut board, |board| work(board, typed, wanted))?);
             }
             self.told(terminal, &mut figures, figure(name, rounds));
         }
-        self.measure_wifi(terminal, request, &mut figures)?;
+        self.measure_wifi(terminal, request.clone(), &mut figures)?;
+        self.measure_air(terminal, request, &mut figures)?;
         let nothing = |wall| Taken { wall, device: Span::ZERO, instructions: 0 };
         let (mut saves, mut restores) = (Vec::new(), Vec::new());
         for _ in 0..self.rounds {
             let start = Instant::now();
-            let saved = board.clone();
+            let saved = copy(&board)?;
             saves.push(nothing(start.elapsed()));
             let start = Instant::now();
-            board.clone_from(&saved);
+            board = copy(&saved)?;
             restores.push(nothing(start.elapsed()));
         }
         self.told(terminal, &mut figures, figure("save a machine", saves));
@@ -256,6 +275,45 @@ impl Bench {
         Ok(())
     }
 
+    fn measure_air(
+        &self,
+        terminal: &Terminal,
+        request: TargetRequest,
+        figures: &mut Vec<Figure>,
+    ) -> Result<(), Trouble> {
+        let (site, folders) = surroundings();
+        let request = TargetRequest { site: Some(site), folders, air: AirOf::AllBoards, ..request };
+        let mut rounds: Vec<Vec<Taken>> = vec![Vec::new(); AIR_WORK.len()];
+        for _ in 0..self.rounds {
+            let mut boards = neighbours(&request)?;
+            at_each(&mut boards, |board| {
+                board.power(Power::On)?;
+                read_until(board, PROMPT)?;
+                SETUP[..1]
+                    .iter()
+                    .chain(AIR_SETUP)
+                    .try_for_each(|text| answer(board, text).map(drop))
+            })?;
+            for (taken, &(_, typed, wanted)) in rounds.iter_mut().zip(AIR_WORK) {
+                let state = |boards: &[Emulated]| {
+                    let now = boards.iter().map(Target::now).max().unwrap_or_default();
+                    (now, boards.iter().map(Emulated::instructions).sum::<u64>())
+                };
+                let (before, instructions) = state(&boards);
+                let start = Instant::now();
+                at_each(&mut boards, |board| work(board, typed, wanted))?;
+                let wall = start.elapsed();
+                let after = state(&boards);
+                let (device, instructions) = (after.0 - before, after.1 - instructions);
+                taken.push(Taken { wall, device, instructions });
+            }
+        }
+        for ((name, ..), taken) in AIR_WORK.iter().zip(rounds) {
+            self.told(terminal, figures, figure(name, taken));
+        }
+        Ok(())
+    }
+
     /// Progress, since the whole takes a while.
     fn told(&self, terminal: &Terminal, figures: &mut Vec<Figure>, figure: Figure) {
         terminal.tell(format_args!("measured: {}", figure.name));
@@ -273,6 +331,44 @@ fn flash(terminal: &Terminal) -> Result<Vec<crate::targets::Segment>, Trouble> {
     };
     let image = ProjectFirmware.resolve(&project, FIRMWARE, &mut news);
     image.map(|image| image.segments).map_err(|trouble| Trouble::Firmware(trouble.message))
+}
+
+/// Boards on one air, without power.
+fn neighbours(request: &TargetRequest) -> Result<Vec<Emulated>, Trouble> {
+    let first = Emulated::new(request, RomChoice::default())?;
+    let others = (1..BOARDS).map(|number| {
+        let request = TargetRequest { number, seed: 1 + u64::from(number), ..request.clone() };
+        first.beside(&request)?.ok_or(TargetError::Cannot("have neighbours"))
+    });
+    let others = others.collect::<Result<Vec<_>, _>>()?;
+    Ok(std::iter::once(first).chain(others).collect())
+}
+
+/// Does the same with all boards, at the same time.
+fn at_each(
+    boards: &mut [Emulated],
+    work: impl Fn(&mut Emulated) -> Result<(), Trouble> + Sync,
+) -> Result<(), Trouble> {
+    let work = &work;
+    let done: Vec<_> = std::thread::scope(|scope| {
+        let running: Vec<_> = boards
+            .iter_mut()
+            .map(|board| {
+                scope.spawn(move || {
+                    let done = work(board);
+                    board.leave();
+                    done
+                })
+            })
+            .collect();
+        running.into_iter().map(|it| it.join().unwrap_or_else(|it| resume_unwind(it))).collect()
+    });
+    boards.iter_mut().for_each(Target::attend);
+    done.into_iter().collect()
+}
+
+fn copy(board: &Emulated) -> Result<Emulated, Trouble> {
+    board.copy().ok_or(Trouble::Target(TargetError::Cannot("be copied")))
 }
 
 fn timed(

@@ -23,7 +23,7 @@ use super::verdict::Verdict;
 use crate::authority::Authority;
 use crate::scenario::model::{BoardEntry, BoardName, Case, Unmodelled};
 use crate::scenario::values::{CA_HEX, CA_PEM, Secrets, Values};
-use crate::site::{Folders, Places, SiteEvent};
+use crate::site::{AirOf, Folders, Places, SiteEvent};
 use crate::snapshots::SnapshotFolder;
 use crate::symbols::Symbols;
 use crate::targets::{Capability, MachineReport, Target, TargetRequest};
@@ -114,9 +114,9 @@ impl Attempt<'_> {
             Some(Saved { steps, target, state, events }) => {
                 (steps, maker.around(None, target, Some(state)), events)
             }
-            None => (0, maker.open(None), Vec::new()),
+            None => (0, maker.open(), Vec::new()),
         };
-        let Board { mut target, firmware, symbols, pins, state } = match board {
+        let Board { mut target, tells_site, firmware, symbols, pins, state } = match board {
             Ok(board) => board,
             Err(error) => return self.broken(&error),
         };
@@ -211,9 +211,10 @@ impl Attempt<'_> {
             cancelled: self.around.cancelled,
             wall_limit: self.around.wall_limit.map(|span| (Instant::now() + span, span)),
         };
-        let more = |name: &str| maker.open(Some(name));
+        let more = |name: &str, own: &mut dyn Target| maker.open_beside(name, own);
         let setup = Setup {
             on: None,
+            tells_site,
             target: &mut *target,
             firmware,
             symbols,
@@ -341,12 +342,31 @@ impl Maker<'_> {
         places.and_then(Result::ok).unwrap_or_default()
     }
 
-    /// A board as the case finds it.
-    fn open(&self, name: Option<&str>) -> Result<Board, StepError> {
+    /// The case's own board as the case finds it.
+    fn open(&self) -> Result<Board, StepError> {
+        let target = self.around.targets.open(&self.request(None)?)?;
+        self.around(None, target, None)
+    }
+
+    /// Another one, beside the case's own.
+    fn open_beside(&self, name: &str, own: &mut dyn Target) -> Result<Board, StepError> {
+        let request = self.request(Some(name))?;
+        let neighbour = match self.case.air() {
+            AirOf::AllBoards => own.neighbour(&request),
+            AirOf::OneBoard => None,
+        };
+        let tells_site = neighbour.is_none();
+        let target = neighbour.unwrap_or_else(|| self.around.targets.open(&request))?;
+        Ok(Board { tells_site, ..self.around(Some(name), target, None)? })
+    }
+
+    /// What a board is as the case finds it.
+    fn request(&self, name: Option<&str>) -> Result<TargetRequest, StepError> {
         let entry = self.entry(name);
         let firmware = (self.firmware)(entry)?;
-        let target = self.around.targets.open(&TargetRequest {
+        Ok(TargetRequest {
             board: entry.profile.text.clone(),
+            number: self.number_of(name),
             seed: self.seed_of(name),
             flash: match &firmware {
                 Some(image) if !self.case.writes_flash(name) => image.segments.clone(),
@@ -354,23 +374,32 @@ impl Maker<'_> {
             },
             loop_backs: entry.loop_backs.clone(),
             site: self.case.site.clone(),
+            air: self.case.air(),
             folders: self.folders()?,
             ..TargetRequest::default()
-        })?;
-        self.around(name, target, None)
+        })
+    }
+
+    /// The place of a board among those of the case.
+    fn number_of(&self, name: Option<&str>) -> u8 {
+        let number = self.case.boards().take_while(|(board, _)| board.as_deref() != name).count();
+        number.try_into().unwrap_or(u8::MAX)
     }
 
     /// Boards are alike and still not the same.
     fn seed_of(&self, name: Option<&str>) -> u64 {
-        let number = self.case.boards().take_while(|(board, _)| board.as_deref() != name).count();
-        self.seed.wrapping_add(number as u64)
+        self.seed.wrapping_add(self.number_of(name).into())
     }
 
     /// The authority that vouches for the hosts of the case, if there are any for whom it must.
     fn authority(&self, name: Option<&str>) -> Option<Authority> {
         let site = self.case.site.as_ref()?;
+        let seed = match self.case.air() {
+            AirOf::OneBoard => self.seed_of(name),
+            AirOf::AllBoards => self.seed,
+        };
         // If it cannot be made, the board cannot either, which says why.
-        site.has_tls().then(|| Authority::new(self.seed_of(name), site.network.date).ok())?
+        site.has_tls().then(|| Authority::new(seed, site.network.date).ok())?
     }
 
     /// What the web servers of the case serve.
@@ -401,7 +430,8 @@ impl Maker<'_> {
             let never = self.case.never.clone();
             SessionState::new(target.now(), self.case.timeout, never, values)
         });
-        Ok(Board { target, firmware, symbols, pins: self.case.pins(name), state })
+        let pins = self.case.pins(name);
+        Ok(Board { target, tells_site: true, firmware, symbols, pins, state })
     }
 
     /// What is known of the firmware's source: what the person says is truer than what the scenario

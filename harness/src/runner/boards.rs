@@ -6,9 +6,11 @@
 //! ```
 //!
 //! Every board has its own clock, and all begin together. A board that the scenario leaves alone
-//! (dotted) is let run up to the others when it is needed again, and at the end of the case. Boards
-//! see nothing of each other, so it does not matter that they are played on threads of their own;
-//! their news are told in the order of device time.
+//! (dotted) is let run up to the others when it is needed again, and at the end of the case; if they
+//! share an air it goes along with them, and tells then what it has said. Boards see nothing of each
+//! other, or a target lets them see it at the right time, whatever the threads do
+//! ([`crate::targets::Target::neighbour`]). So it does not matter that they are played on threads of
+//! their own; their news are told in the order of device time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::resume_unwind;
@@ -30,6 +32,8 @@ use crate::time::DeviceTime;
 pub struct Board {
     /// The board itself.
     pub target: Box<dyn Target>,
+    /// Whether it tells what happens on the air: of boards that share it, one does.
+    pub tells_site: bool,
     /// Its firmware.
     pub firmware: Option<Arc<FlashImage>>,
     /// What is known of the firmware's source.
@@ -40,8 +44,8 @@ pub struct Board {
     pub state: SessionState,
 }
 
-/// Makes a board by its name, powered off.
-type Open<'a> = &'a dyn Fn(&str) -> Result<Board, StepError>;
+/// Makes a board by its name, powered off, beside the case's own.
+type Open<'a> = &'a dyn Fn(&str, &mut dyn Target) -> Result<Board, StepError>;
 
 /// The boards of a case besides its own. One that no step has dealt with yet has not been made.
 #[derive(Default)]
@@ -58,16 +62,22 @@ impl<'a> Boards<'a> {
         Self { open: Some(open), ..Self::default() }
     }
 
-    fn take(&mut self, name: &str) -> Result<Board, StepError> {
+    /// A board to be dealt with.
+    fn take(&mut self, name: &str, own: &mut dyn Target) -> Result<Board, StepError> {
         match (self.boards.remove(name), self.open) {
-            (Some(board), _) => Ok(board),
-            (None, Some(open)) => open(name),
+            (Some(mut board), _) => {
+                board.target.attend();
+                Ok(board)
+            }
+            (None, Some(open)) => open(name, own),
             // What is checked before anything starts.
             (None, None) => Err(TargetError::Cannot("deal with other boards here").into()),
         }
     }
 
-    fn put(&mut self, on: &BoardName, board: Board) {
+    /// A board that nobody deals with any more.
+    fn put(&mut self, on: &BoardName, mut board: Board) {
+        board.target.leave();
         if let Some(name) = on {
             self.boards.insert(name.clone(), board);
         }
@@ -92,10 +102,11 @@ impl Board {
         common: &Common<'_>,
         act: impl FnOnce(&mut Session<'_>) -> T,
     ) -> (Self, T, Vec<News>) {
-        let Self { mut target, firmware, symbols, pins, state } = self;
+        let Self { mut target, tells_site, firmware, symbols, pins, state } = self;
         let mut heard = Vec::new();
         let setup = Setup {
             on: on.clone(),
+            tells_site,
             target: &mut *target,
             firmware: firmware.clone(),
             symbols: symbols.clone(),
@@ -110,7 +121,7 @@ impl Board {
         let mut session = Session::new(setup, state);
         let result = act(&mut session);
         let state = session.into_state();
-        (Self { target, firmware, symbols, pins, state }, result, heard)
+        (Self { target, tells_site, firmware, symbols, pins, state }, result, heard)
     }
 }
 
@@ -136,7 +147,8 @@ pub fn play_parallel(
         match branch.on.as_deref() {
             None => own = Some(branch),
             Some(name) => {
-                let board = session.boards().take(name)?;
+                let (boards, own) = session.boards_and_target();
+                let board = boards.take(name, own)?;
                 let after = session.boards().upcoming.remove(name).flatten();
                 others.push((branch, board, after));
             }
@@ -151,11 +163,16 @@ pub fn play_parallel(
                 scope.spawn(move || elsewhere(branch, board, after, common, start, values))
             })
             .collect();
-        let own = session.holding_news(|session| own.map(|branch| here(session, branch)));
+        let own = {
+            let own_target = Left(session);
+            own_target.0.holding_news(|session| own.map(|branch| here(session, branch)))
+        };
         let others =
             running.into_iter().map(|thread| thread.join().unwrap_or_else(|it| resume_unwind(it)));
         (own, others.collect::<Vec<_>>())
     });
+
+    session.target().attend();
 
     let mut news: Vec<(BoardName, News)> = own_news.into_iter().map(|news| (None, news)).collect();
     let mut ends: Vec<End> = own_end.into_iter().collect();
@@ -175,6 +192,16 @@ pub fn play_parallel(
     first_failure(ends)?;
     session.let_pass_until(until)?;
     Ok(Evidence::note(words.join(", ")))
+}
+
+/// The case's own board, which is left alone when this is dropped, even by a panic: other boards may
+/// wait for it.
+struct Left<'s, 'a>(&'s mut Session<'a>);
+
+impl Drop for Left<'_, '_> {
+    fn drop(&mut self) {
+        self.0.target().leave();
+    }
 }
 
 impl End {
@@ -214,7 +241,9 @@ fn elsewhere(
             .and_then(|()| play_all(session, steps, &[]))
             .map_err(|error| session.with_crash(error).on(&branch.on))
     });
+    let mut board = board;
     let end = End { on: branch.on.clone(), time: board.target.now(), result };
+    board.target.leave();
     (board, end, news)
 }
 
@@ -238,8 +267,9 @@ pub fn end_all(
 ) -> Result<(), StepError> {
     let mut result = Ok(());
     let common = session.common().clone();
-    for (name, board) in std::mem::take(&mut session.boards().boards) {
+    for (name, mut board) in std::mem::take(&mut session.boards().boards) {
         let on = Some(name);
+        board.target.attend();
         let (board, end, heard) = board.session(&on, &common, |session| {
             let up_to_date = if right_so_far { session.let_pass_until(now) } else { Ok(()) };
             up_to_date.and(session.end())

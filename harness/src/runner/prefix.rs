@@ -98,7 +98,7 @@ fn surroundings(case: &Case) -> String {
             case.board.elf.as_ref().map(|elf| &elf.text),
             &case.board.loop_backs,
             case.dialect,
-            &case.site,
+            (&case.site, case.air()),
             case.timeout,
             never,
             case.writes_flash(None),
@@ -152,6 +152,11 @@ mod tests {
         ] {
             assert_eq!(shared(("", BOOT), (head, BOOT)), 0, "{head}");
         }
+        // A board that was made to be the only one on its air cannot get neighbours.
+        let (alone, among) = ("air: {ssid: x}\n", "air: {ssid: x}\nboards: {b: esp32-cam}\n");
+        let ends = format!("{BOOT}\n- parallel: {{b: [delay: 1s]}}");
+        assert_eq!(shared((alone, BOOT), (among, &ends)), 0);
+        assert_eq!(shared((among, &ends), (among, &ends)), 2, "up to the second board");
         let secret = format!("{BOOT}\n- log: '{{{{env.KEY}}}}'");
         assert_eq!(shared(("", BOOT), ("", &secret)), 0);
         let flash = format!("{BOOT}\n- erase-flash");

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::fault::{Place, SourceText};
-use crate::site::Site;
+use crate::site::{AirOf, Site};
 use crate::steps::AnyStep;
 use crate::targets::LoopBack;
 use crate::time::Span;
@@ -159,6 +159,15 @@ impl Case {
     pub fn boards(&self) -> impl Iterator<Item = (BoardName, &BoardEntry)> {
         let more = self.more_boards.iter().map(|(name, board)| (Some(name.clone()), board));
         std::iter::once((None, &self.board)).chain(more)
+    }
+
+    /// Whose the air is: if the scenario describes one, its boards share that.
+    pub fn air(&self) -> AirOf {
+        if self.more_boards.is_empty() || self.site.is_none() {
+            AirOf::OneBoard
+        } else {
+            AirOf::AllBoards
+        }
     }
 
     /// All steps, those inside of others too.

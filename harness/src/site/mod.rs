@@ -29,6 +29,16 @@ pub use places::{NetworkPlace, Places};
 /// The UDP port of time servers (RFC 4330).
 pub const NTP: u16 = 123;
 
+/// Whose the air is that a board is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AirOf {
+    /// This board's.
+    #[default]
+    OneBoard,
+    /// That of all boards of the case, which hear each other ([`crate::targets::Target::neighbour`]).
+    AllBoards,
+}
+
 /// Access points, stations and hosts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Site {

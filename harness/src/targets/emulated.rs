@@ -6,9 +6,12 @@
 
 mod debugged;
 mod parts;
+mod place;
 mod site;
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, TcpListener};
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use esp32_emulator::board::parts::auto_reset::CutWires;
@@ -16,15 +19,17 @@ pub use esp32_emulator::board::parts::auto_reset::{ModemLines, ModemWiring};
 use esp32_emulator::board::parts::nor_flash::{self, FlashSize, PowerCut, Share};
 use esp32_emulator::board::parts::psram::PsramSize;
 use esp32_emulator::board::{
-    Board, BootMode as Jumper, Edge, NoControl, Options, Outcome, Profile, SiteEvent,
+    Board, BootMode as Jumper, Edge, Neighbourhood, NoControl, Options, Outcome, Profile, SiteEvent,
 };
-use esp32_emulator::net::NetEvent;
+use esp32_emulator::net::{NetEvent, NetEventKind};
 use esp32_emulator::peripherals::CoreId;
 use esp32_emulator::peripherals::gpio::PINS;
 use esp32_emulator::rom::symbols::symbol_name;
 use esp32_emulator::soc::access_log::{Access, Direction, Fidelity};
 use esp32_emulator::soc::{Doing, Halt, RomChoice};
 use esp32_emulator::time::{Duration, Instant};
+
+use place::Place;
 
 use super::adapter::Adapter;
 use super::debugged::Debugged;
@@ -38,7 +43,7 @@ use super::{
 };
 use crate::packets::{Capture, Link};
 use crate::serve::machine::Served;
-use crate::site::Order;
+use crate::site::{AirOf, Order};
 use crate::time::DeviceTime;
 
 /// What the smallest erase command erases.
@@ -98,9 +103,11 @@ impl TargetSource for EmulatorSource {
 }
 
 /// An emulated board.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Emulated {
-    board: Board,
+    place: Place,
+    /// The mask ROM of this one and its neighbours.
+    rom: RomChoice,
     /// How often the flash was changed from outside.
     loads: u64,
     /// Loads and operations of the flash when its contents were last kept.
@@ -111,6 +118,8 @@ pub struct Emulated {
     names: Option<Arc<site::Names>>,
     /// The address that it was seen to have last.
     address: Option<Ipv4Addr>,
+    /// Addresses that were lent to other boards on the same air.
+    others: BTreeSet<Ipv4Addr>,
     /// Where stations are that have joined its own network.
     stations: Stations,
     /// What leads to the real world.
@@ -123,32 +132,39 @@ impl Emulated {
     /// # Errors
     /// When there is no such board or the flash contents do not fit.
     pub fn new(request: &TargetRequest, rom: RomChoice) -> Result<Self, TargetError> {
-        let Some(profile) = Profile::named(&request.board) else {
-            return Err(TargetError::NoSuchPart(format!("profile `{}`", request.board)));
+        let mut board = board(request, rom.clone())?;
+        let Some(described) = &request.site else {
+            let place = Place::Alone(Box::new(board));
+            return Self::in_place(place, None, WayOut::default(), rom, request);
         };
-        let (flash, psram) = memories(request)?;
-        let options = Options { seed: request.seed, rom, flash, psram, ..Options::default() };
-        let mut board = Board::new(profile, &options);
-        for part in &request.parts {
-            board.fit(parts::made(part)?);
-        }
-        for [a, b] in request.loop_backs.iter().map(|it| it.ends()) {
-            board.wire(pad(a)?, pad(b)?);
-        }
-        let (mut names, mut way_out) = (None, WayOut::default());
-        if let Some(described) = &request.site {
-            let (site, called, leads) = site::made(described, &request.folders, request.seed)?;
-            board.set_site(site);
-            (names, way_out) = (Some(Arc::new(called)), leads);
-        }
+        let (site, called, way_out) = site::made(described, &request.folders, request.seed)?;
+        let place = match request.air {
+            AirOf::OneBoard => {
+                board.set_site(site);
+                Place::Alone(Box::new(board))
+            }
+            AirOf::AllBoards => Place::among(Neighbourhood::new(site), board),
+        };
+        Self::in_place(place, Some(Arc::new(called)), way_out, rom, request)
+    }
+
+    fn in_place(
+        place: Place,
+        names: Option<Arc<site::Names>>,
+        way_out: WayOut,
+        rom: RomChoice,
+        request: &TargetRequest,
+    ) -> Result<Self, TargetError> {
         let adapters = [0, 1, 2].map(|port| Adapter::new(request.seed.wrapping_mul(3) + port));
         let mut target = Self {
-            board,
+            place,
+            rom,
             loads: 0,
             kept: (0, 0),
             adapters,
             names,
             address: None,
+            others: BTreeSet::new(),
             stations: Stations::default(),
             way_out,
         };
@@ -158,22 +174,52 @@ impl Emulated {
         Ok(target)
     }
 
+    /// Another board on the air of this one, as for [`Target::neighbour`].
+    ///
+    /// # Errors
+    /// As for [`Emulated::new`].
+    pub fn beside(&self, request: &TargetRequest) -> Result<Option<Self>, TargetError> {
+        let rom = self.rom.clone();
+        let Some(place) = self.place.beside(board(request, rom.clone())?) else {
+            return Ok(None);
+        };
+        Self::in_place(place, self.names.clone(), WayOut::default(), rom, request).map(Some)
+    }
+
+    /// A copy that goes on from here independently; none if other boards are on the same air, or if
+    /// something leads to the real world, in which a copy would have no part.
+    pub fn copy(&self) -> Option<Self> {
+        if self.way_out.is_there() {
+            return None;
+        }
+        Some(Self {
+            place: self.place.fork()?,
+            rom: self.rom.clone(),
+            adapters: self.adapters.clone(),
+            names: self.names.clone(),
+            others: self.others.clone(),
+            stations: self.stations.clone(),
+            way_out: WayOut::default(),
+            ..*self
+        })
+    }
+
     /// Size of the flash in bytes.
     pub fn flash_size(&self) -> u32 {
-        self.board.flash().size()
+        self.board().flash().size()
     }
 
     /// The whole flash.
     pub fn flash_contents(&self) -> Vec<u8> {
         let mut contents = vec![0xff; self.flash_size() as usize];
         // Reading exactly the chip's size from its start cannot be out of range.
-        let _ = self.board.flash().read(0, &mut contents);
+        let _ = self.board().flash().read(0, &mut contents);
         contents
     }
 
     /// Instructions that the host has executed, for figures of speed.
     pub fn instructions(&self) -> u64 {
-        self.board.instructions()
+        self.board().instructions()
     }
 
     /// Puts bytes into the flash from outside, as if the chip had come so.
@@ -188,20 +234,28 @@ impl Emulated {
         let does_not_fit = TargetError::DoesNotFit {
             offset: offset.into(),
             length: bytes.len() as u64,
-            size: self.board.flash().size().into(),
+            size: self.board().flash().size().into(),
         };
         self.loads += 1;
-        self.board.flash_mut().load(offset, bytes).map_err(|_| does_not_fit)
+        self.board_mut().flash_mut().load(offset, bytes).map_err(|_| does_not_fit)
+    }
+
+    fn board(&self) -> impl Deref<Target = Board> {
+        self.place.board()
+    }
+
+    fn board_mut(&mut self) -> impl DerefMut<Target = Board> {
+        self.place.board_mut()
     }
 
     fn button(&self, name: &str) -> Result<esp32_emulator::board::Button, TargetError> {
-        let button = self.board.profile().button(name);
+        let button = self.board().profile().button(name);
         button.ok_or_else(|| TargetError::NoSuchPart(format!("button `{name}`")))
     }
 
     /// How many bytes a range has, if the flash has them all.
     fn readable(&self, offset: u32, length: u32) -> Result<usize, TargetError> {
-        let size = self.board.flash().size();
+        let size = self.board().flash().size();
         match offset.checked_add(length) {
             Some(end) if end <= size => Ok(length as usize),
             _ => Err(TargetError::DoesNotFit {
@@ -213,8 +267,8 @@ impl Emulated {
     }
 
     fn loader(&mut self, to: &'static str) -> Result<(), TargetError> {
-        self.board.finish_reset();
-        match self.board.booted() {
+        self.board_mut().finish_reset();
+        match self.board().booted() {
             Some(Jumper::Download) => Ok(()),
             _ => Err(TargetError::NotInDownloadMode(to)),
         }
@@ -223,14 +277,16 @@ impl Emulated {
     /// Runs until something happens or `deadline` is reached.
     fn run_to(&mut self, deadline: DeviceTime) -> Result<Vec<TargetEvent>, TargetError> {
         let deadline = Instant::ZERO + Duration::from_nanos(deadline.nanos());
-        let outcome = self.board.run_until(deadline);
+        let outcome = self.place.run_until(deadline);
         if let Outcome::Halted(halt) = outcome {
             return Err(TargetError::Stopped(halted(&halt)));
         }
         let mut events: Vec<TargetEvent> = Vec::new();
-        while let Some(received) = self.board.take_serial() {
+        loop {
+            let received = self.board_mut().take_serial();
+            let Some(received) = received else { break };
             let (port, time) = (port(received.port), device_time(received.at));
-            let baud = self.board.baud(received.port);
+            let baud = self.board().baud(received.port);
             let heard = self.adapters[usize::from(received.port)].hear(received.byte, baud);
             match events.last_mut() {
                 _ if heard.is_empty() => {}
@@ -242,7 +298,7 @@ impl Emulated {
                 _ => events.push(TargetEvent::Serial { port, time, bytes: heard }),
             }
         }
-        while let Some(Edge { at, gpio, level }) = self.board.take_edge() {
+        while let Some(Edge { at, gpio, level }) = self.board_mut().take_edge() {
             events.push(TargetEvent::Pin { gpio, time: device_time(at), level: level.into() });
         }
         self.look_around(&mut events);
@@ -257,25 +313,36 @@ impl Emulated {
     /// Takes what has happened around the board, and lets it reach the real world.
     fn look_around(&mut self, events: &mut Vec<TargetEvent>) {
         let Some(names) = &self.names else { return };
-        while let Some(event) = self.board.take_site_event() {
+        while let Some(event) = self.place.take_site_event() {
             if let SiteEvent::Net(NetEvent { kind, .. }) = &event {
                 self.stations.follow(kind);
-                self.address = names.board_address(kind, &self.stations).or(self.address);
+                let own = self.place.own_mac();
+                if let (NetEventKind::Leased { mac, address }, Some(own)) = (kind, own) {
+                    match mac.0 == own {
+                        true => self.others.remove(address),
+                        false => self.others.insert(*address),
+                    };
+                }
+                let seen = names.board_address(kind, &self.stations);
+                self.address = seen.filter(|it| !self.others.contains(it)).or(self.address);
                 self.way_out.hear(kind);
             }
             events.extend(names.told(event, &self.stations));
         }
         if self.way_out.is_busy() {
-            let now = self.board.now();
-            if let Some(site) = self.board.site_mut() {
-                let told = self.way_out.exchange(&mut site.network, self.address, now);
+            let now = self.board().now();
+            let (way_out, address) = (&mut self.way_out, self.address);
+            let told =
+                self.place.with_site(|site, _| way_out.exchange(&mut site.network, address, now));
+            if let Some(told) = told {
                 events.extend(told.into_iter().map(|line| TargetEvent::Site {
                     time: device_time(now),
                     event: crate::site::SiteEvent::Log(line),
                 }));
             }
         }
-        self.way_out.pace(device_time(self.board.now()));
+        let now = device_time(self.board().now());
+        self.way_out.pace(now);
     }
 }
 
@@ -285,18 +352,18 @@ impl Served for Emulated {
     }
 
     fn modem_wiring(&self) -> ModemWiring {
-        self.board.profile().modem_wiring
+        self.board().profile().modem_wiring
     }
 
     fn modem_lines(&mut self, lines: ModemLines) {
-        self.board.set_modem_lines(lines);
+        self.board_mut().set_modem_lines(lines);
     }
 
     fn set_wiring_faults(&mut self, faults: &[WiringFault]) {
         let adapter = &mut self.adapters[usize::from(uart(Port::Console))];
         adapter.computer_is_deaf = faults.iter().any(|fault| fault.deafens_computer());
         adapter.board_is_deaf = faults.iter().any(|fault| fault.deafens_board());
-        self.board.cut_wires(CutWires {
+        self.board_mut().cut_wires(CutWires {
             dtr: faults.contains(&WiringFault::DtrCut),
             rts: faults.contains(&WiringFault::RtsCut),
             en: faults.contains(&WiringFault::EnCut),
@@ -305,15 +372,15 @@ impl Served for Emulated {
     }
 
     fn under_way(&mut self, port: Port) -> usize {
-        self.board.sending(uart(port))
+        self.board_mut().sending(uart(port))
     }
 
     fn is_transferring(&mut self) -> bool {
-        self.board.is_transferring()
+        self.board_mut().is_transferring()
     }
 
     fn changed_flash(&mut self) -> Option<Vec<u8>> {
-        let state = (self.loads, self.board.flash().operations());
+        let state = (self.loads, self.board().flash().operations());
         (std::mem::replace(&mut self.kept, state) != state).then(|| self.flash_contents())
     }
 
@@ -322,7 +389,7 @@ impl Served for Emulated {
     }
 
     fn notes(&self) -> Vec<String> {
-        let bluetooth = self.board.bluetooth_called().then(|| NO_BLUETOOTH.to_owned());
+        let bluetooth = self.board().bluetooth_called().then(|| NO_BLUETOOTH.to_owned());
         bluetooth.into_iter().collect()
     }
 
@@ -337,23 +404,23 @@ impl Served for Emulated {
 
 impl Target for Emulated {
     fn now(&self) -> DeviceTime {
-        device_time(self.board.now())
+        device_time(self.board().now())
     }
 
     fn power(&mut self, power: Power) -> Result<(), TargetError> {
         match power {
-            Power::On => self.board.power_on(),
-            Power::Off => self.board.power_off(),
+            Power::On => self.board_mut().power_on(),
+            Power::Off => self.board_mut().power_off(),
         }
         Ok(())
     }
 
     fn is_powered(&self) -> bool {
-        self.board.is_powered()
+        self.board().is_powered()
     }
 
     fn boot_mode(&mut self, mode: BootMode) -> Result<(), TargetError> {
-        self.board.set_boot_mode(match mode {
+        self.board_mut().set_boot_mode(match mode {
             BootMode::Run => Jumper::Run,
             BootMode::Download => Jumper::Download,
         });
@@ -362,10 +429,10 @@ impl Target for Emulated {
 
     fn press(&mut self, button: Button) -> Result<(), TargetError> {
         match button {
-            Button::Reset => self.board.press_reset(),
+            Button::Reset => self.board_mut().press_reset(),
             Button::Named(name) => {
                 let button = self.button(&name)?;
-                self.board.set_pressed(button, true);
+                self.board_mut().set_pressed(button, true);
             }
         }
         Ok(())
@@ -373,10 +440,10 @@ impl Target for Emulated {
 
     fn release(&mut self, button: Button) -> Result<(), TargetError> {
         match button {
-            Button::Reset => self.board.release_reset(),
+            Button::Reset => self.board_mut().release_reset(),
             Button::Named(name) => {
                 let button = self.button(&name)?;
-                self.board.set_pressed(button, false);
+                self.board_mut().set_pressed(button, false);
             }
         }
         Ok(())
@@ -384,9 +451,9 @@ impl Target for Emulated {
 
     fn erase_flash(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<(), TargetError> {
         self.loader("erased")?;
-        let total = self.board.flash().size().into();
+        let total = self.board().flash().size().into();
         self.loads += 1;
-        self.board.flash_mut().erase_all();
+        self.board_mut().flash_mut().erase_all();
         progress(Progress { done: total, total });
         Ok(())
     }
@@ -417,7 +484,7 @@ impl Target for Emulated {
         self.loader("read")?;
         let mut bytes = vec![0; self.readable(offset, length)?];
         // The range has just been checked.
-        let _ = self.board.flash().read(offset, &mut bytes);
+        let _ = self.board().flash().read(offset, &mut bytes);
         Ok(bytes)
     }
 
@@ -428,20 +495,20 @@ impl Target for Emulated {
         change: &mut dyn FnMut(&mut [u8]),
     ) -> Result<(), TargetError> {
         let mut bytes = vec![0; self.readable(offset, length)?];
-        let _ = self.board.flash().read(offset, &mut bytes);
+        let _ = self.board().flash().read(offset, &mut bytes);
         change(&mut bytes);
         self.load(offset, &bytes)
     }
 
     fn send(&mut self, port: Port, bytes: &[u8]) -> Result<(), TargetError> {
-        if !self.board.is_powered() {
+        if !self.board().is_powered() {
             return Err(TargetError::NoPower("receive serial bytes"));
         }
         let uart = uart(port);
-        let baud = self.board.baud(uart);
+        let baud = self.board().baud(uart);
         for byte in bytes {
             for heard in self.adapters[usize::from(uart)].say(*byte, baud) {
-                self.board.send(uart, heard);
+                self.board_mut().send(uart, heard);
             }
         }
         Ok(())
@@ -455,21 +522,22 @@ impl Target for Emulated {
     fn send_break(&mut self, port: Port) -> Result<(), TargetError> {
         let uart = uart(port);
         if !self.adapters[usize::from(uart)].board_is_deaf {
-            self.board.send_break(uart);
+            self.board_mut().send_break(uart);
         }
         Ok(())
     }
 
     fn pin(&mut self, gpio: u8) -> Result<Level, TargetError> {
-        Ok(self.board.pin_level(pad(gpio)?).into())
+        Ok(self.board().pin_level(pad(gpio)?).into())
     }
 
     fn drives_pin(&mut self, gpio: u8) -> Result<bool, TargetError> {
-        Ok(self.board.is_powered() && self.board.chip().pin(pad(gpio)?).enabled)
+        let (board, gpio) = (self.board(), pad(gpio)?);
+        Ok(board.is_powered() && board.chip().pin(gpio).enabled)
     }
 
     fn drive_pin(&mut self, gpio: u8, level: Option<Level>) -> Result<(), TargetError> {
-        self.board.drive_pin(pad(gpio)?, level.map(|level| level == Level::High));
+        self.board_mut().drive_pin(pad(gpio)?, level.map(|level| level == Level::High));
         Ok(())
     }
 
@@ -478,12 +546,12 @@ impl Target for Emulated {
             NoControl::Part => format!("part `{part}`"),
             NoControl::Control => format!("control `{control}` at `{part}`"),
         };
-        let moved = self.board.set_control(part, control, value);
+        let moved = self.board_mut().set_control(part, control, value);
         moved.map_err(|none| TargetError::NoSuchPart(what(none)))
     }
 
     fn observe_pin(&mut self, gpio: u8) -> Result<(), TargetError> {
-        self.board.observe_pin(pad(gpio)?);
+        self.board_mut().observe_pin(pad(gpio)?);
         Ok(())
     }
 
@@ -495,12 +563,12 @@ impl Target for Emulated {
                     FlashOperation::Program => nor_flash::FlashOperation::Program,
                 };
                 let cut = PowerCut { operation, nth, share: Share::percent(50) };
-                self.board.flash_mut().cut_power_at(Some(cut));
+                self.board_mut().flash_mut().cut_power_at(Some(cut));
             }
             Disturbance::SerialNoise { port, per_million } => {
                 self.adapters[usize::from(uart(port))].noise_per_million = per_million;
             }
-            Disturbance::SupplySag(low) => self.board.set_supply_low(low),
+            Disturbance::SupplySag(low) => self.board_mut().set_supply_low(low),
         }
         Ok(())
     }
@@ -518,26 +586,42 @@ impl Target for Emulated {
     }
 
     fn order(&mut self, order: Order) -> Result<(), TargetError> {
-        let now = self.board.now();
-        match (self.names.clone(), self.board.site_mut()) {
-            (Some(names), Some(site)) => {
-                names.order(site, order, self.address, &self.stations, now)
-            }
-            _ => Err(site::none()),
-        }
+        let now = self.board().now();
+        let names = self.names.clone().ok_or_else(site::none)?;
+        let (address, stations) = (self.address, &self.stations);
+        let done = self.place.with_site(|site, _| names.order(site, order, address, stations, now));
+        done.unwrap_or_else(|| Err(site::none()))
     }
 
     fn start_capture(&mut self, link: Link) -> Result<(), TargetError> {
-        site::start_capture(self.board.site_mut().ok_or_else(site::none)?, link);
-        Ok(())
+        let started = self.place.with_site(|site, board| site::start_capture(site, board, link));
+        started.ok_or_else(site::none)
     }
 
     fn take_capture(&mut self) -> Result<Capture, TargetError> {
-        site::take_capture(self.board.site_mut().ok_or_else(site::none)?)
+        self.place.with_site(site::take_capture).unwrap_or_else(|| Err(site::none()))
+    }
+
+    fn neighbour(
+        &mut self,
+        request: &TargetRequest,
+    ) -> Option<Result<Box<dyn Target>, TargetError>> {
+        let beside = self.beside(request).transpose()?;
+        Some(beside.map(|target| Box::new(target) as Box<dyn Target>))
+    }
+
+    fn attend(&mut self) {
+        self.place.attend();
+    }
+
+    fn leave(&mut self) {
+        self.place.leave();
     }
 
     fn finish(&mut self) -> MachineReport {
-        let accesses = self.board.accesses();
+        let notes = self.notes();
+        let board = self.board();
+        let accesses = board.accesses();
         let mut stored_only: Vec<(String, u64)> = Vec::new();
         for access in accesses.iter().filter(|access| access.fidelity == Fidelity::Stores) {
             match stored_only.last_mut() {
@@ -546,32 +630,31 @@ impl Target for Emulated {
             }
         }
         MachineReport {
-            time: self.now(),
-            event_hash: Some(format!("{:016x}", self.board.event_hash())),
-            host_instructions: Some(self.board.instructions()),
+            time: device_time(board.now()),
+            event_hash: Some(format!("{:016x}", board.event_hash())),
+            host_instructions: Some(board.instructions()),
             unmodelled: accesses
                 .iter()
                 .filter(|access| access.fidelity == Fidelity::Unmodelled)
                 .map(unmodelled)
                 .collect(),
             stored_only,
-            notes: self.notes(),
+            notes,
             ..MachineReport::default()
         }
     }
 
     fn fork(&self) -> Option<Box<dyn Target>> {
-        // A copy would have no part in what is connected to the real world.
-        (!self.way_out.is_there()).then(|| Box::new(self.clone()) as Box<dyn Target>)
+        Some(Box::new(self.copy()?))
     }
 
     fn standing(&self) -> Vec<Core> {
-        if !self.board.is_powered() {
+        if !self.board().is_powered() {
             return Vec::new();
         }
-        let chip = self.board.chip();
+        let board = self.board();
         let core = |name, id| {
-            let standing = chip.standing(id);
+            let standing = board.chip().standing(id);
             Core {
                 name,
                 pc: standing.pc,
@@ -591,7 +674,7 @@ impl Target for Emulated {
     }
 
     fn is_dead(&self) -> bool {
-        self.board.is_dead()
+        self.board().is_dead()
     }
 
     fn served(self: Box<Self>) -> Option<Box<dyn Served>> {
@@ -621,6 +704,24 @@ fn memories(
     let flash = request.flash_megabytes.map(|size| flash(size).ok_or_else(none("flash chip")));
     let psram = request.psram_megabytes.map(|size| psram(size).ok_or_else(none("PSRAM")));
     Ok((flash.transpose()?, psram.transpose()?))
+}
+
+/// A board as requested, powered off, its flash blank.
+fn board(request: &TargetRequest, rom: RomChoice) -> Result<Board, TargetError> {
+    let Some(profile) = Profile::named(&request.board) else {
+        return Err(TargetError::NoSuchPart(format!("profile `{}`", request.board)));
+    };
+    let (flash, psram) = memories(request)?;
+    let (number, seed) = (request.number, request.seed);
+    let options = Options { number, seed, rom, flash, psram, ..Options::default() };
+    let mut board = Board::new(profile, &options);
+    for part in &request.parts {
+        board.fit(parts::made(part)?);
+    }
+    for [a, b] in request.loop_backs.iter().map(|it| it.ends()) {
+        board.wire(pad(a)?, pad(b)?);
+    }
+    Ok(board)
 }
 
 fn unmodelled(access: &Access) -> UnmodelledAccess {
@@ -785,7 +886,7 @@ mod tests {
             target.set_wiring_faults(&[fault]);
             target.power(Power::On).unwrap();
             target.modem_lines(asserted);
-            assert_eq!(target.board.is_reset_held(), is_reset, "{fault}");
+            assert_eq!(target.board().is_reset_held(), is_reset, "{fault}");
         }
     }
 

@@ -29,7 +29,7 @@ pub use standing::Core;
 
 use crate::packets::{Capture, Link};
 use crate::serve::machine::Served;
-use crate::site::{Folders, Order, Places, Site, SiteEvent};
+use crate::site::{AirOf, Folders, Order, Places, Site, SiteEvent};
 use crate::time::DeviceTime;
 
 /// Something a target can do.
@@ -599,6 +599,25 @@ pub trait Target: Send {
     /// Trouble with the target.
     fn run_until(&mut self, deadline: DeviceTime) -> Result<Vec<TargetEvent>, TargetError>;
 
+    /// Another board of the case, on the air of this one, powered off; `None`: boards of this kind hear
+    /// nothing of each other, and each is opened by itself.
+    ///
+    /// Boards on one air run together. One that somebody deals with, as with this and the new one, runs
+    /// as far as he lets it, and the others wait for it.
+    fn neighbour(
+        &mut self,
+        _request: &TargetRequest,
+    ) -> Option<Result<Box<dyn Target>, TargetError>> {
+        None
+    }
+
+    /// Somebody deals with the board from now on, and sees what it has said while nobody did.
+    fn attend(&mut self) {}
+
+    /// Nobody deals with the board until [`Target::attend`]; on one air with others it goes along with
+    /// them.
+    fn leave(&mut self) {}
+
     /// What the target says about itself; called once, when the case is over.
     fn finish(&mut self) -> MachineReport;
 
@@ -637,6 +656,8 @@ pub struct Segment {
 pub struct TargetRequest {
     /// Name of the board profile.
     pub board: String,
+    /// Which one of the case's boards, from 0.
+    pub number: u8,
     /// Seed of everything random.
     pub seed: u64,
     /// What the flash holds before the first step; blank elsewhere.
@@ -645,6 +666,8 @@ pub struct TargetRequest {
     pub loop_backs: Vec<LoopBack>,
     /// What is on the air around it, if anything.
     pub site: Option<Site>,
+    /// Who else is on it.
+    pub air: AirOf,
     /// What the web servers of the site serve.
     pub folders: Folders,
     /// Megabytes of another flash chip than the board's own.

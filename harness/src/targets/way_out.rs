@@ -126,13 +126,6 @@ impl Flow {
     }
 }
 
-impl Clone for WayOut {
-    /// The same without connections and doors, which belong to one machine.
-    fn clone(&self) -> Self {
-        Self::new(self.destinations.clone())
-    }
-}
-
 impl WayOut {
     pub(super) fn new(destinations: BTreeMap<SocketAddr, Destination>) -> Self {
         Self { destinations, ..Self::default() }

@@ -123,6 +123,15 @@ pub(super) fn passed(interfaces: &[Interface; INTERFACES], frame: &[u8]) -> u32 
         .fold(u32::from(sniffs) << SNIFFER, |bits, (n, _)| bits | 1 << n)
 }
 
+/// Whether a frame is addressed to one of the interfaces alone, which then acknowledges it.
+pub(super) fn is_own(interfaces: &[Interface; INTERFACES], frame: &[u8]) -> bool {
+    let is_for = |receiver| {
+        let is_it = |it: &Interface| it.own.enabled() && it.own.matches(receiver);
+        interfaces.iter().take(SNIFFER).any(is_it)
+    };
+    Header::of(frame).is_some_and(|it| !is_multicast(it.receiver) && is_for(it.receiver))
+}
+
 /// Whether a frame is for one station, which then acknowledges it.
 pub(super) fn is_unicast(frame: &[u8]) -> bool {
     Header::of(frame).is_some_and(|header| !is_multicast(header.receiver))

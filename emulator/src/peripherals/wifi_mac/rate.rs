@@ -95,13 +95,23 @@ impl Rate {
 
     /// How long the acknowledgement of a frame at this rate takes, with the gap before it.
     pub fn acknowledgement(self) -> Duration {
-        const SIFS: Duration = Duration::from_micros(10);
         const ACK: usize = 14;
+        self.response(ACK)
+    }
+
+    /// The same of a block acknowledgement with a compressed bitmap.
+    pub fn block_acknowledgement(self) -> Duration {
+        const BLOCK_ACK: usize = 32;
+        self.response(BLOCK_ACK)
+    }
+
+    fn response(self, octets: usize) -> Duration {
+        const SIFS: Duration = Duration::from_micros(10);
         let mandatory = match self.modulation() {
             Modulation::Dsss { .. } => Self::MBPS_1,
             Modulation::Ofdm { .. } | Modulation::Ht { .. } => Self::MBPS_6,
         };
-        SIFS + mandatory.duration(ACK)
+        SIFS + mandatory.duration(octets)
     }
 }
 

@@ -5,8 +5,8 @@ use crate::radio::elements::KeyManagement;
 use crate::radio::frame::{Frame, Management};
 use crate::radio::{
     AccessPointConfig, Air, AirEventKind, ConfigError, Departure, Farewell, HANDSHAKE_DELAY,
-    MAX_STATIONS, MacAddress, Outcome, Reason, Request, SILENCE_LIMIT, Security, Standing, Status,
-    Whom,
+    MAX_STATIONS, MacAddress, Outcome, RadioId, Reason, Request, SILENCE_LIMIT, Security, Standing,
+    Status, Whom,
 };
 use crate::time::{Duration, Instant};
 
@@ -269,7 +269,7 @@ fn a_station_that_is_silent_for_long_is_sent_away() {
 fn a_station_may_be_silent_while_nobody_listens_and_costs_one_deadline() {
     let (mut station, _) = meet(open());
     station.join_open();
-    station.air.listen(None, station.now);
+    station.air.listen(RadioId::FIRST, None, station.now);
     assert!(
         station
             .air
@@ -392,7 +392,7 @@ fn a_group_key_that_nobody_waits_for_is_in_use_at_once() {
 fn a_station_that_leaves_does_not_hold_up_a_new_group_key() {
     let (mut station, id) = meet(wpa2());
     station.join_wpa2();
-    station.air.listen(None, station.now);
+    station.air.listen(RadioId::FIRST, None, station.now);
     station.air.renew_group_key(id, station.now).expect("it exists");
     assert_eq!(station.air.group_key(id).map(|key| key.id()), Some(1));
     station.deauthenticate(3);

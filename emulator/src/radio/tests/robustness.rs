@@ -11,7 +11,7 @@ use crate::radio::frame::{
     Management, Reason,
 };
 use crate::radio::{
-    AirEventKind, DropCause, MAX_ETHERNET, MAX_ON_AIR, MAX_QUEUE, Outcome, Standing,
+    AirEventKind, DropCause, MAX_ETHERNET, MAX_ON_AIR, MAX_QUEUE, Outcome, RadioId, Standing,
 };
 use crate::time::Duration;
 
@@ -120,7 +120,7 @@ fn a_radio_that_takes_no_frames_loses_the_oldest() {
     let (mut station, _) = meet(open());
     let lost = Duration::from_secs(60);
     station.air.poll(station.now + lost);
-    let frames: Vec<_> = std::iter::from_fn(|| station.air.take_frame()).collect();
+    let frames: Vec<_> = std::iter::from_fn(|| station.air.take_frame(RadioId::FIRST)).collect();
     assert_eq!(frames.len(), MAX_ON_AIR);
     assert!(frames.last().is_some_and(|frame| frame.at > station.now + Duration::from_secs(59)));
     assert!(station.saw(&AirEventKind::Dropped(DropCause::QueueFull)));

@@ -5,7 +5,7 @@ use crate::radio::elements::{self, id};
 use crate::radio::frame::{self, BeaconBody, Frame, Kind, Management};
 use crate::radio::{
     AccessPointConfig, Air, AirEventKind, BEACON_INTERVAL, ChannelMove, ConfigError, MacAddress,
-    Outcome, RESPONSE_DELAY, Security, Visibility,
+    Outcome, RESPONSE_DELAY, RadioId, Security, Visibility,
 };
 use crate::time::{Duration, Instant};
 
@@ -174,11 +174,11 @@ fn nothing_is_due_when_nobody_listens() {
     let mut air = Air::new(1);
     air.add(open(), Instant::ZERO).expect("a good one");
     assert_eq!(air.poll_at(), None);
-    air.listen(Some(CHANNEL), Instant::ZERO);
+    air.listen(RadioId::FIRST, Some(CHANNEL), Instant::ZERO);
     assert!(air.poll_at().is_some_and(|at| at <= Instant::ZERO + BEACON_INTERVAL));
-    air.listen(Some(CHANNEL + 1), Instant::ZERO);
+    air.listen(RadioId::FIRST, Some(CHANNEL + 1), Instant::ZERO);
     assert_eq!(air.poll_at(), None);
-    air.listen(None, Instant::ZERO);
+    air.listen(RadioId::FIRST, None, Instant::ZERO);
     assert_eq!(air.poll_at(), None);
 }
 

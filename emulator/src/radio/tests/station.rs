@@ -8,8 +8,8 @@ use crate::radio::frame::{
 };
 use crate::radio::wpa2::{Answer, GroupKey, Pmk, Sides, Supplicant};
 use crate::radio::{
-    AccessPointConfig, Air, AirEvent, AirEventKind, ApId, MacAddress, OnAir, Outcome, Security,
-    Status, Visibility,
+    AccessPointConfig, Air, AirEvent, AirEventKind, ApId, MacAddress, OnAir, Outcome, RadioId,
+    Security, Status, Visibility,
 };
 use crate::time::{Duration, Instant};
 
@@ -70,7 +70,7 @@ pub(super) struct Station {
 
 impl Station {
     pub(super) fn new(mut air: Air) -> Self {
-        air.listen(Some(CHANNEL), Instant::ZERO);
+        air.listen(RadioId::FIRST, Some(CHANNEL), Instant::ZERO);
         Self {
             air,
             now: Instant::ZERO,
@@ -88,7 +88,7 @@ impl Station {
 
     pub(super) fn tune(&mut self, channel: u8) {
         self.channel = channel;
-        self.air.listen(Some(channel), self.now);
+        self.air.listen(RadioId::FIRST, Some(channel), self.now);
     }
 
     // ---- time and what comes with it ----
@@ -107,7 +107,7 @@ impl Station {
     }
 
     fn take_all(&mut self) {
-        while let Some(on_air) = self.air.take_frame() {
+        while let Some(on_air) = self.air.take_frame(RadioId::FIRST) {
             assert!(on_air.at <= self.now);
             self.heard.push(on_air.clone());
             self.answer_handshake(&on_air.frame);

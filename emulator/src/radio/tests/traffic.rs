@@ -5,8 +5,8 @@ use crate::radio::elements::id;
 use crate::radio::ethernet;
 use crate::radio::frame::{self, Frame, Management};
 use crate::radio::{
-    AccessPointConfig, Air, AirEventKind, DropCause, Farewell, MacAddress, Outcome, Rate, Reason,
-    Standing, Whom,
+    AccessPointConfig, Air, AirEventKind, DropCause, Farewell, MacAddress, Outcome, RadioId, Rate,
+    Reason, Standing, Whom,
 };
 use crate::time::{Duration, Instant};
 
@@ -276,7 +276,7 @@ fn frames_for_a_station_that_dozes_elsewhere_are_kept_and_announced() {
     let (mut station, _) = meet(wpa2());
     station.join_wpa2();
     assert_eq!(station.doze(true), Outcome::Acknowledged);
-    station.air.listen(None, station.now);
+    station.air.listen(RadioId::FIRST, None, station.now);
     for _ in 0..2 {
         station.air.send_ethernet(&ethernet_frame(STATION, HOST, PAYLOAD), station.now);
     }
@@ -303,7 +303,7 @@ fn multicast_waits_for_the_next_beacon_that_is_heard_while_a_station_dozes() {
     let (mut station, _) = meet(wpa2());
     station.join_wpa2();
     station.doze(true);
-    station.air.listen(None, station.now);
+    station.air.listen(RadioId::FIRST, None, station.now);
     for _ in 0..2 {
         let frame = ethernet_frame(MacAddress::BROADCAST, HOST, PAYLOAD);
         station.air.send_ethernet(&frame, station.now);
@@ -340,7 +340,7 @@ fn a_station_that_dozes_gets_one_frame_for_each_poll() {
     let (mut station, _) = meet(open());
     station.join_open();
     station.doze(true);
-    station.air.listen(None, station.now);
+    station.air.listen(RadioId::FIRST, None, station.now);
     for _ in 0..2 {
         station.air.send_ethernet(&ethernet_frame(STATION, HOST, PAYLOAD), station.now);
     }

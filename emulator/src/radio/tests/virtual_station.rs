@@ -7,8 +7,8 @@ use super::station::{
 use crate::radio::frame::{Frame, SNAP};
 use crate::radio::{
     AccessPointConfig, Air, AirEventKind, ApId, ChannelMove, ConfigError, Departure, DropCause,
-    Farewell, MacAddress, Misbehaviour, Reason, Request, Security, Standing, StationConfig,
-    StationId, Status, Visibility, Whom,
+    Farewell, MacAddress, Misbehaviour, RadioId, Reason, Request, Security, Standing,
+    StationConfig, StationId, Status, Visibility, Whom,
 };
 use crate::time::{Duration, Instant};
 
@@ -42,7 +42,7 @@ impl Pair {
         let id = board_air.add(board, now).expect("a good configuration");
         let station = air.add_station(station, now).expect("a good configuration");
         for air in [&mut board_air, &mut air] {
-            air.listen(Some(CHANNEL), now);
+            air.listen(RadioId::FIRST, Some(CHANNEL), now);
         }
         air.connect(station, now).expect("it exists");
         let (sent, events) = (Vec::new(), Vec::new());
@@ -56,10 +56,10 @@ impl Pair {
             self.now = next.map_or(end, |at| at.max(self.now).min(end));
             self.board.poll(self.now);
             self.air.poll(self.now);
-            while let Some(frame) = self.board.take_frame() {
+            while let Some(frame) = self.board.take_frame(RadioId::FIRST) {
                 self.air.transmit(frame.channel, &frame.frame, self.now);
             }
-            while let Some(frame) = self.air.take_frame() {
+            while let Some(frame) = self.air.take_frame(RadioId::FIRST) {
                 assert_eq!(frame.signal_dbm, -48);
                 self.board.transmit(frame.channel, &frame.frame, self.now);
                 self.sent.push(frame.frame);
@@ -74,8 +74,8 @@ impl Pair {
 
     fn tune(&mut self, channel: u8) {
         self.channel = channel;
-        self.board.listen(Some(channel), self.now);
-        self.air.listen(Some(channel), self.now);
+        self.board.listen(RadioId::FIRST, Some(channel), self.now);
+        self.air.listen(RadioId::FIRST, Some(channel), self.now);
     }
 
     /// Lets the station hear a frame that the board did not send.
@@ -247,8 +247,8 @@ fn it_follows_its_access_point_to_another_channel() {
 #[test]
 fn it_is_not_heard_on_a_channel_that_the_board_is_not_tuned_to() {
     let mut pair = Pair::new(open(), config(None));
-    pair.board.listen(Some(CHANNEL), pair.now);
-    pair.air.listen(Some(CHANNEL + 1), pair.now);
+    pair.board.listen(RadioId::FIRST, Some(CHANNEL), pair.now);
+    pair.air.listen(RadioId::FIRST, Some(CHANNEL + 1), pair.now);
     pair.run(ms(300));
     assert_eq!(pair.sent, [] as [Vec<u8>; 0]);
 }
@@ -336,7 +336,7 @@ fn both_sides_encrypt_a_frame_for_a_capture_alike() {
         pair.board.send_ethernet(&ethernet_frame(to, HOST, b"a secret"), pair.now);
         let at = pair.board.poll_at().expect("it is queued");
         pair.board.poll(at + ms(5));
-        frames.extend(std::iter::from_fn(|| pair.board.take_frame()));
+        frames.extend(std::iter::from_fn(|| pair.board.take_frame(RadioId::FIRST)));
     }
     let is_data = |frame: &Vec<u8>| frame[0] == 0x08;
     let frames: Vec<_> = frames.into_iter().map(|on_air| on_air.frame).filter(is_data).collect();

@@ -71,6 +71,8 @@ pub struct Common<'a> {
 pub struct Setup<'a> {
     /// Which of the case's boards.
     pub on: BoardName,
+    /// Whether it tells what happens on the air and the network.
+    pub tells_site: bool,
     /// The board itself.
     pub target: &'a mut dyn Target,
     /// The board's firmware.
@@ -208,6 +210,11 @@ impl<'a> Session<'a> {
     /// The other boards of the case.
     pub fn boards(&mut self) -> &mut Boards<'a> {
         &mut self.setup.boards
+    }
+
+    /// The same, and the case's own.
+    pub fn boards_and_target(&mut self) -> (&mut Boards<'a>, &mut dyn Target) {
+        (&mut self.setup.boards, &mut *self.setup.target)
     }
 
     fn tell(&mut self, news: News) {

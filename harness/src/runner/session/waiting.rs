@@ -411,7 +411,9 @@ impl Session<'_> {
                         }
                         TargetEvent::Site { time, event } => {
                             self.state.seen.push(time, event.clone());
-                            self.tell(News::Site { time, event });
+                            if self.setup.tells_site {
+                                self.tell(News::Site { time, event });
+                            }
                         }
                         TargetEvent::PowerLost { time } => self.state.power_lost = Some(time),
                         TargetEvent::Remark { time, text } => {

@@ -26,12 +26,17 @@ pub const AIR: Key = Key::optional(
         Key::optional("bssid", Kind::Text, "Its own address, such as `02:62:72:00:00:01`."),
         Key::or("hidden", Kind::Flag, "false", "Its beacons do not say its name."),
     ])),
-    "The access points that the board can hear. Without any the air is silent.",
+    "The access points that the board can hear. Without any the air is silent; further `boards` are on the same air, and with `air: []` among themselves.",
 );
 
-pub(super) fn access_points(node: &Node, decoder: &mut Decoder) -> Option<Vec<AccessPoint>> {
+pub(super) fn access_points(
+    node: &Node,
+    hear_each_other: bool,
+    decoder: &mut Decoder,
+) -> Option<Vec<AccessPoint>> {
     let items = few(node, "access points", decoder)?;
-    if items.is_empty() {
+    // An air on which boards are among themselves.
+    if items.is_empty() && !hear_each_other {
         return decoder.wrong(node, "at least one access point");
     }
     let read = items.iter().enumerate().map(|(n, item)| access_point(item, n as u8, decoder));

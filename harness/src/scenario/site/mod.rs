@@ -40,7 +40,8 @@ pub(super) fn read(fields: &mut Fields<'_>, decoder: &mut Decoder) -> Option<Opt
     let network = fields.node("network");
     let hosts = fields.node("hosts");
     let internet = fields.node("internet");
-    let access_points = air.map(|node| air::access_points(node, decoder));
+    let hear_each_other = fields.node("boards").is_some();
+    let access_points = air.map(|node| air::access_points(node, hear_each_other, decoder));
     let joining = stations.map(|node| stations::read_stations(node, decoder));
     let described = match network {
         None => Some((Network::default(), None)),
@@ -167,9 +168,10 @@ mod tests {
     use super::*;
     use crate::authority::Flaw;
     use crate::scenario::decode::no_files;
+    use crate::scenario::model::Case;
     use crate::scenario::parser::{FilePlace, parse};
     use crate::site::{
-        AccessPoint, Http, Https, Line, Mqtt, MqttTls, Script, Security, Station, Transport,
+        AccessPoint, AirOf, Http, Https, Line, Mqtt, MqttTls, Script, Security, Station, Transport,
     };
     use crate::time::Span;
     use std::path::Path;
@@ -183,6 +185,17 @@ mod tests {
                 Err(invalid.faults.faults.into_iter().map(|fault| fault.message).collect())
             }
         }
+    }
+
+    #[test]
+    fn boards_may_be_among_themselves_on_an_air_without_access_points() {
+        let text = "name: x\nversion: 1\nboards: {b: esp32-cam}\nair: []\nsteps:\n- parallel: {b: [delay: 1s]}\n";
+        let place = FilePlace { path: Path::new("x.yaml"), project: Path::new(".") };
+        let case = parse(text, place, &no_files).expect("a valid scenario").cases.remove(0);
+        assert_eq!(case.site.as_ref().map(|site| site.air.len()), Some(0));
+        assert_eq!(case.air(), AirOf::AllBoards);
+        let alone = Case { more_boards: BTreeMap::new(), ..(*case).clone() };
+        assert_eq!(alone.air(), AirOf::OneBoard);
     }
 
     #[test]

@@ -13,11 +13,11 @@ fn core_id(core: CoreIndex) -> CoreId {
 
 impl Debugged for Emulated {
     fn hold(&mut self) {
-        self.board.chip_mut().hold();
+        self.board_mut().chip_mut().hold();
     }
 
     fn held(&self) -> Option<Held> {
-        self.board.chip().held().map(|held| match held {
+        self.board().chip().held().map(|held| match held {
             debugger::Held::Asked => Held::Asked,
             debugger::Held::Step(core) => Held::Step(core.index()),
             debugger::Held::Breakpoint(core) => Held::Breakpoint(core.index()),
@@ -35,19 +35,20 @@ impl Debugged for Emulated {
     }
 
     fn go_on(&mut self, step: Option<CoreIndex>) {
-        self.board.chip_mut().go_on(step.map(core_id));
+        self.board_mut().chip_mut().go_on(step.map(core_id));
     }
 
     fn hold_at_breaks(&mut self, hold: bool) {
-        self.board.chip_mut().hold_at_breaks(hold);
+        self.board_mut().chip_mut().hold_at_breaks(hold);
     }
 
     fn forget_debugger(&mut self) {
-        self.board.chip_mut().forget_debugger();
+        self.board_mut().chip_mut().forget_debugger();
     }
 
     fn register(&self, core: CoreIndex, number: u16) -> Option<u32> {
-        let cpu = self.board.chip().cpu(core_id(core));
+        let board = self.board();
+        let cpu = board.chip().cpu(core_id(core));
         let low = number as u8;
         match number {
             0x0000..=0x000f => Some(cpu.a[usize::from(low)]),
@@ -61,7 +62,8 @@ impl Debugged for Emulated {
     }
 
     fn set_register(&mut self, core: CoreIndex, number: u16, value: u32) -> bool {
-        let mut access = self.board.chip_mut().core_mut(core_id(core));
+        let mut board = self.board_mut();
+        let mut access = board.chip_mut().core_mut(core_id(core));
         let low = number as u8;
         match number {
             0x0000..=0x000f => access.cpu().a[usize::from(low)] = value,
@@ -76,15 +78,15 @@ impl Debugged for Emulated {
     }
 
     fn read_memory(&mut self, core: CoreIndex, address: u32, out: &mut [u8]) -> usize {
-        self.board.chip_mut().core_mut(core_id(core)).read(address, out)
+        self.board_mut().chip_mut().core_mut(core_id(core)).read(address, out)
     }
 
     fn write_memory(&mut self, core: CoreIndex, address: u32, bytes: &[u8]) -> usize {
-        self.board.chip_mut().core_mut(core_id(core)).write(address, bytes)
+        self.board_mut().chip_mut().core_mut(core_id(core)).write(address, bytes)
     }
 
     fn set_breakpoint(&mut self, address: u32, present: bool) -> bool {
-        self.board.chip_mut().set_breakpoint(address, present)
+        self.board_mut().chip_mut().set_breakpoint(address, present)
     }
 
     fn set_watchpoint(&mut self, address: u32, length: u32, kind: Watched, present: bool) -> bool {
@@ -94,28 +96,28 @@ impl Debugged for Emulated {
             Watched::Accesses => debugger::Watched::Accesses,
         };
         let watchpoint = Watchpoint { address, length, kind };
-        self.board.chip_mut().set_watchpoint(watchpoint, present)
+        self.board_mut().chip_mut().set_watchpoint(watchpoint, present)
     }
 
     fn jtag_clock(&mut self, tms: bool, tdi: bool) {
-        self.board.chip_mut().jtag_clock(tms, tdi);
+        self.board_mut().chip_mut().jtag_clock(tms, tdi);
     }
 
     fn jtag_tdo(&self) -> bool {
-        self.board.chip().jtag_tdo()
+        self.board().chip().jtag_tdo()
     }
 
     fn set_reset(&mut self, held: bool) {
         match held {
-            true => self.board.press_reset(),
-            false => self.board.release_reset(),
+            true => self.board_mut().press_reset(),
+            false => self.board_mut().release_reset(),
         }
     }
 
     fn reset(&mut self) {
-        self.board.press_reset();
-        self.board.release_reset();
-        self.board.finish_reset();
+        self.board_mut().press_reset();
+        self.board_mut().release_reset();
+        self.board_mut().finish_reset();
     }
 
     fn doing(&self, core: CoreIndex) -> String {

@@ -148,18 +148,19 @@ pub(super) fn none() -> TargetError {
     TargetError::Site("the scenario has neither `air` nor `stations`".to_owned())
 }
 
-/// Captures from now on.
-pub(super) fn start_capture(site: &mut board::Site, link: Link) {
-    site.start_capture(match link {
+/// Captures from now on what a board sends and hears, or what crosses the wire.
+pub(super) fn start_capture(site: &mut board::Site, board: usize, link: Link) {
+    let link = match link {
         Link::Air => CaptureLink::Air,
         Link::Ethernet => CaptureLink::Ethernet,
-    });
+    };
+    site.start_capture(board, link);
 }
 
 /// What was captured.
-pub(super) fn take_capture(site: &mut board::Site) -> Result<Capture, TargetError> {
+pub(super) fn take_capture(site: &mut board::Site, board: usize) -> Result<Capture, TargetError> {
     let none = || TargetError::Site("nothing is captured".to_owned());
-    let capture = site.take_capture().ok_or_else(none)?;
+    let capture = site.take_capture(board).ok_or_else(none)?;
     let link = match capture.link {
         CaptureLink::Air => Link::Air,
         CaptureLink::Ethernet => Link::Ethernet,

@@ -66,6 +66,7 @@ pub(super) fn start(session: &mut Session<'_>, params: Value) -> Result<Value, R
         psram_megabytes: Some(psram),
         parts,
         loop_backs: wiring.loop_backs(),
+        ..TargetRequest::default()
     };
     let running = !start.pause.unwrap_or(false);
     let simulation = Simulation::new(&*session.host.source, request, monitor, running)?;
