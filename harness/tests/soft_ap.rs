@@ -105,6 +105,7 @@ fn advance(board: &mut Board, until: Instant, seen: &mut Run) {
             seen.site.push(match event {
                 SiteEvent::Air(event) => event.to_string(),
                 SiteEvent::Net(event) => event.to_string(),
+                SiteEvent::Radio(broken) => broken.to_string(),
             });
         }
         match outcome {

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 
 use super::capture::{Capture, CaptureLink, OnAir, Packet, Way};
 use crate::net::{Link, NetEvent, Network, Order};
-use crate::peripherals::wifi_mac::{Outcome, Rate, Reception, Transmission};
+use crate::peripherals::wifi_mac::{BrokenList, Outcome, Rate, Reception, Transmission};
 use crate::radio::{self, Air, AirEvent, RadioId, Standing, StationId};
 use crate::soc::Esp32;
 use crate::time::Instant;
@@ -52,6 +52,8 @@ pub enum SiteEvent {
     Air(AirEvent),
     /// On the network.
     Net(NetEvent),
+    /// In the radio of a board: its firmware has described memory that is not there.
+    Radio(BrokenList),
 }
 
 impl Site {
@@ -109,6 +111,9 @@ impl Site {
                 Some(channel) => self.sending.push(Sending { board, channel, transmission }),
                 None => chip.finish_transmission(&transmission, Outcome::Unanswered),
             }
+        }
+        while let Some(broken) = chip.take_broken_list() {
+            self.events.push_back(SiteEvent::Radio(broken));
         }
     }
 

@@ -11,15 +11,19 @@
 //! in the clear, as they lie in memory, so keys only are stored. Statistics,
 //! power saving of the hardware. The other words are declared storage.
 
+mod broken_list;
 mod filter;
 mod rate;
 mod receive;
 mod transmit;
 
+use std::collections::VecDeque;
+
 use super::dma::DmaMemory;
 use super::{Context, Peripheral, Stores, Unmodelled, stores};
 use crate::time::{Duration, Instant};
 
+pub use broken_list::{Break, BrokenList, List};
 use filter::{AddressFilter, INTERFACES, Interface, Pair};
 pub use rate::{Rate, Speed};
 pub use receive::Reception;
@@ -77,6 +81,8 @@ mod int {
     pub(super) const SENT: u32 = 1 << 7;
 }
 
+/// Broken lists that are kept until somebody asks; firmware that makes more says nothing new.
+const BROKEN: usize = 16;
 const MICROSECOND: Duration = Duration::from_micros(1);
 
 /// Both pages. Interrupt line 0: WIFI_MAC.
@@ -94,6 +100,8 @@ pub struct WifiMac {
     reload: bool,
     /// The latest instant at which the receive list was looked at.
     looked: Instant,
+    /// Lists that broke off.
+    broken: VecDeque<BrokenList>,
 }
 
 impl WifiMac {
@@ -108,6 +116,24 @@ impl WifiMac {
             self.int_raw |= int::RECEIVED;
         }
         self.looked = cx.now;
+        let received = self.receiver.broken.take().map(|(at, why)| (List::Receive, at, why));
+        let sent = self.transmitter.broken.drain(..);
+        let sent = sent.map(|(slot, at, why)| (List::Transmit(slot), at, why));
+        for (list, descriptor, why) in received.into_iter().chain(sent) {
+            if self.broken.len() < BROKEN {
+                self.broken.push_back(BrokenList { at: cx.now, list, descriptor, why });
+            }
+        }
+    }
+
+    /// Whether [`WifiMac::take_broken_list`] has something.
+    pub fn has_broken_list(&self) -> bool {
+        !self.broken.is_empty()
+    }
+
+    /// The oldest list that broke off and that nobody has heard of.
+    pub fn take_broken_list(&mut self) -> Option<BrokenList> {
+        self.broken.pop_front()
     }
 
     /// Whether [`WifiMac::take_transmission`] has something.
@@ -453,6 +479,11 @@ mod tests {
         assert!(!mac.has_transmission());
         mac.poll(&at(0));
         assert_eq!(mac.read(0x1270, &at(0)), Ok(5 << 12));
+        let told = mac.take_broken_list().map(|it| it.to_string());
+        let wanted =
+            "the frame of transmit slot 0 breaks off at descriptor 0x00000000: there is no memory";
+        assert_eq!(told.as_deref(), Some(wanted));
+        assert!(!mac.has_broken_list());
     }
 
     #[test]

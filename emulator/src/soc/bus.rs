@@ -630,7 +630,7 @@ impl System {
     fn serve_mac(&mut self, cx: &Context) {
         let mut memory = DmaPort { memory: &mut self.memory, dirty: &mut self.dirty };
         self.devices.wifi_mac.run(&mut memory, cx);
-        if self.devices.wifi_mac.has_transmission() {
+        if self.devices.wifi_mac.has_transmission() || self.devices.wifi_mac.has_broken_list() {
             self.air_due = cx.now;
         }
         self.follow_tuning(cx);

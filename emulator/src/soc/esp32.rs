@@ -35,7 +35,7 @@ use crate::peripherals::rtc_io::RtcPad;
 use crate::peripherals::sens::Adc;
 use crate::peripherals::uart::{Symbol, Uart};
 use crate::peripherals::watchdog::WatchdogAction;
-use crate::peripherals::wifi_mac::{Outcome, Reception, Transmission};
+use crate::peripherals::wifi_mac::{BrokenList, Outcome, Reception, Transmission};
 use crate::peripherals::{Clocks, CoreId};
 use crate::rom::boot::{Boot, Progress, RomVersion};
 use crate::rom::call::After;
@@ -437,6 +437,11 @@ impl Esp32 {
         self.system.devices.wifi_mac.take_transmission()
     }
 
+    /// A list of descriptors that the radio could not follow: the oldest that nobody has heard of.
+    pub fn take_broken_list(&mut self) -> Option<BrokenList> {
+        self.system.devices.wifi_mac.take_broken_list()
+    }
+
     /// The channel that the radio is tuned to, 1 to 14; `None` while it is tuned to none.
     pub fn channel(&self) -> Option<u8> {
         self.system.channel()
@@ -487,6 +492,7 @@ impl Esp32 {
         while let Some(transmission) = self.take_transmission() {
             self.finish_transmission(&transmission, Outcome::Unanswered);
         }
+        while self.take_broken_list().is_some() {}
         self.set_air_due(Instant::MAX);
     }
 

@@ -12,6 +12,7 @@
 
 use std::collections::VecDeque;
 
+use super::broken_list::Break;
 use super::filter;
 use super::rate::Rate;
 use crate::peripherals::dma::{Descriptor, DmaMemory};
@@ -56,6 +57,8 @@ pub(super) struct Receiver {
     /// The one that was filled last.
     pub(super) last: Option<u32>,
     incoming: VecDeque<Reception>,
+    /// The descriptor at which the list last broke off, and why.
+    pub(super) broken: Option<(u32, Break)>,
 }
 
 impl Receiver {
@@ -132,21 +135,25 @@ impl Receiver {
         let mut rest = &bytes[..];
         while let Some(at) = self.next {
             let Some(mut descriptor) = Descriptor::load(at, memory) else {
-                self.next = None;
+                (self.next, self.broken) = (None, Some((at, Break::NoMemory)));
                 return false;
             };
             let (now, later) = rest.split_at(rest.len().min(descriptor.size.into()));
             if !memory.write(descriptor.buffer, now)
                 || !descriptor.hand_back(now.len() as u16, later.is_empty(), memory)
             {
-                self.next = None;
+                (self.next, self.broken) = (None, Some((at, Break::NoMemory)));
                 return false;
             }
             self.last = Some(at);
             self.next = descriptor.next();
             // A list of empty buffers that goes round must end somewhere.
-            if later.is_empty() || now.is_empty() {
-                return later.is_empty();
+            if later.is_empty() {
+                return true;
+            }
+            if now.is_empty() || self.next.is_none() {
+                self.broken = Some((at, Break::TooShort));
+                return false;
             }
             rest = later;
         }
@@ -325,13 +332,18 @@ mod tests {
         let mut receiver = enabled();
         receiver.expect(reception(unicast(30), 0));
         assert!(!receiver.run(after(0), |_| 1, &mut NoMemory));
-        assert_eq!(receiver.next, None);
+        assert_eq!((receiver.next, receiver.broken), (None, Some((RAM, Break::NoMemory))));
 
         let (mut receiver, mut ram) = (enabled(), Ram::with_list(1, 0));
         assert!(ram.write(RAM + 8, &RAM.to_le_bytes()));
         receiver.expect(reception(unicast(30), 0));
         assert!(!receiver.run(after(0), |_| 1, &mut ram));
-        assert_eq!(receiver.due(), None);
+        assert_eq!((receiver.due(), receiver.broken), (None, Some((RAM, Break::TooShort))));
+
+        let (mut receiver, mut ram) = (enabled(), Ram::with_list(2, 20));
+        receiver.expect(reception(unicast(30), 0));
+        assert!(!receiver.run(after(0), |_| 1, &mut ram));
+        assert_eq!(receiver.broken, Some((RAM + 12, Break::TooShort)));
     }
 
     #[test]

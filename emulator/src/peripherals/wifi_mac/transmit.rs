@@ -12,8 +12,9 @@
 //! of an A-MPDU or none; asked by a block acknowledgement request, it has received none of those that
 //! were not acknowledged.
 
+use super::broken_list::Break;
 use super::rate::Rate;
-use crate::peripherals::dma::{DmaMemory, End, gather, link_address};
+use crate::peripherals::dma::{DmaMemory, End, Walk, gather, link_address};
 use crate::time::Instant;
 
 /// Slots, one for each access category and one for others.
@@ -148,6 +149,8 @@ enum UnderWay {
 pub(super) struct Transmitter {
     slots: [Slot; SLOTS],
     outgoing: Vec<Transmission>,
+    /// Slots whose lists broke off, with their first descriptors.
+    pub(super) broken: Vec<(usize, u32, Break)>,
     /// Slots that have finished, one bit each.
     pub(super) done: u32,
 }
@@ -202,14 +205,18 @@ impl Transmitter {
                 }
             };
             match frames {
-                Some(frames) => {
+                Ok(frames) => {
                     let end = now + rate.duration(length as usize);
                     slot.block = Block::of(&frames, is_aggregate);
                     self.outgoing.push(Transmission { at: now, end, slot: n, rate, frames });
                     slot.under_way = Some(UnderWay::OnAir(now));
                 }
                 // There is no frame: nobody will answer.
-                None => slot.under_way = Some(UnderWay::Ends(now, Outcome::Unanswered)),
+                Err(why) => {
+                    let first = link_address(slot.plcp0).unwrap_or(0);
+                    self.broken.push((n, first, why));
+                    slot.under_way = Some(UnderWay::Ends(now, Outcome::Unanswered));
+                }
             }
         }
     }
@@ -273,17 +280,18 @@ impl Transmitter {
 }
 
 /// The frame of `length` octets, with MIC and FCS, that a slot points at, without these.
-fn fetch(plcp0: u32, length: usize, memory: &mut dyn DmaMemory) -> Option<Vec<u8>> {
+fn fetch(plcp0: u32, length: usize, memory: &mut dyn DmaMemory) -> Result<Vec<u8>, Break> {
     let mut frame = vec![0; length];
-    let walk = gather(link_address(plcp0)?, &mut frame, memory);
-    if walk.end != End::Complete {
-        return None;
-    }
-    without_trailer(&frame)
+    gathered(link_address(plcp0).ok_or(Break::NoMemory)?, &mut frame, memory)?;
+    without_trailer(&frame).ok_or(Break::TooShort)
 }
 
 /// The frames of an A-MPDU of `length` octets that a slot points at, each with its own descriptors.
-fn fetch_aggregate(plcp0: u32, length: usize, memory: &mut dyn DmaMemory) -> Option<Vec<Vec<u8>>> {
+fn fetch_aggregate(
+    plcp0: u32,
+    length: usize,
+    memory: &mut dyn DmaMemory,
+) -> Result<Vec<Vec<u8>>, Break> {
     let mut frames = Vec::new();
     let mut at = link_address(plcp0);
     let mut left = length;
@@ -292,20 +300,26 @@ fn fetch_aggregate(plcp0: u32, length: usize, memory: &mut dyn DmaMemory) -> Opt
         && frames.len() < MOST_FRAMES
     {
         let mut delimiter = [0; DELIMITER];
-        if gather(address, &mut delimiter, memory).end != End::Complete {
-            return None;
-        }
+        gathered(address, &mut delimiter, memory)?;
         let octets = (u32::from_le_bytes(delimiter) & LENGTH) as usize;
         let mut frame = vec![0; DELIMITER + octets];
-        let walk = gather(address, &mut frame, memory);
-        if walk.end != End::Complete {
-            return None;
-        }
-        frames.push(without_trailer(frame.get(DELIMITER..)?)?);
+        let walk = gathered(address, &mut frame, memory)?;
+        let frame = frame.get(DELIMITER..).and_then(without_trailer);
+        frames.push(frame.ok_or(Break::TooShort)?);
         at = walk.last.and_then(|it| it.next());
         left = left.saturating_sub((DELIMITER + octets).next_multiple_of(4));
     }
-    (!frames.is_empty()).then_some(frames)
+    if frames.is_empty() { Err(Break::TooShort) } else { Ok(frames) }
+}
+
+/// Reads all of `out` from the list at `first`.
+fn gathered(first: u32, out: &mut [u8], memory: &mut dyn DmaMemory) -> Result<Walk, Break> {
+    let walk = gather(first, out, memory);
+    match walk.end {
+        End::Complete => Ok(walk),
+        End::OutOfDescriptors => Err(Break::TooShort),
+        End::Broken => Err(Break::NoMemory),
+    }
 }
 
 /// A frame without FCS and MIC.

@@ -137,6 +137,9 @@ impl Names {
                 (event.at, vec![SiteEvent::Log(line)])
             }
             board::SiteEvent::Net(event) => (event.at, self.hosts.told(event, stations)),
+            board::SiteEvent::Radio(broken) => {
+                (broken.at, vec![SiteEvent::Log(format!("radio: {broken}"))])
+            }
         };
         let time = device_time(at);
         told.into_iter().map(|event| TargetEvent::Site { time, event }).collect()
