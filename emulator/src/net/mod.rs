@@ -28,7 +28,9 @@
 //! it grows with uploads, and with one small frame for every few of a download. When it is larger
 //! than [`RENEWAL`] and no connection is left, it is dropped: the stacks begin anew, which a station
 //! can notice only by being asked for its Ethernet address once more. When connections leave no such
-//! pause until it has reached [`NetworkConfig::log_limit`], they are reset.
+//! pause until it has reached [`NetworkConfig::log_limit`], they are reset. Mobile hosts that have
+//! joined another network ask there for an address anew, so with them the log is dropped at that size
+//! only.
 
 mod clock;
 mod config;
@@ -155,8 +157,7 @@ impl Network {
             switch.receive(port, frame, now, out);
         });
         self.renew();
-        // As long as a mobile host has joined a network, nothing would be gained.
-        if self.log.size() >= self.log_limit && !self.awake().has_joined() {
+        if self.log.size() >= self.log_limit {
             self.log_limit = self.log.size() + self.base.log_limit();
             // Nothing can be said against it.
             let _ = self.order(Order::BreakOff, now);
@@ -280,6 +281,10 @@ impl Network {
         if self.log.size() < RENEWAL || !self.awake().is_at_rest() {
             return;
         }
+        let joined = self.awake().joined();
+        if !joined.is_empty() && self.log.size() < self.base.log_limit() {
+            return;
+        }
         self.life += 1;
         let life = self.life;
         self.base = Arc::new(self.awake().state(life));
@@ -290,6 +295,10 @@ impl Network {
         let switch = Switch::new(&self.base, self.now);
         self.deadline = switch.deadline();
         self.switch = Some(Box::new(switch));
+        for mobile in joined {
+            // The network refuses no order of this kind.
+            let _ = self.order(Order::Mobile { mobile, link: Link::Up }, self.now);
+        }
     }
 }
 

@@ -259,9 +259,11 @@ impl Switch {
         self.state.tap.is_idle() && self.hosts.iter().all(Host::is_at_rest)
     }
 
-    /// Whether a mobile host's station has joined a network.
-    pub(super) fn has_joined(&self) -> bool {
-        self.hosts[self.state.fixed..].iter().any(Host::is_joined)
+    /// The mobile hosts, by their numbers, whose stations have joined a network. In stacks that begin
+    /// anew they have not.
+    pub(super) fn joined(&self) -> Vec<usize> {
+        let mobiles = self.hosts[self.state.fixed..].iter().enumerate();
+        mobiles.filter(|(_, host)| host.is_joined()).map(|(mobile, _)| mobile).collect()
     }
 
     /// When something happens without a frame or an order.

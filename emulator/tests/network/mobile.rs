@@ -138,6 +138,36 @@ fn a_copy_of_a_network_with_a_mobile_host_goes_on_as_the_original() {
 }
 
 #[test]
+fn a_mobile_host_begins_anew_when_too_much_would_have_to_be_kept() {
+    let mut two = Two::new(None);
+    let log_limit = 1 << 20;
+    two.own = {
+        let phone = MobileConfig { name: "phone".to_owned(), mac: MAC, address: None };
+        let config = NetworkConfig { mobiles: vec![phone], log_limit, ..NetworkConfig::default() };
+        Network::new(config).expect("a possible network")
+    };
+    two.link(Link::Up);
+    two.run(Duration::from_secs(1));
+    // From somebody else, and of no kind that the host knows.
+    let frame = [&MAC.0[..], &[2, 0, 0, 0, 0, 5, 0x88, 0xb5], &[7; 1_400]].concat();
+    for _ in 0..2_000 {
+        two.own.receive_for_mobile(0, &frame, two.now);
+        two.run(Duration::from_millis(1));
+    }
+    assert!(two.own.log_size() < log_limit, "{}", two.own.log_size());
+    let lent = two.told().iter().filter(|line| line.ends_with("lent by 192.168.0.1")).count();
+    assert_eq!(lent, 3, "{:#?}", two.told());
+    let mut copy = Two { own: two.own.clone(), other: two.other.clone(), ..Two::new(None) };
+    (copy.now, copy.events) = (two.now, two.events.clone());
+    for two in [&mut two, &mut copy] {
+        two.ask();
+        two.run(Duration::from_secs(1));
+        assert!(two.has_answer(), "{:#?}", two.told());
+    }
+    assert_eq!(two.events, copy.events);
+}
+
+#[test]
 fn an_impossible_address_of_a_mobile_host_is_refused() {
     for (address, prefix) in [([192, 168, 0, 255], 24), ([224, 0, 0, 1], 24), ([10, 0, 0, 1], 31)] {
         let address = Some((Ipv4Addr::from(address), prefix));

@@ -2,8 +2,8 @@
 //!
 //! Raw TCP (pyserial's `socket://`), RFC 2217 and a pseudo-terminal. A serial port has one user at a
 //! time: further clients of raw TCP wait until the first has left, those of RFC 2217 are turned away,
-//! since they could not tell waiting from a broken door. What the board says before the first client
-//! comes is kept in the door's ring for it; later, what nobody is there to read is lost.
+//! since they could not tell waiting from a broken door. What the board says while nobody is there
+//! is kept in the door's ring and given to the next one.
 
 use std::io;
 use std::net::SocketAddr;
@@ -177,7 +177,6 @@ impl Door {
                 if let Ok((client, _)) = listener.accept().await {
                     let _ = client.set_nodelay(true);
                     let (from, to) = client.into_split();
-                    line.ring.welcome();
                     if tcp_client(from, to, &line).await.is_err() {
                         return;
                     }

@@ -24,7 +24,6 @@ pub(super) async fn serve(listener: &TcpListener, line: &Line) {
         let Ok((first, _)) = listener.accept().await else { continue };
         let _ = first.set_nodelay(true);
         let (from, to) = first.into_split();
-        line.ring.welcome();
         let served = tokio::select! {
             served = client(from, to, line) => served,
             () = turn_away(listener, line) => return,

@@ -19,7 +19,6 @@ pub struct Ring {
 struct State {
     bytes: VecDeque<u8>,
     dropped: u64,
-    had_client: bool,
 }
 
 impl Ring {
@@ -33,17 +32,6 @@ impl Ring {
             state.dropped += excess as u64;
         }
         self.filled.notify_one();
-    }
-
-    /// A client has come. The first one reads what the board has said so far; to later ones that is
-    /// lost since nobody had the port open, as with an adapter. Whether it is.
-    pub fn welcome(&self) -> bool {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_first = !std::mem::replace(&mut state.had_client, true);
-        if !is_first {
-            (state.bytes, state.dropped) = Default::default();
-        }
-        is_first
     }
 
     /// Forgets the bytes there are.
@@ -77,18 +65,6 @@ mod tests {
         ring.push(&[7; CAPACITY]);
         let (bytes, dropped) = ring.take().await;
         assert_eq!((bytes, dropped), (vec![7; CAPACITY], 3));
-    }
-
-    #[tokio::test]
-    async fn only_the_first_client_reads_what_was_said_before_it() {
-        let ring = Ring::default();
-        ring.push(b"boot");
-        assert!(ring.welcome());
-        assert_eq!(ring.take().await.0, b"boot");
-        ring.push(b"to nobody");
-        assert!(!ring.welcome());
-        ring.push(b"news");
-        assert_eq!(ring.take().await, (b"news".to_vec(), 0));
     }
 
     #[tokio::test]

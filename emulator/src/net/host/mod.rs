@@ -203,7 +203,7 @@ impl Host {
     /// Whether there is nothing but listeners.
     pub(super) fn is_at_rest(&self) -> bool {
         let listens = |c: &Connection| c.seen.0 == State::Listen;
-        let is_alone = self.clients.is_empty() && self.dialled.is_empty() && !self.is_joined();
+        let is_alone = self.clients.is_empty() && self.dialled.is_empty();
         is_alone && self.listeners.iter().all(|l| l.connections.iter().all(listens))
     }
 
