@@ -479,11 +479,6 @@ mod tests {
         assert!(!mac.has_transmission());
         mac.poll(&at(0));
         assert_eq!(mac.read(0x1270, &at(0)), Ok(5 << 12));
-        let told = mac.take_broken_list().map(|it| it.to_string());
-        let wanted =
-            "the frame of transmit slot 0 breaks off at descriptor 0x00000000: there is no memory";
-        assert_eq!(told.as_deref(), Some(wanted));
-        assert!(!mac.has_broken_list());
     }
 
     #[test]
@@ -495,6 +490,11 @@ mod tests {
         assert!(!mac.has_transmission());
         mac.poll(&at(0));
         assert_eq!(mac.read(0x1270, &at(0)), Ok(5 << 12));
+        let told = mac.take_broken_list().map(|it| it.to_string());
+        let wanted =
+            "the frame of transmit slot 0 breaks off at descriptor 0x00000000: there is no memory";
+        assert_eq!(told.as_deref(), Some(wanted));
+        assert!(!mac.has_broken_list());
     }
 
     #[test]
