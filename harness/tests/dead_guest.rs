@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use esp32_emulator::cpu::assembler::Assembler;
 
+use crate::common::esp_image::esp_image;
+
 const CODE: u32 = 0x4008_0400;
 
 /// Switches the watchdogs of a boot from flash off, and waits for an interrupt that is not enabled.
@@ -40,22 +42,9 @@ steps:
   - expect-serial: {text: anything, within: 999h}
 ";
 
-/// The second-stage image that the ROM loads: one segment of code.
+/// The second-stage image that the ROM loads.
 fn image() -> Vec<u8> {
-    let assembly = Assembler::new(CODE).assemble(DEAD).expect("right code");
-    let mut code = assembly.bytes().to_vec();
-    code.resize(code.len().next_multiple_of(4), 0);
-    let mut image = vec![0xe9, 1, 2, 0x20];
-    image.extend(assembly.symbol("start").expect("a label").to_le_bytes());
-    image.extend([0xee, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-    image.extend(CODE.to_le_bytes());
-    image.extend((code.len() as u32).to_le_bytes());
-    image.extend(&code);
-    while image.len() % 16 != 15 {
-        image.push(0);
-    }
-    image.push(code.iter().fold(0xef, |sum, byte| sum ^ byte));
-    image
+    esp_image(CODE, &Assembler::new(CODE).assemble(DEAD).expect("right code"))
 }
 
 #[test]

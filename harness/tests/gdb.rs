@@ -4,13 +4,14 @@
 //! both cores; it is assembled here, so that every address has a name.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use esp32_emulator::cpu::assembler::{Assembler, Assembly};
-use tempfile::TempDir;
+
+use crate::common::esp_image::esp_image;
+use crate::common::served::Served;
 
 /// Where PRO_CPU counts, and behind it APP_CPU.
 const DATA: u32 = 0x3ffb_0000;
@@ -89,55 +90,22 @@ const PROGRAM: &str = "
 
 /// A served board.
 struct Board {
-    child: Child,
     program: Assembly,
     gdb: String,
     serial: String,
-    _folder: TempDir,
-}
-
-impl Drop for Board {
-    fn drop(&mut self) {
-        // It may have ended by itself, which a test sees otherwise.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// A flash with the program as an image that the ROM starts.
-fn flash(program: &Assembly) -> Vec<u8> {
-    let mut code = program.bytes().to_vec();
-    code.resize(code.len().next_multiple_of(4), 0);
-    let mut image = vec![0xe9, 1, 2, 0x20];
-    image.extend(program.symbol("start").expect("a label").to_le_bytes());
-    image.extend([0xee, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-    image.extend(BASE.to_le_bytes());
-    image.extend((code.len() as u32).to_le_bytes());
-    image.extend(&code);
-    image.resize(image.len() | 15, 0);
-    image.push(code.iter().fold(0xef, |sum, byte| sum ^ byte));
-    let mut flash = vec![0xff; 4 << 20];
-    flash[0x1000..][..image.len()].copy_from_slice(&image);
-    flash
+    _served: Served,
 }
 
 fn serve() -> Board {
-    let folder = tempfile::tempdir().expect("a temporary folder");
     let program = Assembler::new(BASE).assemble(PROGRAM).expect("it assembles");
-    std::fs::write(folder.path().join("board.bin"), flash(&program)).expect("a writable folder");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_benchrig"))
-        .args(["serve", "--flash", "board.bin", "--gdb", "127.0.0.1:0"])
-        .current_dir(folder.path())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
-    let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-    let lines: Vec<String> =
-        lines.map_while(Result::ok).take_while(|line| line != "ready").collect();
-    let [serial, gdb] = &lines[..] else { panic!("{lines:?}") };
-    let serial = serial.strip_prefix("serial tcp:").expect("a door").to_owned();
-    let gdb = gdb.strip_prefix("gdb ").expect("a door").to_owned();
-    Board { child, program, gdb, serial, _folder: folder }
+    let mut flash = vec![0xff; 4 << 20];
+    let image = esp_image(BASE, &program);
+    flash[0x1000..][..image.len()].copy_from_slice(&image);
+    let arguments = ["--flash", "board.bin", "--gdb", "127.0.0.1:0"];
+    let served = Served::start(&arguments, |folder| {
+        std::fs::write(folder.join("board.bin"), flash).expect("a writable folder");
+    });
+    Board { program, gdb: served.door("gdb "), serial: served.door("serial tcp:"), _served: served }
 }
 
 impl Board {

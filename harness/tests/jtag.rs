@@ -22,6 +22,8 @@ use probe_rs::probe::{
     JtagDriverState, ProbeCreationError, ProbeFactory, RawJtagIo, WireProtocol,
 };
 
+use crate::common::esp_image::esp_image;
+
 /// Nobody's vendor and product.
 const IDS: (u16, u16) = (0xfeed, 0x0032);
 const BASE: u32 = 0x4008_0400;
@@ -259,17 +261,7 @@ fn plug_in(serial: &str) -> String {
     KNOWN.call_once(|| {
         register_plugin(Plugin { probe_drivers: &[&Factory], ..Plugin::default() });
     });
-    let program = program();
-    let mut code = program.bytes().to_vec();
-    code.resize(code.len().next_multiple_of(4), 0);
-    let mut image = vec![0xe9, 1, 2, 0x20];
-    image.extend(program.symbol("start").expect("a label").to_le_bytes());
-    image.extend([0xee, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-    image.extend(BASE.to_le_bytes());
-    image.extend((code.len() as u32).to_le_bytes());
-    image.extend(&code);
-    image.resize(image.len() | 15, 0);
-    image.push(code.iter().fold(0xef, |sum, byte| sum ^ byte));
+    let image = esp_image(BASE, &program());
     let profile = Profile::named("esp32-devkit").expect("a known board");
     let mut board = Board::new(profile, &Options::default());
     board.flash_mut().load(0x1000, &image).expect("it fits");

@@ -2,42 +2,24 @@
 //!
 //! Source: OpenOCD manual, `remote_bitbang`. `ci/openocd` does the same by OpenOCD itself.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+#[cfg(feature = "jtag")]
+use std::process::Command;
 use std::time::Duration;
 
-use tempfile::TempDir;
+use crate::common::served::Served;
 
 const IDCODE: u32 = 0x1200_34e5;
 
 struct Board {
-    child: Child,
+    served: Served,
     jtag: String,
-    folder: TempDir,
-}
-
-impl Drop for Board {
-    fn drop(&mut self) {
-        // It may have ended by itself, which a test sees otherwise.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 fn serve() -> Board {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_benchrig"))
-        .args(["serve", "--jtag", "127.0.0.1:0", "--flash", "flash.bin"])
-        .current_dir(folder.path())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
-    let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-    let lines: Vec<String> =
-        lines.map_while(Result::ok).take_while(|line| line != "ready").collect();
-    let jtag = lines.iter().find_map(|line| line.strip_prefix("jtag ")).expect("a door").to_owned();
-    Board { child, jtag, folder }
+    let served = Served::start(&["--jtag", "127.0.0.1:0", "--flash", "flash.bin"], |_| {});
+    Board { jtag: served.door("jtag "), served }
 }
 
 impl Board {
@@ -101,7 +83,7 @@ impl Board {
              mac = \"24:0a:c4:00:01:10\"\njtag = \"bitbang://{}\"\n",
             self.jtag
         );
-        let folder = self.folder.path();
+        let folder = self.served.folder();
         std::fs::write(folder.join("bench.toml"), bench).expect("a file");
         let done = Command::new(env!("CARGO_BIN_EXE_benchrig"))
             .arg("jtag")
@@ -130,7 +112,7 @@ fn a_board_of_the_bench_is_looked_into_and_flashed_by_the_verb() {
     assert_eq!(address, "address 24:0a:c4:00:01:10");
     assert!(pro.starts_with("PRO_CPU runs, at 0x40") && app.starts_with("APP_CPU "), "{status}");
 
-    let folder = board.folder.path();
+    let folder = board.served.folder();
     let bytes: Vec<u8> = (0..6_000_u32).map(|n| (n * 7 + n / 256) as u8).collect();
     std::fs::write(folder.join("piece.bin"), &bytes).expect("a file");
     board.jtag_passes(&["write", "0x3ffb1001", "piece.bin"]);

@@ -1,9 +1,8 @@
 //! `serve --wokwi`: Wokwi's Simulation API as the program serves it. `ci/wokwi` does the same by Wokwi's
 //! own clients; variations that need no firmware are tested beside the server.
 
-use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use base64::Engine;
@@ -13,33 +12,16 @@ use tungstenite::client::IntoClientRequest;
 use tungstenite::{Message, WebSocket};
 
 use crate::common::image;
+use crate::common::served::Served;
 
 struct Server {
-    child: Child,
     url: String,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended by itself, which a test sees otherwise.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+    _served: Served,
 }
 
 fn serve(arguments: &[&str]) -> Server {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_benchrig"))
-        .args(["serve", "--wokwi", "127.0.0.1:0"])
-        .args(arguments)
-        .env_remove("BENCHRIG_TOKEN")
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
-    let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-    let lines: Vec<String> =
-        lines.map_while(Result::ok).take_while(|line| line != "ready").collect();
-    let url = lines.iter().find_map(|line| line.strip_prefix("wokwi ")).expect("an address");
-    Server { url: url.to_owned(), child }
+    let served = Served::start(&[&["--wokwi", "127.0.0.1:0"], arguments].concat(), |_| {});
+    Server { url: served.door("wokwi "), _served: served }
 }
 
 impl Server {

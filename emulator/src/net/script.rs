@@ -281,53 +281,10 @@ impl DatagramServer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::stream::tests::Pipe;
 
     fn bytes(text: &str) -> Arc<[u8]> {
         Arc::from(text.as_bytes())
-    }
-
-    /// A connection in memory.
-    #[derive(Default)]
-    struct Pipe {
-        coming: Vec<u8>,
-        sent: Vec<u8>,
-        has_finished: bool,
-        closed: bool,
-        reset: bool,
-    }
-
-    impl Stream for Pipe {
-        fn can_recv(&self) -> bool {
-            !self.coming.is_empty()
-        }
-
-        fn may_recv(&self) -> bool {
-            self.can_recv() || !self.has_finished
-        }
-
-        fn recv(&mut self, take: &mut dyn FnMut(&[u8]) -> usize) -> usize {
-            let taken = take(&self.coming);
-            self.coming.drain(..taken);
-            taken
-        }
-
-        fn send(&mut self, bytes: &[u8]) -> usize {
-            let sent = bytes.len().min(3);
-            self.sent.extend_from_slice(&bytes[..sent]);
-            sent
-        }
-
-        fn unconfirmed(&self) -> usize {
-            0
-        }
-
-        fn close(&mut self) {
-            self.closed = true;
-        }
-
-        fn abort(&mut self) {
-            self.reset = true;
-        }
     }
 
     struct Stage {
@@ -340,7 +297,7 @@ mod tests {
     impl Stage {
         fn new(script: Vec<Line>) -> Self {
             let talk = Talk::new(Arc::from(script));
-            Self { talk, pipe: Pipe::default(), begun: 0, events: Vec::new() }
+            Self { talk, pipe: Pipe::new(3), begun: 0, events: Vec::new() }
         }
 
         fn at(&mut self, millis: u64, coming: &str) -> String {
@@ -380,7 +337,7 @@ mod tests {
         assert_eq!(stage.at(101, ""), "");
         // What came with the line before is heard.
         assert_eq!(stage.at(102, ""), "who?");
-        assert!(stage.pipe.closed && !stage.pipe.reset);
+        assert!(stage.pipe.is_closed && !stage.pipe.is_reset);
         assert!(stage.told().ends_with("talk 1: whole"), "{}", stage.told());
     }
 
@@ -390,7 +347,7 @@ mod tests {
         stage.at(0, "a");
         stage.pipe.has_finished = true;
         stage.at(1, "");
-        assert!(stage.pipe.closed);
+        assert!(stage.pipe.is_closed);
         assert!(stage.told().ends_with("talk 1: cut short"), "{}", stage.told());
         let mut stage = Stage::new(vec![Line::Hear(bytes("a"))]);
         stage.at(0, "a, and more");
@@ -407,6 +364,6 @@ mod tests {
         }
         assert!(stage.talk.heard.len() < "never".len());
         stage.at(1000, "never");
-        assert!(stage.pipe.reset);
+        assert!(stage.pipe.is_reset);
     }
 }

@@ -53,3 +53,59 @@ impl Stream for tcp::Socket<'static> {
         tcp::Socket::abort(self);
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::Stream;
+
+    /// A connection in memory that takes and gives so many bytes at a time.
+    pub(in crate::net) struct Pipe {
+        pub(in crate::net) coming: Vec<u8>,
+        pub(in crate::net) sent: Vec<u8>,
+        pub(in crate::net) piece: usize,
+        pub(in crate::net) has_finished: bool,
+        pub(in crate::net) is_closed: bool,
+        pub(in crate::net) is_reset: bool,
+    }
+
+    impl Pipe {
+        pub(in crate::net) fn new(piece: usize) -> Self {
+            let (coming, sent) = (Vec::new(), Vec::new());
+            Self { coming, sent, piece, has_finished: false, is_closed: false, is_reset: false }
+        }
+    }
+
+    impl Stream for Pipe {
+        fn can_recv(&self) -> bool {
+            !self.coming.is_empty()
+        }
+
+        fn may_recv(&self) -> bool {
+            self.can_recv() || !self.has_finished
+        }
+
+        fn recv(&mut self, take: &mut dyn FnMut(&[u8]) -> usize) -> usize {
+            let taken = take(&self.coming[..self.coming.len().min(self.piece)]);
+            self.coming.drain(..taken);
+            taken
+        }
+
+        fn send(&mut self, bytes: &[u8]) -> usize {
+            let sent = bytes.len().min(self.piece);
+            self.sent.extend_from_slice(&bytes[..sent]);
+            sent
+        }
+
+        fn unconfirmed(&self) -> usize {
+            0
+        }
+
+        fn close(&mut self) {
+            self.is_closed = true;
+        }
+
+        fn abort(&mut self) {
+            self.is_reset = true;
+        }
+    }
+}

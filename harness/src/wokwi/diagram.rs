@@ -3,7 +3,7 @@
 //! Source: the vendor's documentation, "diagram.json"; diagrams that his clients write themselves.
 //! What is only drawing (places, colours, paths of wires) is not looked at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Deserializer};
@@ -15,9 +15,14 @@ use crate::targets::Port;
 /// What the graphical monitor is called in connections.
 pub(super) const MONITOR: &str = "$serialMonitor";
 
+/// Bytes of a diagram: far more than anybody draws. Everything in it is looked up by everything else.
+const LARGEST: usize = 256 << 10;
+
 /// Why a diagram cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DiagramError {
+    #[error("{0} bytes are more than any diagram has; {LARGEST} may be")]
+    TooLarge(usize),
     #[error("not as it must be: {0}")]
     Syntax(#[from] serde_json::Error),
     #[error("version {0} is not known, only version 1")]
@@ -109,14 +114,16 @@ impl Default for Diagram {
 impl Diagram {
     /// Reads it.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, DiagramError> {
+        if bytes.len() > LARGEST {
+            return Err(DiagramError::TooLarge(bytes.len()));
+        }
         let File { version, parts, connections } = serde_json::from_slice(bytes)?;
         if version != 1 {
             return Err(DiagramError::Version(version));
         }
-        for (index, part) in parts.iter().enumerate() {
-            if parts[..index].iter().any(|other| other.id == part.id) {
-                return Err(DiagramError::Twice(part.id.clone()));
-            }
+        let mut ids = BTreeSet::new();
+        if let Some(part) = parts.iter().find(|part| !ids.insert(&part.id)) {
+            return Err(DiagramError::Twice(part.id.clone()));
         }
         let end = |text: &str| match text.split_once(':') {
             Some((part, pin)) => Ok(End::new(part, pin)),
@@ -222,6 +229,8 @@ mod tests {
         let esp = r#"{"type": "board-esp32-cam", "id": "esp"}"#;
         for (text, mistake) in [
             ("{".to_owned(), "not as it must be"),
+            ("[".repeat(LARGEST), "not as it must be"),
+            (" ".repeat(LARGEST + 1), "more than any diagram has"),
             (r#"{"version": 2}"#.to_owned(), "version 2"),
             (with(""), "no board"),
             (with(uno), "`board-uno` is not emulated. Boards that are: board-esp32-devkit-c-v4"),

@@ -38,6 +38,15 @@ pub(super) enum FlashSize {
     Text(String),
 }
 
+impl std::fmt::Display for FlashSize {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}
+
 impl FlashSize {
     pub(super) fn megabytes(&self) -> Result<u32, Refusal> {
         let number = match self {
@@ -46,7 +55,7 @@ impl FlashSize {
             Self::Text(text) => text.trim().trim_end_matches("MB").trim().parse().ok(),
         };
         let number = number.and_then(|number| number.try_into().ok());
-        number.ok_or_else(|| Refusal::Wrong(format!("`flashSize` is {self:?}, which is no size")))
+        number.ok_or_else(|| Refusal::Wrong(format!("`{self}` is no `flashSize`: write 4MB, or 4")))
     }
 }
 

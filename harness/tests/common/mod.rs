@@ -1,6 +1,8 @@
 //! An emulated board with the official MicroPython image, and its console.
 
+pub(crate) mod esp_image;
 pub(crate) mod json_schema;
+pub(crate) mod served;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -14,51 +14,8 @@ use super::broker::{Broker, Told};
 use super::connection::Connection;
 use super::{Author, Message, PACKET_LIMIT, Qos};
 use crate::net::event::{NetEvent, NetEventKind};
-use crate::net::stream::Stream;
+use crate::net::stream::tests::Pipe;
 use crate::time::{Duration, Instant};
-
-/// A connection in memory that takes so many bytes at a time.
-struct Pipe {
-    coming: Vec<u8>,
-    sent: Vec<u8>,
-    piece: usize,
-    has_finished: bool,
-    is_closed: bool,
-}
-
-impl Stream for Pipe {
-    fn can_recv(&self) -> bool {
-        !self.coming.is_empty()
-    }
-
-    fn may_recv(&self) -> bool {
-        self.can_recv() || !self.has_finished
-    }
-
-    fn recv(&mut self, take: &mut dyn FnMut(&[u8]) -> usize) -> usize {
-        let taken = take(&self.coming[..self.coming.len().min(self.piece)]);
-        self.coming.drain(..taken);
-        taken
-    }
-
-    fn send(&mut self, bytes: &[u8]) -> usize {
-        let sent = bytes.len().min(self.piece);
-        self.sent.extend_from_slice(&bytes[..sent]);
-        sent
-    }
-
-    fn unconfirmed(&self) -> usize {
-        0
-    }
-
-    fn close(&mut self) {
-        self.is_closed = true;
-    }
-
-    fn abort(&mut self) {
-        self.is_closed = true;
-    }
-}
 
 struct Client {
     connection: Connection,
@@ -92,13 +49,7 @@ impl Stage {
 
     /// Somebody connects, and says nothing yet.
     fn call(&mut self) -> usize {
-        let pipe = Pipe {
-            coming: Vec::new(),
-            sent: Vec::new(),
-            piece: 7,
-            has_finished: false,
-            is_closed: false,
-        };
+        let pipe = Pipe::new(7);
         self.clients.push(Client { connection: Connection::default(), pipe, is_over: false });
         self.clients.len() - 1
     }
