@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::statistics::Statistics;
+use super::statistics::{Statistics, Told};
 use crate::time::{DeviceTime, Span};
 
 /// What a step that went right leaves behind.
@@ -57,6 +57,8 @@ pub enum Evidence {
     Measured {
         /// What the scenario calls it.
         name: String,
+        /// What one sample is of, such as `image`.
+        per: String,
         /// What the samples come to.
         statistics: Statistics,
         /// The samples in nanoseconds, in the order they were taken.
@@ -97,8 +99,8 @@ impl Evidence {
                 format!("{name}: {lines} lines, {outcome}{times}")
             }
             Self::Unity { text } => text.clone(),
-            Self::Measured { name, statistics, samples } => {
-                format!("{name}: {statistics} ({} times)", samples.len())
+            Self::Measured { name, per, statistics, samples } => {
+                format!("{name}: {}", Told { statistics, samples, per })
             }
             Self::Note { text } => first(text),
         }

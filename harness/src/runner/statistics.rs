@@ -101,12 +101,47 @@ impl Statistics {
     }
 }
 
-impl fmt::Display for Statistics {
+/// Samples that are told one by one; of more only the first ones are.
+const TOLD: usize = 10;
+
+/// What was measured, as a person reads it.
+#[derive(Debug, Clone, Copy)]
+pub struct Told<'a> {
+    /// The figures.
+    pub statistics: &'a Statistics,
+    /// The samples that they are of.
+    pub samples: &'a [Span],
+    /// What one sample is of, such as `image`.
+    pub per: &'a str,
+}
+
+impl fmt::Display for Told<'_> {
+    /// As in `70 ms 138 ms Average: 104.00 ms / image (min 70.00, …, max 138.00; 2 times)`; all in the
+    /// unit that suits the mean.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, (name, which)) in Statistic::NAMES.into_iter().enumerate() {
-            write!(f, "{}{name} {}", if n == 0 { "" } else { ", " }, self.get(which))?;
+        const UNITS: [(&str, u64); 3] = [("ms", 1_000_000), ("us", 1_000), ("ns", 1)];
+        let mean = self.statistics.mean;
+        let fits = |(_, size): &(&str, u64)| mean.nanos() >= *size;
+        let (unit, size) = UNITS.into_iter().find(fits).unwrap_or(("ns", 1));
+        // In hundredths, rounded half up as the whole ones are, so that the digits are exact.
+        let rounded = |span: Span, parts: u64| {
+            (u128::from(span.nanos()) * u128::from(parts) + u128::from(size / 2)) / u128::from(size)
+        };
+        let exact = |span: Span| {
+            let hundredths = rounded(span, 100);
+            format!("{}.{:02}", hundredths / 100, hundredths % 100)
+        };
+        for sample in self.samples.iter().take(TOLD) {
+            write!(f, "{} {unit} ", rounded(*sample, 1))?;
         }
-        Ok(())
+        if self.samples.len() > TOLD {
+            f.write_str("… ")?;
+        }
+        write!(f, "Average: {} {unit} / {} (", exact(mean), self.per)?;
+        for (name, which) in Statistic::NAMES.into_iter().filter(|(_, it)| *it != Statistic::Mean) {
+            write!(f, "{name} {}, ", exact(self.statistics.get(which)))?;
+        }
+        write!(f, "{} times)", self.samples.len())
     }
 }
 
@@ -141,5 +176,23 @@ mod tests {
     #[test]
     fn the_largest_spans_do_not_overflow() {
         assert_eq!(of([u64::MAX, u64::MAX]).get(Statistic::Mean).nanos(), u64::MAX);
+    }
+
+    #[test]
+    fn what_is_told_has_the_unit_of_its_mean_and_the_first_samples_only() {
+        let told = |samples: &[u64], per| {
+            let samples: Vec<_> = samples.iter().map(|nanos| Span::from_nanos(*nanos)).collect();
+            let statistics = Statistics::of(&samples).unwrap();
+            Told { statistics: &statistics, samples: &samples, per }.to_string()
+        };
+        assert_eq!(
+            told(&[70_000_000, 138_124_999], "image"),
+            "70 ms 138 ms Average: 104.06 ms / image (min 70.00, median 104.06, p90 138.12, \
+             p95 138.12, p99 138.12, max 138.12, 2 times)"
+        );
+        assert!(
+            told(&[1_500; 11], "edge").starts_with(&("2 us ".repeat(10) + "… Average: 1.50 us"))
+        );
+        assert!(told(&[0], "pass").starts_with("0 ns Average: 0.00 ns / pass"));
     }
 }

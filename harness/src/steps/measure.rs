@@ -28,6 +28,8 @@ use crate::time::Span;
 pub struct Measure {
     /// What the result is called.
     pub name: String,
+    /// What one pass is of.
+    pub per: Option<String>,
     /// How often.
     pub times: Times,
     /// What is done ahead of each pass.
@@ -142,6 +144,11 @@ impl Step for Measure {
         value: Kind::Keys(&[
             Key::required("name", Kind::Text, "What the result is called."),
             Key::required("times", Kind::Number(1, U32), "How often."),
+            Key::optional(
+                "per",
+                Kind::Text,
+                "What one pass is of, as in `Average: 104.06 ms / image`; `pass` where it is left out.",
+            ),
             Key::optional("before", Kind::Steps, "What is done ahead of each pass, and not timed."),
             Key::required("steps", Kind::Steps, "What is timed."),
             Key::optional(
@@ -151,7 +158,7 @@ impl Step for Measure {
             ),
         ]),
         examples: &[
-            "measure:\n  name: boot time\n  times: 10\n  before: [power: off, delay: 1s]\n  steps: [power: on, expect-serial: ready]\n  limits: {median: 400ms, max: < 1s, min: \"> 10ms\", mean: 400ms, p90: 1s, p95: 1s, p99: 1s}",
+            "measure:\n  name: boot time\n  per: boot\n  times: 10\n  before: [power: off, delay: 1s]\n  steps: [power: on, expect-serial: ready]\n  limits: {median: 400ms, max: < 1s, min: \"> 10ms\", mean: 400ms, p90: 1s, p95: 1s, p99: 1s}",
         ],
     };
 
@@ -159,6 +166,7 @@ impl Step for Measure {
         let mut fields = Fields::new(node, "`measure`", decoder)?;
         let name = fields.required("name", decoder);
         let times = fields.required("times", decoder);
+        let per = fields.optional("per", decoder);
         let before = fields.optional("before", decoder);
         let steps = fields.required("steps", decoder);
         let limits = match fields.node("limits") {
@@ -166,7 +174,14 @@ impl Step for Measure {
             None => Some(Vec::new()),
         };
         fields.finish(UnknownKeys::Deny, decoder);
-        Some(Self { name: name?, times: times?, before: before?, steps: steps?, limits: limits? })
+        Some(Self {
+            name: name?,
+            per: per?,
+            times: times?,
+            before: before?,
+            steps: steps?,
+            limits: limits?,
+        })
     }
 
     fn facts(&self) -> Facts<'_> {
@@ -200,7 +215,8 @@ impl Step for Measure {
             .collect();
         if missed.is_empty() {
             let name = self.name.clone();
-            return Ok(Evidence::Measured { name, statistics, samples });
+            let per = self.per.clone().unwrap_or_else(|| "pass".to_owned());
+            return Ok(Evidence::Measured { name, per, statistics, samples });
         }
         let figures =
             Statistic::NAMES.map(|(name, which)| format!("{name:6} {}", statistics.get(which)));
@@ -257,6 +273,7 @@ mod tests {
         format!(
             "- measure:
     name: boot
+    per: start
     times: 4
     before: [power: off, delay: 1s]
     steps: [power: on, expect-serial: up]
@@ -278,8 +295,8 @@ mod tests {
         assert_eq!(samples[..], [10, 20, 30, 40].map(Span::from_millis));
         assert_eq!(
             measured[0].words(),
-            "boot: min 10ms, mean 25ms, median 25ms, p90 40ms, p95 40ms, p99 40ms, max 40ms \
-             (4 times)"
+            "boot: 10 ms 20 ms 30 ms 40 ms Average: 25.00 ms / start (min 10.00, median 25.00, \
+             p90 40.00, p95 40.00, p99 40.00, max 40.00, 4 times)"
         );
     }
 
