@@ -37,8 +37,6 @@ pub enum Stored {
 pub struct Fetched {
     /// Valid bytes in the buffer, from the address asked for to the end of its page at most.
     pub length: usize,
-    /// Where the first byte is physically; equal for all addresses that show the same cell.
-    pub physical: u32,
     /// The instruction at the address continues on the next page, which may be remapped by
     /// itself: what is built from it must not be kept.
     pub straddles: bool,
@@ -61,6 +59,9 @@ pub trait Bus {
         value: u32,
         cycle: u64,
     ) -> Stored;
+
+    /// Where the code at `address` is physically; equal for all addresses that show the same cell.
+    fn locate(&self, core: usize, address: u32) -> Result<u32, Fault>;
 
     /// Copies code at `address` into `buffer`.
     fn fetch(

@@ -9,7 +9,6 @@
 //! and is emptied whenever mapping or code change.
 
 use std::collections::BTreeSet;
-use std::collections::hash_map::Entry;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -261,15 +260,15 @@ impl CodeCache {
         pc: u32,
         bus: &mut B,
     ) -> Result<Block, Fault> {
-        let mut buffer = [0; MAX_FETCH];
-        let fetched = bus.fetch(core, pc, &mut buffer)?;
-        if self.ops.len() > MAX_OPS {
-            self.clear();
-        }
-        let key = (pc, fetched.physical);
-        let block = match self.blocks.entry(key) {
-            Entry::Occupied(entry) => *entry.get(),
-            Entry::Vacant(_) => {
+        let key = (pc, bus.locate(core, pc)?);
+        let block = match self.blocks.get(&key) {
+            Some(block) => *block,
+            None => {
+                let mut buffer = [0; MAX_FETCH];
+                let fetched = bus.fetch(core, pc, &mut buffer)?;
+                if self.ops.len() > MAX_OPS {
+                    self.clear();
+                }
                 let block = self.build(core, pc, &buffer[..fetched.length], bus, Some(key));
                 if fetched.straddles {
                     return Ok(block);

@@ -83,8 +83,8 @@ impl Cpu {
     fn shift_up<const N: usize>(&mut self) {
         let base = self.windowbase as usize;
         let old = [self.quad(0), self.quad(1), self.quad(2), self.quad(3)];
-        for (i, quad) in old.into_iter().enumerate().take(N) {
-            self.file[(base + i) % FILE] = quad;
+        for i in 0..N {
+            self.file[(base + i) % FILE] = old[i];
         }
         for i in 0..4 {
             let quad = if i + N < 4 { old[i + N] } else { self.file[(base + i + N) % FILE] };
@@ -97,8 +97,8 @@ impl Cpu {
     fn shift_down<const N: usize>(&mut self) {
         let base = self.windowbase as usize + FILE - N;
         let old = [self.quad(0), self.quad(1), self.quad(2), self.quad(3)];
-        for (i, quad) in old.into_iter().enumerate().skip(4 - N) {
-            self.file[(base + N + i) % FILE] = quad;
+        for i in 4 - N..4 {
+            self.file[(base + N + i) % FILE] = old[i];
         }
         for i in 0..4 {
             let quad = if i < N { self.file[(base + i) % FILE] } else { old[i - N] };

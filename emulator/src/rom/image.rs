@@ -6,6 +6,8 @@
 //! read from ROM.
 //! *Not modelled*: everything else is zero; executed, that is the illegal instruction.
 
+use rustc_hash::FxHashMap;
+
 use super::call::{After, Frame, Native, PART_SIZE, run};
 use super::functions::{bluetooth, locale};
 use super::guest::Guest;
@@ -76,6 +78,8 @@ impl Planted {
 pub struct RomImage {
     bytes: Vec<u8>,
     planted: Vec<Planted>,
+    /// Where each of them is in that list: firmware calls some of them all the time.
+    by_address: FxHashMap<u32, usize>,
 }
 
 impl Default for RomImage {
@@ -97,7 +101,8 @@ impl RomImage {
     }
 
     fn build() -> Result<Self, AssembleError> {
-        let mut image = Self { bytes: vec![0; SIZE], planted: Vec::new() };
+        let mut image =
+            Self { bytes: vec![0; SIZE], planted: Vec::new(), by_address: FxHashMap::default() };
         for source in SOURCES {
             image.assemble(BASE, source)?;
         }
@@ -106,6 +111,8 @@ impl RomImage {
         image.plant_functions();
         image.plant_data();
         image.planted.sort_by_key(|planted| planted.address);
+        let addresses = image.planted.iter().map(|planted| planted.address);
+        image.by_address = addresses.zip(0..).collect();
         Ok(image)
     }
 
@@ -116,8 +123,7 @@ impl RomImage {
 
     /// What the SIMCALL at `address` does, if one is ours.
     pub fn planted(&self, address: u32) -> Option<&Planted> {
-        let found = self.planted.binary_search_by_key(&address, |planted| planted.address);
-        found.ok().map(|i| &self.planted[i])
+        self.by_address.get(&address).map(|&i| &self.planted[i])
     }
 
     /// All of them, in order of address.

@@ -8,7 +8,7 @@
 
 use super::clock::CycleClock;
 use super::debugger::{Watch, Watched};
-use super::devices::{Devices, Id, Touched};
+use super::devices::{Devices, Id};
 use super::jtag::DebugModule;
 use super::memory::{Cell, Memory, ROM, ROM_LEN};
 use super::signals::{self, Edge, Signals};
@@ -499,13 +499,12 @@ impl System {
     }
 
     /// What follows from an access to a device; true if the chip must look at once.
-    fn after(&mut self, touched: Option<Touched>, cx: &Context) -> bool {
-        let Some(Touched { id, changed }) = touched else { return self.devices.log.wants_pc() };
-        let changed = self.serve(id, cx) || changed;
-        if changed {
+    fn after(&mut self, touched: Option<Id>, cx: &Context) -> bool {
+        let Some(id) = touched else { return self.devices.log.wants_pc() };
+        if self.serve(id, cx) {
             self.update_lines();
+            self.nearer_deadline |= self.next_deadline() < self.slice_end;
         }
-        self.nearer_deadline |= changed && self.next_deadline() < self.slice_end;
         self.wants_attention()
     }
 
@@ -666,11 +665,12 @@ impl System {
     /// Polls the devices that are due, in the order of their table.
     pub(super) fn poll_due(&mut self) {
         let cx = self.context();
-        let mut any = false;
-        for id in self.devices.due(self.now) {
-            self.devices.poll(id, &cx);
-            self.serve(id, &cx);
-            any = true;
+        let any = self.devices.next_deadline() <= self.now;
+        if any {
+            for id in self.devices.due(self.now) {
+                self.devices.poll(id, &cx);
+                self.serve(id, &cx);
+            }
         }
         if self.signals.due <= self.now {
             self.drive_waves(&cx);
@@ -852,7 +852,7 @@ impl Bus for System {
     #[inline(never)]
     fn load<const N: usize>(&mut self, core: usize, address: u32, cycle: u64) -> Loaded {
         let quick = || {
-            if self.watching_loads {
+            if self.watching_loads || Devices::is_register(address) {
                 return None;
             }
             let value = self.drom::<N>(core, address);
@@ -888,18 +888,21 @@ impl Bus for System {
         self.store_far(core, address, &value.to_le_bytes()[..N], cycle)
     }
 
+    fn locate(&self, core: usize, address: u32) -> Result<u32, Fault> {
+        if self.prohibited(core, address, RegionSide::Instruction) {
+            return Err(Fault { cause: Cause::FetchProhibited, vaddr: address });
+        }
+        let refused = Fault { cause: Cause::InstructionPifAddress, vaddr: address };
+        self.physical_code(core, address).ok_or(refused)
+    }
+
     fn fetch(
         &self,
         core: usize,
         address: u32,
         buffer: &mut [u8; MAX_FETCH],
     ) -> Result<Fetched, Fault> {
-        if self.prohibited(core, address, RegionSide::Instruction) {
-            return Err(Fault { cause: Cause::FetchProhibited, vaddr: address });
-        }
-        let physical = self.physical_code(core, address);
-        let refused = Fault { cause: Cause::InstructionPifAddress, vaddr: address };
-        let physical = physical.ok_or(refused)?;
+        let physical = self.locate(core, address)?;
         let mut length = 0;
         while length < buffer.len() {
             let at = address.wrapping_add(length as u32);
@@ -917,7 +920,7 @@ impl Bus for System {
         if straddles {
             length = self.complete_fetch(core, address, buffer, length)?;
         }
-        Ok(Fetched { length, physical, straddles })
+        Ok(Fetched { length, straddles })
     }
 
     fn literal(&self, core: usize, address: u32) -> Option<(u32, u32)> {

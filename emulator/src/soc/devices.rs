@@ -59,6 +59,8 @@ macro_rules! devices {
         pub(super) struct Devices {
             $($(#[$doc])* pub(super) $field: $type,)*
             deadlines: [Instant; Id::COUNT],
+            /// The earliest of them, which is asked for before each slice.
+            nearest: Instant,
             irqs: [u32; Id::COUNT],
             storage: Vec<Option<Box<[u32]>>>,
             pub(super) log: AccessLog,
@@ -119,6 +121,7 @@ macro_rules! devices {
                 let mut devices = Self {
                     $($field: ($new)(config),)*
                     deadlines: [Instant::MAX; Id::COUNT],
+                    nearest: Instant::MAX,
                     irqs: [0; Id::COUNT],
                     storage: vec![None; Id::COUNT],
                     log: AccessLog::default(),
@@ -176,6 +179,11 @@ macro_rules! devices {
                 let deadline = deadline.unwrap_or(Instant::MAX);
                 let old = (self.deadlines[id as usize], self.irqs[id as usize]);
                 self.deadlines[id as usize] = deadline;
+                if deadline < self.nearest {
+                    self.nearest = deadline;
+                } else if old.0 == self.nearest && deadline != old.0 {
+                    self.nearest = self.deadlines.into_iter().min().unwrap_or(Instant::MAX);
+                }
                 self.irqs[id as usize] = irq;
                 old != (deadline, irq)
             }
@@ -267,15 +275,6 @@ devices! {
     Wdev wdev: Wdev = |config: &DeviceConfig| Wdev::new(config.seed), at 0x7_5000..0x7_6000, sources [];
 }
 
-/// What a register access did besides its value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Touched {
-    /// Which device answered.
-    pub(super) id: Id,
-    /// Its deadline or its interrupt level changed.
-    pub(super) changed: bool,
-}
-
 impl Devices {
     /// Whether `address` lies in the register space or its alias.
     pub(super) fn is_register(address: u32) -> bool {
@@ -288,8 +287,9 @@ impl Devices {
         matches!(Id::at(address), Some((Id::Gpio, 0x3c | 0x40) | (Id::RtcIo, 0x24)))
     }
 
-    /// Reads the register at `address`, a multiple of four; 0 where no block is known.
-    pub(super) fn read(&mut self, address: u32, cx: &Context) -> (u32, Option<Touched>) {
+    /// Reads the register at `address`, a multiple of four; 0 where no block is known. The device
+    /// that has answered may have another deadline or interrupt level now.
+    pub(super) fn read(&mut self, address: u32, cx: &Context) -> (u32, Option<Id>) {
         let Some((id, offset)) = Id::at(address) else {
             self.log.record(None, address, Direction::Read, Fidelity::Unmodelled);
             return (0, None);
@@ -299,11 +299,12 @@ impl Devices {
             Some(value) => value,
             None => self.stored(id, offset, Direction::Read),
         };
-        (value, Some(Touched { id, changed: self.refresh(id) }))
+        (value, Some(id))
     }
 
-    /// Writes the register at `address`, a multiple of four.
-    pub(super) fn write(&mut self, address: u32, value: u32, cx: &Context) -> Option<Touched> {
+    /// Writes the register at `address`, a multiple of four. The device that has taken it may have
+    /// another deadline or interrupt level now.
+    pub(super) fn write(&mut self, address: u32, value: u32, cx: &Context) -> Option<Id> {
         let Some((id, offset)) = Id::at(address) else {
             self.log.record(None, address, Direction::Write, Fidelity::Unmodelled);
             return None;
@@ -316,7 +317,7 @@ impl Devices {
                 *cell = value;
             }
         }
-        Some(Touched { id, changed: self.refresh(id) })
+        Some(id)
     }
 
     /// A register without a model: what was last written, or its value after reset.
@@ -339,7 +340,7 @@ impl Devices {
 
     /// The earliest deadline of all.
     pub(super) fn next_deadline(&self) -> Instant {
-        self.deadlines.iter().copied().min().unwrap_or(Instant::MAX)
+        self.nearest
     }
 
     /// The devices whose deadline has come.

@@ -688,9 +688,9 @@ impl Esp32 {
     /// SIMCALL at the PC of `core`: one of our own ROM's functions, for which time is until `piece`,
     /// or else nothing, as on silicon.
     fn host_call(&mut self, core: usize, piece: u64, end: u64) {
-        let rom = self.rom.clone();
         let cpu = &mut self.cpus[core];
-        let Some(planted) = rom.as_ref().and_then(|rom| rom.planted(cpu.pc)) else {
+        let planted = self.rom.as_ref().and_then(|rom| rom.planted(cpu.pc)).copied();
+        let Some(planted) = planted else {
             cpu.pc = cpu.pc.wrapping_add(3);
             return cpu.charge(1, end);
         };

@@ -505,7 +505,7 @@ mod tests {
 
     fn write(system: &mut System, address: u32, value: u32) {
         let cx = system.context();
-        let id = system.devices.write(address, value, &cx).unwrap().id;
+        let id = system.devices.write(address, value, &cx).unwrap();
         system.serve(id, &cx);
     }
 

@@ -216,8 +216,8 @@ impl Pair {
         if random.next().is_multiple_of(3) {
             let [one, two] = self.systems.each_mut().map(|it| {
                 let (value, touched) = it.devices.read(address, &cx);
-                if let Some(touched) = touched {
-                    it.serve(touched.id, &cx);
+                if let Some(id) = touched {
+                    it.serve(id, &cx);
                 }
                 value
             });
@@ -233,8 +233,8 @@ impl Pair {
         let cx = self.context();
         for system in &mut self.systems {
             let touched = system.devices.write(address, value, &cx);
-            if let Some(touched) = touched {
-                system.serve(touched.id, &cx);
+            if let Some(id) = touched {
+                system.serve(id, &cx);
             }
         }
         self.assert_equal("a write");
