@@ -84,7 +84,7 @@ impl Cpu {
         let base = self.windowbase as usize;
         let old = [self.quad(0), self.quad(1), self.quad(2), self.quad(3)];
         for i in 0..N {
-            self.file[(base + i) % FILE] = old[i];
+            self.file[(base + i) % FILE] = self.quad(i as u32);
         }
         for i in 0..4 {
             let quad = if i + N < 4 { old[i + N] } else { self.file[(base + i + N) % FILE] };
@@ -98,7 +98,7 @@ impl Cpu {
         let base = self.windowbase as usize + FILE - N;
         let old = [self.quad(0), self.quad(1), self.quad(2), self.quad(3)];
         for i in 4 - N..4 {
-            self.file[(base + N + i) % FILE] = old[i];
+            self.file[(base + N + i) % FILE] = self.quad(i as u32);
         }
         for i in 0..4 {
             let quad = if i < N { self.file[(base + i) % FILE] } else { old[i - N] };
