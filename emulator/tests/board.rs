@@ -2,12 +2,15 @@
 
 use crate::common;
 use crate::common::application;
+use esp32_emulator::board::parts::Shown;
 use esp32_emulator::board::parts::auto_reset::{CutWires, EN_RISE, ModemLines};
+use esp32_emulator::board::parts::hc_sr04::HcSr04;
+use esp32_emulator::board::parts::led::Led;
 use esp32_emulator::board::parts::potentiometer::Potentiometer;
 use esp32_emulator::board::parts::pushbutton::Pushbutton;
 use esp32_emulator::board::parts::resistor::Resistor;
 use esp32_emulator::board::{
-    AnyPart, Board, BootMode, Fitting, NoControl, Options, Outcome, Profile,
+    AnyPart, Board, BootMode, Fitting, Missing, Options, Outcome, Profile,
 };
 use esp32_emulator::peripherals::CoreId;
 use esp32_emulator::time::{Duration, Instant};
@@ -323,7 +326,7 @@ fn a_chip_leaves_reset_when_en_has_risen_and_samples_its_straps_then() {
 }
 
 fn fit(board: &mut Board, name: &str, gpio: u8, part: AnyPart) {
-    board.fit(Fitting { name: name.to_owned(), gpio, part });
+    board.fit(Fitting { name: name.to_owned(), pads: vec![Some(gpio)], part });
 }
 
 /// The changes of a pad within a span, in microseconds, looked at so often.
@@ -367,14 +370,52 @@ fn a_bouncing_button_moves_its_pad_at_its_own_instants_however_often_it_is_looke
 }
 
 #[test]
+fn a_part_answers_what_it_hears_at_its_own_instants_however_often_it_is_looked_at() {
+    let heard = |step| {
+        let mut board = board_with("esp32-devkit", &image());
+        let pads = vec![Some(13), Some(14)];
+        let part = AnyPart::HcSr04(HcSr04::default());
+        board.fit(Fitting { name: "wall".to_owned(), pads, part });
+        board.set_control("wall", "distance", 10.0).expect("a sensor");
+        board.power_on();
+        board.observe_pin(14);
+        // The ROM's long functions are behind it.
+        edges(&mut board, Duration::from_millis(500), Duration::from_millis(500));
+        board.drive_pin(13, Some(true));
+        edges(&mut board, Duration::from_micros(10), step);
+        board.drive_pin(13, Some(false));
+        (edges(&mut board, Duration::from_millis(2), step), board.event_hash())
+    };
+    let (edges, hash) = heard(Duration::from_millis(2));
+    assert_eq!(edges, [(200, true), (780, false)]);
+    for step in [Duration::from_micros(70), Duration::from_micros(1), Duration::from_micros(200)] {
+        assert_eq!(heard(step), (edges.clone(), hash));
+    }
+}
+
+#[test]
+fn what_a_part_shows_goes_with_its_power() {
+    let mut board = board_with("esp32-devkit", &image());
+    fit(&mut board, "lamp", 13, AnyPart::Led(Led::new(true)));
+    board.power_on();
+    board.drive_pin(13, Some(true));
+    assert_eq!(board.shown("lamp", "brightness"), Ok(Shown::Number(1.0)));
+    board.drive_pin(13, None);
+    board.power_off();
+    assert_eq!(board.shown("lamp", "brightness"), Ok(Shown::Number(0.0)));
+    assert_eq!(board.shown("lamp", "angle"), Err(Missing::Control));
+    assert_eq!(board.shown("horn", "angle"), Err(Missing::Part));
+}
+
+#[test]
 fn a_button_at_gpio0_is_a_strap_like_the_jumper() {
     let mut board = board("esp32-devkit");
     fit(&mut board, "b", 0, AnyPart::Pushbutton(Pushbutton::new(false, false)));
     board.set_control("b", "pressed", 1.0).expect("a button");
     board.power_on();
     assert_eq!(board.booted(), Some(BootMode::Download));
-    assert_eq!(board.set_control("c", "pressed", 1.0), Err(NoControl::Part));
-    assert_eq!(board.set_control("b", "position", 1.0), Err(NoControl::Control));
+    assert_eq!(board.set_control("c", "pressed", 1.0), Err(Missing::Part));
+    assert_eq!(board.set_control("b", "position", 1.0), Err(Missing::Control));
 }
 
 #[test]

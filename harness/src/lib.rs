@@ -35,6 +35,7 @@ pub mod hil;
 #[path = "../tests/common/json_schema.rs"]
 mod json_schema;
 pub mod packets;
+pub mod parts;
 pub mod recording;
 pub mod reports;
 pub mod runner;

@@ -21,7 +21,7 @@ pub mod capture;
 mod devkit;
 mod esp32_cam;
 mod esp32_cam_mb;
-mod fittings;
+pub(crate) mod fittings;
 mod neighbourhood;
 pub mod parts;
 mod profile;
@@ -29,10 +29,9 @@ mod site;
 
 use std::collections::VecDeque;
 
-use fittings::Fittings;
-pub use fittings::{AnyPart, Fitting, NoControl};
+pub use fittings::{AnyPart, Fitting, Missing};
 pub use neighbourhood::{MAX_WINDOW, Neighbourhood};
-use parts::Drive;
+use parts::Shown;
 use parts::auto_reset::{CutWires, EN_RISE, ModemLines, Pulls};
 use parts::nor_flash::{FlashSize, NorFlash};
 use parts::psram::{Psram, PsramSize};
@@ -162,8 +161,6 @@ pub struct Board {
     driven: [Option<bool>; PINS as usize],
     /// Pressed buttons besides the one for reset, one bit for each GPIO.
     pressed: u64,
-    /// What somebody has wired to its pins.
-    fittings: Fittings,
     serial: VecDeque<SerialByte>,
     edges: VecDeque<Edge>,
     surroundings: Surroundings,
@@ -200,10 +197,12 @@ impl Board {
         };
         let flash = NorFlash::new(options.flash.unwrap_or(profile.flash), profile.flash_identity);
         let psram = options.psram.or(profile.psram).map(Psram::new);
+        let mut chip = Esp32::new(&config, flash, psram);
+        chip.set_straps(profile.strap_word());
         Self {
             profile,
             mac,
-            chip: Esp32::new(&config, flash, psram),
+            chip,
             powered: false,
             reset_held: false,
             modem_lines: ModemLines::default(),
@@ -214,7 +213,6 @@ impl Board {
             boot_mode: BootMode::Run,
             driven: [None; PINS as usize],
             pressed: 0,
-            fittings: Fittings::default(),
             serial: VecDeque::new(),
             edges: VecDeque::new(),
             surroundings: Surroundings::Nothing,
@@ -358,7 +356,7 @@ impl Board {
 
     /// What the straps say, by jumper, buttons and whatever else pulls at GPIO0.
     fn selected_boot(&self) -> BootMode {
-        match self.outside(0) {
+        match self.chip.outside(0) {
             Some(false) => BootMode::Download,
             _ => BootMode::Run,
         }
@@ -380,22 +378,25 @@ impl Board {
         self.connect(button.gpio);
     }
 
-    /// Wires a part to a pad.
+    /// Wires a part to pads.
     pub fn fit(&mut self, fitting: Fitting) {
-        let gpio = fitting.gpio;
-        self.fittings.add(fitting);
-        self.connect(gpio);
+        self.chip.fit(fitting);
     }
 
     /// Moves a control of a part, such as the `pressed` of a button.
     ///
     /// # Errors
     /// When there is no such part, or it has no such control.
-    pub fn set_control(&mut self, part: &str, control: &str, value: f64) -> Result<(), NoControl> {
-        let now = self.now();
-        let pads = self.fittings.set_control(part, control, value, now)?;
-        pads.into_iter().for_each(|gpio| self.connect(gpio));
-        Ok(())
+    pub fn set_control(&mut self, part: &str, control: &str, value: f64) -> Result<(), Missing> {
+        self.chip.set_control(part, control, value)
+    }
+
+    /// What can be seen of a part, such as the `angle` of a servo.
+    ///
+    /// # Errors
+    /// When there is no such part, or nothing of that name to be seen of it.
+    pub fn shown(&self, part: &str, what: &str) -> Result<Shown, Missing> {
+        self.chip.shown(part, what)
     }
 
     /// The level of a pin, whoever drives it; low on a board without power.
@@ -420,30 +421,16 @@ impl Board {
         }
     }
 
-    /// What jumper, buttons and whoever else force on a pin: ground wins.
-    fn outside(&self, gpio: u8) -> Option<bool> {
-        self.forced(gpio).level()
-    }
-
-    fn forced(&self, gpio: u8) -> Drive {
+    /// What jumper, buttons and the person force on a pin: ground wins.
+    fn forced(&self, gpio: u8) -> Option<bool> {
         let jumper = gpio == 0 && (self.boot_mode == BootMode::Download || self.pulls.gpio0);
         let pressed = self.pressed.checked_shr(gpio.into()).unwrap_or(0) & 1 != 0;
-        if jumper || pressed { Drive::Strong(false) } else { self.drive(gpio) }
-    }
-
-    /// What a person, or else a part, does to a pin.
-    fn drive(&self, gpio: u8) -> Drive {
-        match self.driven.get(usize::from(gpio)).copied().flatten() {
-            Some(level) => Drive::Strong(level),
-            None => self.fittings.drive(gpio, self.now()),
-        }
+        let driven = self.driven.get(usize::from(gpio)).copied().flatten();
+        if jumper || pressed { Some(false) } else { driven }
     }
 
     fn connect(&mut self, gpio: u8) {
-        let forced = self.forced(gpio);
-        self.chip.drive_pin(gpio, forced.level());
-        self.chip.set_analog_input(gpio, forced.millivolts());
-        self.chip.set_straps(self.profile.strap_word(|gpio| self.outside(gpio)));
+        self.chip.drive_pin(gpio, self.forced(gpio));
     }
 
     /// Switches the power on; nothing happens if it is on.
@@ -459,6 +446,7 @@ impl Board {
         self.powered = false;
         self.en_rises = None;
         self.chip.power_off();
+        self.chip.power_off_parts();
         match &mut self.surroundings {
             Surroundings::Nothing => {}
             Surroundings::Site(site) => site.fall_silent(0),
@@ -485,7 +473,6 @@ impl Board {
             self.connect(0);
             self.booted = Some(self.selected_boot());
             self.chip.power_on();
-            self.move_parts();
             self.look_around();
         }
     }
@@ -559,16 +546,10 @@ impl Board {
             self.finish_reset();
         }
         if !self.is_on() {
-            let outcome = self.pass_time(deadline, heed);
-            self.move_parts();
-            return Some(outcome);
+            return Some(self.pass_time(deadline, heed));
         }
         loop {
-            let change = self.fittings.next_change(self.now()).filter(|change| *change <= deadline);
-            let stopped = self.chip.run_until(change.unwrap_or(deadline));
-            if change.is_some_and(|change| change <= self.now()) {
-                self.move_parts();
-            }
+            let stopped = self.chip.run_until(deadline);
             self.collect();
             match stopped {
                 Stopped::Halted(halt) => return Some(Outcome::Halted(halt)),
@@ -579,11 +560,9 @@ impl Board {
                     self.power_off();
                     return Some(Outcome::PowerCut);
                 }
-                Stopped::Deadline => match self.news(heed) {
-                    Some(news) => return Some(news),
-                    None if self.now() < deadline => {}
-                    None => return Some(Outcome::Deadline),
-                },
+                Stopped::Deadline => {
+                    return Some(self.news(heed).unwrap_or(Outcome::Deadline));
+                }
                 Stopped::Air => return None,
                 Stopped::Output => {
                     if let Some(news) = self.news(heed) {
@@ -615,11 +594,6 @@ impl Board {
         }
     }
 
-    /// Parts may do something else than before.
-    fn move_parts(&mut self) {
-        self.fittings.pads().into_iter().for_each(|gpio| self.connect(gpio));
-    }
-
     /// Whether the chip has power and is not held in reset.
     fn is_on(&self) -> bool {
         self.powered && !self.is_reset_held()
@@ -627,12 +601,11 @@ impl Board {
 
     /// The first instant at which the board may do something, if nobody outside acts.
     fn quiet_until(&self) -> Instant {
-        let chip = match self.en_rises {
+        match self.en_rises {
             Some(rises) if self.powered => rises,
             _ if self.is_on() => self.chip.quiet_until(),
             _ => Instant::MAX,
-        };
-        self.fittings.next_change(self.now()).map_or(chip, |change| change.min(chip))
+        }
     }
 
     fn news(&self, heed: Heed) -> Option<Outcome> {

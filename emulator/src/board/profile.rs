@@ -4,6 +4,7 @@ use super::parts::auto_reset::ModemWiring;
 use super::parts::nor_flash::{FlashIdentity, FlashSize};
 use super::parts::psram::PsramSize;
 use crate::peripherals::efuse::{ChipRevision, Package};
+use crate::peripherals::gpio::STRAPS;
 
 /// When a lamp is lit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,8 +82,6 @@ pub struct Profile {
 ///
 /// Source: ESP32 Datasheet, "Strapping Pins".
 const DEFAULT_HIGH: [u8; 3] = [0, 5, 15];
-/// Strapping pads in the order of the bits of GPIO_STRAP.
-const STRAP_BITS: [u8; 6] = [5, 15, 4, 2, 0, 12];
 
 impl Profile {
     /// All profiles.
@@ -94,13 +93,12 @@ impl Profile {
         Self::ALL.iter().copied().find(|profile| profile.name == name)
     }
 
-    /// The strapping word at reset, where `driven` says which level something outside forces on a
-    /// GPIO, if anything does.
-    pub fn strap_word(&self, driven: impl Fn(u8) -> Option<bool>) -> u16 {
-        STRAP_BITS.iter().enumerate().fold(0, |word, (bit, &gpio)| {
+    /// The strapping word where nobody forces a level on a strapping pad.
+    pub fn strap_word(&self) -> u16 {
+        STRAPS.iter().enumerate().fold(0, |word, (bit, &gpio)| {
             let strapped = self.straps.iter().find(|strap| strap.gpio == gpio);
-            let resting = strapped.map_or(DEFAULT_HIGH.contains(&gpio), |strap| strap.high);
-            word | u16::from(driven(gpio).unwrap_or(resting)) << bit
+            let high = strapped.map_or(DEFAULT_HIGH.contains(&gpio), |strap| strap.high);
+            word | u16::from(high) << bit
         })
     }
 
@@ -115,9 +113,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_devkit_boots_with_0x13_and_downloads_with_0x3() {
+    fn a_devkit_boots_with_0x13() {
         let devkit = Profile::named("esp32-devkit").expect("a known board");
-        assert_eq!(devkit.strap_word(|_| None), 0x13);
-        assert_eq!(devkit.strap_word(|gpio| (gpio == 0).then_some(false)), 0x03);
+        assert_eq!(devkit.strap_word(), 0x13);
     }
 }

@@ -21,6 +21,8 @@ use super::{Context, Peripheral, Stores, Unmodelled, stores};
 
 /// GPIO numbers, including those without a pad.
 pub const PINS: u8 = 40;
+/// The strapping pads in the order of the bits of GPIO_STRAP.
+pub const STRAPS: [u8; 6] = [5, 15, 4, 2, 0, 12];
 /// Output selection "the GPIO registers themselves".
 const SIG_GPIO_OUT: u32 = 256;
 
@@ -213,7 +215,7 @@ impl Gpio {
 
     /// The strapping word that is on the pads at this moment, with their pulls.
     pub fn straps(&self) -> u16 {
-        [5, 15, 4, 2, 0, 12]
+        STRAPS
             .into_iter()
             .enumerate()
             .fold(0, |word, (bit, gpio)| word | u16::from(self.pad_level(gpio)) << bit)

@@ -12,6 +12,7 @@ use super::devices::{Devices, Id};
 use super::jtag::DebugModule;
 use super::memory::{Cell, Memory, ROM, ROM_LEN};
 use super::signals::{self, Edge, Signals};
+use crate::board::fittings::Fittings;
 use crate::board::parts::nor_flash::NorFlash;
 use crate::board::parts::psram::Psram;
 use crate::cpu::decode::length as instruction_length;
@@ -20,7 +21,6 @@ use crate::cpu::{Bus, Fetched, Loaded, MAX_FETCH, RegionSide, Stored};
 use crate::peripherals::dma::{DmaMemory, NoMemory};
 use crate::peripherals::dport::{CacheBus, Dport};
 use crate::peripherals::gpio::PINS;
-use crate::peripherals::i2c::EmptyBus;
 use crate::peripherals::rtc_cntl::WakeCause;
 use crate::peripherals::spi::Bytes;
 use crate::peripherals::{Clocks, Context, CoreId, Width};
@@ -101,7 +101,11 @@ pub(super) struct System {
     pub(super) signals: Signals,
     /// Pads connected outside of the chip.
     pub(super) wires: Vec<(u8, u8)>,
-    /// What the outside drives on pads.
+    /// What a person forces on pads.
+    pub(super) forced: [Option<bool>; PINS as usize],
+    /// What is wired to them.
+    pub(super) fittings: Fittings,
+    /// What both drive on them.
     pub(super) outside: [Option<bool>; PINS as usize],
     /// Pads whose changes are kept, one bit each.
     pub(super) observed: u64,
@@ -147,6 +151,8 @@ impl System {
             register_reads: 0,
             signals: Signals::default(),
             wires: Vec::new(),
+            forced: [None; PINS as usize],
+            fittings: Fittings::default(),
             outside: [None; PINS as usize],
             observed: 0,
             edges: Vec::new(),
@@ -535,8 +541,7 @@ impl System {
                 }
             }
             Id::Spi2 | Id::Spi3 => self.serve_bare_spi(id),
-            Id::I2c0 => self.devices.i2c0.run(&mut EmptyBus, cx),
-            Id::I2c1 => self.devices.i2c1.run(&mut EmptyBus, cx),
+            Id::I2c0 | Id::I2c1 => self.serve_i2c(id, cx),
             Id::I2s0 | Id::I2s1 => self.serve_i2s(id, cx),
             Id::Gpio | Id::IoMux | Id::RtcIo => self.serve_pads(id, cx),
             Id::Ledc | Id::Rmt if self.signals.has_waves() => self.drive_waves(cx),
@@ -621,9 +626,11 @@ impl System {
         }
     }
 
-    /// The next instant at which a device, a signal between devices or the air changes by itself.
+    /// The next instant at which a device, a signal between devices, a part at the pads or the air
+    /// changes by itself.
     pub(super) fn next_deadline(&self) -> Instant {
-        self.devices.next_deadline().min(self.signals.due).min(self.air_due)
+        let outside = self.fittings.due().min(self.air_due);
+        self.devices.next_deadline().min(self.signals.due).min(outside)
     }
 
     fn serve_mac(&mut self, cx: &Context) {
@@ -675,6 +682,7 @@ impl System {
         if self.signals.due <= self.now {
             self.drive_waves(&cx);
         }
+        self.move_parts();
         if any {
             self.update_lines();
         }

@@ -21,18 +21,19 @@ use super::devices::{DeviceConfig, Devices, Id};
 use super::guest_port::GuestPort;
 use super::jtag::Jtag;
 use super::signals::Edge;
+use crate::board::parts::Shown;
 use crate::board::parts::nor_flash::NorFlash;
 use crate::board::parts::psram::Psram;
+use crate::board::{Fitting, Missing};
 use crate::cpu::code::{CodeCache, MAX_BLOCK};
 use crate::cpu::exceptions::Cause;
 use crate::cpu::{Cpu, Stop};
 use crate::peripherals::efuse::EfuseConfig;
-use crate::peripherals::gpio::PinState;
+use crate::peripherals::gpio::{PinState, STRAPS};
 use crate::peripherals::rtc_cntl::{
     ResetCause, ResetKind, RtcRequest, SleepKind, WakeCause, memory_crc,
 };
 use crate::peripherals::rtc_io::RtcPad;
-use crate::peripherals::sens::Adc;
 use crate::peripherals::uart::{Symbol, Uart};
 use crate::peripherals::watchdog::WatchdogAction;
 use crate::peripherals::wifi_mac::{BrokenList, Outcome, Reception, Transmission};
@@ -148,7 +149,7 @@ pub struct Esp32 {
     xtal: Hertz,
     /// Cycle that both cores have reached.
     cycle: u64,
-    /// Level of the strapping pads, latched by the next full reset.
+    /// Levels of the strapping pads where the outside does nothing to them.
     straps: u16,
     sleeping: Option<SleepKind>,
     halted: Option<Halt>,
@@ -234,16 +235,44 @@ impl Esp32 {
         self.system.devices.gpio.pad_level(gpio)
     }
 
-    /// Something outside drives a pad to a level, or lets go of it.
+    /// A person forces a level on a pad, or lets go of it.
     pub fn drive_pin(&mut self, gpio: u8, level: Option<bool>) {
         self.system.drive(gpio, level);
     }
 
-    /// Puts a voltage on a pad that an ADC can be connected with; others have no use for it.
-    pub fn set_analog_input(&mut self, gpio: u8, millivolts: u16) {
-        if let Some((adc, channel)) = Adc::of_gpio(gpio) {
-            self.system.devices.sens.set_analog_input(adc, channel, millivolts);
-        }
+    /// What the outside, a person or a part, drives a pad to, if to anything.
+    pub fn outside(&self, gpio: u8) -> Option<bool> {
+        self.system.outside.get(usize::from(gpio)).copied().flatten()
+    }
+
+    /// Wires a part to pads.
+    pub fn fit(&mut self, fitting: Fitting) {
+        self.system.fit(fitting);
+    }
+
+    /// Moves a control of a part.
+    ///
+    /// # Errors
+    /// When there is no such part, or it has no such control.
+    pub fn set_control(&mut self, part: &str, control: &str, value: f64) -> Result<(), Missing> {
+        let now = self.system.now();
+        let pads = self.system.fittings.set_control(part, control, value, now)?;
+        self.system.outside_changed(pads);
+        Ok(())
+    }
+
+    /// What can be seen of a part.
+    ///
+    /// # Errors
+    /// When there is no such part, or nothing of that name to be seen of it.
+    pub fn shown(&self, part: &str, what: &str) -> Result<Shown, Missing> {
+        self.system.fittings.shown(part, what, self.system.now())
+    }
+
+    /// The parts at the pads lose their power.
+    pub fn power_off_parts(&mut self) {
+        self.system.fittings.power_off(self.system.now());
+        self.system.outside_changed(self.system.fittings.pads());
     }
 
     /// From now on changes of a pad's level are kept for [`Esp32::take_edges`].
@@ -274,6 +303,7 @@ impl Esp32 {
     pub fn pass_time(&mut self, until: Instant) {
         self.system.advance(until);
         self.system.clock.pause(self.cycle, self.system.now());
+        self.system.move_parts();
     }
 
     /// Copies memory as `core` sees it at `address`, without side effects; how many bytes of it
@@ -302,9 +332,18 @@ impl Esp32 {
         &mut self.system.flash
     }
 
-    /// The strapping word that the next full reset latches.
+    /// The strapping word that a full reset latches where the outside does nothing to those pads.
     pub fn set_straps(&mut self, straps: u16) {
         self.straps = straps;
+    }
+
+    /// The strapping word that is on the pads.
+    fn straps(&self) -> u16 {
+        STRAPS.iter().enumerate().fold(self.straps, |word, (bit, &gpio)| match self.outside(gpio) {
+            Some(true) => word | 1 << bit,
+            Some(false) => word & !(1 << bit),
+            None => word,
+        })
     }
 
     /// Takes the power away: everything volatile is lost.
@@ -671,13 +710,14 @@ impl Esp32 {
     }
 
     /// Until when a native function may go on in one piece. No deadline of the host counts: where a
-    /// function is cut must follow from the guest's state alone.
+    /// function is cut must follow from the state of the guest and of what is wired to it alone.
     fn piece_end(&self, core: usize, slice: u64) -> u64 {
         let other = [CoreId::App, CoreId::Pro][core];
         let wakes = if self.runs(other) { self.cpus[1 - core].wakes_at() } else { u64::MAX };
         let cpu = &self.cpus[core];
         let events = if slice == u64::MAX {
-            self.system.clock.cycle_at(self.system.devices.next_deadline()).min(wakes)
+            let due = self.system.devices.next_deadline().min(self.system.fittings.due());
+            self.system.clock.cycle_at(due).min(wakes)
         } else {
             slice
         };
@@ -867,10 +907,10 @@ impl Esp32 {
             self.system.devices.rtc_cntl.digital_reset();
             self.system.reset_mmu();
             if full {
-                self.system.devices.gpio.latch_straps(self.straps);
+                self.system.devices.gpio.latch_straps(self.straps());
             }
             // GPIO0 high: the chip boots from flash, guarded by two watchdogs.
-            if self.straps & 1 << 4 != 0 {
+            if self.straps() & 1 << 4 != 0 {
                 self.system.devices.rtc_cntl.start_flash_boot(cx.now);
                 self.system.devices.timg0.start_flash_boot(cx.now);
             }

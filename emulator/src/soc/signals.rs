@@ -11,10 +11,13 @@
 
 use super::bus::System;
 use super::devices::Id;
+use crate::board::Fitting;
+use crate::board::parts::Drive;
 use crate::peripherals::gpio::{Gpio, PINS, SignalSource};
 use crate::peripherals::io_mux::{PadConfig, Pull};
 use crate::peripherals::pcnt::{self, Input};
 use crate::peripherals::rtc_io::RtcPad;
+use crate::peripherals::sens::Adc;
 use crate::peripherals::spi::{Duplex, Transaction};
 use crate::peripherals::{Context, ledc, rmt};
 use crate::time::Instant;
@@ -39,9 +42,14 @@ const RXD: [Route; 3] = [
 /// TXD of the UARTs, SCL and SDA of the I2C controllers, chip selects of HSPI and VSPI: high when
 /// idle.
 const IDLE_HIGH: [u8; 13] = [14, 17, 198, 29, 30, 95, 96, 11, 61, 62, 68, 69, 70];
+/// SDA and SCL of the I2C controllers.
+const I2C: [(u8, u8); 2] = [(30, 29), (96, 95)];
 const LEDC_OUT: u8 = 71;
 const RMT_OUT: u8 = 87;
 const RMT_IN: u8 = 83;
+
+/// How often parts may answer each other at one instant.
+const MOST_ANSWERS: usize = 8;
 
 /// Bits of DIG_PAD_HOLD by GPIO, for the pads that the RTC domain does not own.
 const HOLD_BITS: [(u8, u32); 16] = [
@@ -170,6 +178,11 @@ fn rmt_signals() -> impl Iterator<Item = (u8, Listener)> {
     (0..rmt::CHANNELS).map(|channel| (RMT_IN + channel as u8, Listener::Rmt { channel }))
 }
 
+/// The pads of a mask.
+fn ones_of(mask: u64) -> impl Iterator<Item = u8> {
+    (0..PINS).filter(move |pad| mask >> pad & 1 != 0)
+}
+
 fn ones(mut mask: u32) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
         let next = (mask != 0).then(|| mask.trailing_zeros() as usize);
@@ -245,7 +258,7 @@ impl System {
         let taps = taps.collect::<Vec<_>>();
         let mut watched =
             taps.iter().filter_map(|tap| tap.pad).fold(gpio.watched(), |all, pad| all | 1 << pad);
-        watched |= self.observed;
+        watched |= self.observed | self.fittings.heard();
         for &(a, b) in &self.wires {
             let ends = 1_u64 << a.min(63) | 1_u64 << b.min(63);
             if watched & ends != 0 {
@@ -339,16 +352,60 @@ impl System {
         }
     }
 
-    /// Something outside drives a pad to a level, or lets go of it.
+    /// A person forces a level on a pad, or lets go of it.
     pub(super) fn drive(&mut self, pad: u8, level: Option<bool>) {
-        let Some(outside) = self.outside.get_mut(usize::from(pad)) else { return };
-        *outside = level;
+        let Some(forced) = self.forced.get_mut(usize::from(pad)) else { return };
+        *forced = level;
+        self.outside_changed(1 << pad);
+    }
+
+    /// Wires a part to pads, for as long as the chip exists.
+    pub(super) fn fit(&mut self, fitting: Fitting) {
         let cx = self.context();
-        self.devices.gpio.set_input(pad, level);
-        self.follow_wires();
-        self.devices.refresh(Id::Gpio);
+        let pads = self.fittings.add(fitting, cx.now);
+        self.route(&cx);
+        // It takes its pads for low until it hears of them.
+        let found = ones_of(pads & self.fittings.heard());
+        for pad in found.filter(|pad| self.devices.gpio.pad_level(*pad)) {
+            self.fittings.hear(pad, true, cx.now);
+        }
+        self.outside_changed(pads);
+    }
+
+    /// Lets parts do what they do by themselves, if its time has come.
+    pub(super) fn move_parts(&mut self) {
+        if self.fittings.due() <= self.now() {
+            self.fittings.look(self.now());
+            self.outside_changed(self.fittings.pads());
+        }
+    }
+
+    /// What the outside does to these pads may be something else than before.
+    pub(super) fn outside_changed(&mut self, pads: u64) {
+        let cx = self.context();
+        self.connect_outside(pads, cx.now);
         self.follow_pads(&cx);
         self.update_lines();
+    }
+
+    /// Of a person and a part at the same pad the person is stronger.
+    fn connect_outside(&mut self, pads: u64, now: Instant) {
+        for pad in ones_of(pads) {
+            let index = usize::from(pad);
+            let drive = match self.forced[index] {
+                Some(level) => Drive::Strong(level),
+                None => self.fittings.drive(pad, now),
+            };
+            if let Some((adc, channel)) = Adc::of_gpio(pad) {
+                self.devices.sens.set_analog_input(adc, channel, drive.millivolts());
+            }
+            if self.outside[index] != drive.level() {
+                self.outside[index] = drive.level();
+                self.devices.gpio.set_input(pad, drive.level());
+            }
+        }
+        self.follow_wires();
+        self.devices.refresh(Id::Gpio);
     }
 
     /// From now on changes of a pad's level are kept.
@@ -381,10 +438,30 @@ impl System {
         if !self.wires.is_empty() && self.devices.gpio.take_output_changes() != 0 {
             self.follow_wires();
         }
-        let changed = self.devices.gpio.take_level_changes();
-        if changed == 0 {
-            return;
+        for _ in 0..MOST_ANSWERS {
+            let changed = self.devices.gpio.take_level_changes();
+            if changed == 0 {
+                return;
+            }
+            self.spread_levels(changed, cx);
+            let heard = changed & self.fittings.heard();
+            if heard != 0 {
+                self.tell_parts(heard, cx);
+            }
         }
+    }
+
+    /// Tells parts of changed levels, and lets them answer.
+    fn tell_parts(&mut self, heard: u64, cx: &Context) {
+        for pad in ones_of(heard) {
+            let level = self.devices.gpio.pad_level(pad);
+            self.fittings.hear(pad, level, cx.now);
+        }
+        self.connect_outside(self.fittings.pads(), cx.now);
+        self.nearer_deadline |= self.fittings.due() < self.slice_end;
+    }
+
+    fn spread_levels(&mut self, changed: u64, cx: &Context) {
         for gpio in (0..PINS).filter(|gpio| changed & self.observed & 1 << gpio != 0) {
             let level = self.devices.gpio.pad_level(gpio);
             self.edges.push(Edge { at: cx.now, gpio, level });
@@ -446,6 +523,17 @@ impl System {
             }
         }
         self.update_lines();
+    }
+
+    /// Lets an I2C controller go on, with the parts that are at its lines.
+    pub(super) fn serve_i2c(&mut self, id: Id, cx: &Context) {
+        let (controller, (sda, scl)) = match id {
+            Id::I2c0 => (&mut self.devices.i2c0, I2C[0]),
+            _ => (&mut self.devices.i2c1, I2C[1]),
+        };
+        let gpio = &self.devices.gpio;
+        let (sda, scl) = (gpio.signal_pads(sda), gpio.signal_pads(scl));
+        controller.run(&mut self.fittings.i2c_bus(sda, scl, cx.now), cx);
     }
 
     /// What a SPI controller reads with nothing attached: its own MOSI if that is on the same pad,

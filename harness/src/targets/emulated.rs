@@ -19,7 +19,7 @@ pub use esp32_emulator::board::parts::auto_reset::{ModemLines, ModemWiring};
 use esp32_emulator::board::parts::nor_flash::{self, FlashSize, PowerCut, Share};
 use esp32_emulator::board::parts::psram::PsramSize;
 use esp32_emulator::board::{
-    Board, BootMode as Jumper, Edge, Neighbourhood, NoControl, Options, Outcome, Profile, SiteEvent,
+    Board, BootMode as Jumper, Edge, Neighbourhood, Options, Outcome, Profile, SiteEvent,
 };
 use esp32_emulator::net::{NetEvent, NetEventKind};
 use esp32_emulator::peripherals::CoreId;
@@ -34,6 +34,7 @@ use place::Place;
 use super::adapter::Adapter;
 use super::debugged::Debugged;
 use super::network::Stations;
+use super::part::Shown;
 use super::way_out::{self, Callee, WayOut};
 use super::wiring_fault::WiringFault;
 use super::{
@@ -67,14 +68,15 @@ impl TargetSource for EmulatorSource {
 
     fn capabilities(&self) -> Capabilities {
         use Capability::{
-            Air, AirControl, Faults, Flash, Pins, Power, Reset, SaveState, Serial, SeveralBoards,
-            Strap, VirtualTime,
+            Air, AirControl, Faults, Flash, Parts, Pins, Power, Reset, SaveState, Serial,
+            SeveralBoards, Strap, VirtualTime,
         };
         [
             Air,
             AirControl,
             Faults,
             Flash,
+            Parts,
             Pins,
             Power,
             Reset,
@@ -542,12 +544,13 @@ impl Target for Emulated {
     }
 
     fn set_control(&mut self, part: &str, control: &str, value: f64) -> Result<(), TargetError> {
-        let what = |none| match none {
-            NoControl::Part => format!("part `{part}`"),
-            NoControl::Control => format!("control `{control}` at `{part}`"),
-        };
         let moved = self.board_mut().set_control(part, control, value);
-        moved.map_err(|none| TargetError::NoSuchPart(what(none)))
+        moved.map_err(|missing| parts::lacks(missing, part, control))
+    }
+
+    fn shown(&mut self, part: &str, what: &str) -> Result<Shown, TargetError> {
+        let seen = self.board().shown(part, what);
+        seen.map(parts::shown).map_err(|missing| parts::lacks(missing, part, what))
     }
 
     fn observe_pin(&mut self, gpio: u8) -> Result<(), TargetError> {
@@ -716,7 +719,7 @@ fn board(request: &TargetRequest, rom: RomChoice) -> Result<Board, TargetError> 
     let options = Options { number, seed, rom, flash, psram, ..Options::default() };
     let mut board = Board::new(profile, &options);
     for part in &request.parts {
-        board.fit(parts::made(part)?);
+        parts::fit(&mut board, part)?;
     }
     for [a, b] in request.loop_backs.iter().map(|it| it.ends()) {
         board.wire(pad(a)?, pad(b)?);

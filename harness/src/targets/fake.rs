@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
+use super::part::Shown;
 use super::{
     BootMode, Button, Capabilities, Capability, Core, Disturbance, Level, MachineReport, Port,
     Power, Progress, Target, TargetError, TargetEvent, TargetRequest, TargetSource,
@@ -82,6 +83,7 @@ pub struct FakeTarget {
     replies: VecDeque<Reply>,
     pending: VecDeque<TargetEvent>,
     levels: BTreeMap<u8, Level>,
+    shown: BTreeMap<String, Shown>,
     flash: Vec<u8>,
     sent: Vec<u8>,
     echo: bool,
@@ -113,6 +115,12 @@ impl FakeTarget {
     /// The same, with this at the beginning of its flash.
     pub fn holding(mut self, flash: impl Into<Vec<u8>>) -> Self {
         self.flash = flash.into();
+        self
+    }
+
+    /// The same, with this to be seen of a part, `part.what`.
+    pub fn showing(mut self, what: &str, shown: Shown) -> Self {
+        self.shown.insert(what.to_owned(), shown);
         self
     }
 
@@ -279,6 +287,11 @@ impl Target for FakeTarget {
         Ok(())
     }
 
+    fn shown(&mut self, part: &str, what: &str) -> Result<Shown, TargetError> {
+        let what = format!("{part}.{what}");
+        self.shown.get(&what).cloned().ok_or(TargetError::NoSuchPart(what))
+    }
+
     fn drive_pin(&mut self, gpio: u8, level: Option<Level>) -> Result<(), TargetError> {
         let shown = level.map_or("nothing".to_owned(), |level| level.to_string());
         self.note(format!("GPIO{gpio} < {shown}"));
@@ -381,7 +394,7 @@ impl FakeSource {
     /// A source of copies of `target` that can do everything.
     pub fn new(target: FakeTarget) -> Self {
         use Capability::{
-            Air, AirControl, Faults, Flash, Operator, Pins, Power, Reset, SaveState, Serial,
+            Air, AirControl, Faults, Flash, Operator, Parts, Pins, Power, Reset, SaveState, Serial,
             SeveralBoards, Strap, VirtualTime,
         };
         let capabilities = [
@@ -390,6 +403,7 @@ impl FakeSource {
             Faults,
             Flash,
             Operator,
+            Parts,
             Pins,
             Power,
             Reset,
@@ -424,7 +438,8 @@ impl TargetSource for FakeSource {
     }
 
     fn parts(&self, _board: &str) -> Vec<String> {
-        ["esp", "reset", "boot"].map(str::to_owned).into()
+        let own = ["esp", "reset", "boot"].map(str::to_owned);
+        own.into_iter().chain(self.target.shown.keys().cloned()).collect()
     }
 
     fn open(&self, request: &TargetRequest) -> Result<Box<dyn Target>, TargetError> {

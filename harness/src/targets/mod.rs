@@ -11,6 +11,7 @@ pub mod fake;
 pub mod loop_back;
 mod network;
 pub mod part;
+pub mod picture;
 mod standing;
 mod tls;
 mod way_out;
@@ -24,7 +25,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use loop_back::LoopBack;
-use part::Part;
+use part::{Part, Shown};
 pub use standing::Core;
 
 use crate::packets::{Capture, Link};
@@ -48,6 +49,8 @@ pub enum Capability {
     Flash,
     /// See and drive the level of pins.
     Pins,
+    /// Have parts wired to its pins.
+    Parts,
     /// Let things go wrong on purpose, at the right moment.
     Faults,
     /// Ask a person at the bench; the command line adds this one, no target has it.
@@ -73,6 +76,7 @@ impl fmt::Display for Capability {
             Self::Power => "power",
             Self::Flash => "flash",
             Self::Pins => "pins",
+            Self::Parts => "parts",
             Self::Faults => "faults",
             Self::Operator => "operator",
             Self::VirtualTime => "virtual-time",
@@ -543,6 +547,14 @@ pub trait Target: Send {
     /// # Errors
     /// Trouble with the target, no such part, or no such control of it.
     fn set_control(&mut self, part: &str, _control: &str, _value: f64) -> Result<(), TargetError> {
+        Err(TargetError::NoSuchPart(format!("part `{part}`")))
+    }
+
+    /// What can be seen of a part that was asked for with the target, such as the `angle` of a servo.
+    ///
+    /// # Errors
+    /// Trouble with the target, no such part, or nothing of that name to be seen of it.
+    fn shown(&mut self, part: &str, _what: &str) -> Result<Shown, TargetError> {
         Err(TargetError::NoSuchPart(format!("part `{part}`")))
     }
 

@@ -21,6 +21,7 @@ use crate::serve::pacer::Pace;
 use crate::serve::token::Token;
 use crate::site::Folders;
 use crate::targets::fake::{Cue, FakeSource, FakeTarget, Log, Reply};
+use crate::targets::part::{Picture, Shown};
 use crate::targets::{Level, TargetRequest};
 use crate::time::Span;
 
@@ -557,7 +558,34 @@ fn every_command_part_and_board_is_in_the_manual() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/wokwi.md");
     let page = std::fs::read_to_string(page).expect("a page");
     let boards = super::boards::BOARDS.iter().map(|board| board.kind);
-    for name in super::commands::names().chain(super::parts::kinds()).chain(boards) {
+    for name in super::commands::names()
+        .chain(crate::parts::PartType::ALL.iter().map(|it| it.name))
+        .chain(boards)
+    {
         assert!(page.contains(&format!("`{name}`")), "{name}");
     }
+}
+
+#[test]
+fn a_client_gets_the_picture_of_a_display_and_the_colours_of_a_row() {
+    let row = Shown::Colours(vec![[1, 2, 3], [4, 5, 6]]);
+    let served = serve_with(greeting().showing("row.pixels", row), None);
+    let mut client = served.client();
+    let diagram = r#"{"version": 1,
+        "parts": [{"type": "board-esp32-devkit-c-v4", "id": "esp"},
+                  {"type": "wokwi-neopixel", "id": "row"}, {"type": "wokwi-servo", "id": "horn"}],
+        "connections": [["row:DIN", "esp:13"], ["row:VSS", "esp:GND.1"], ["row:VDD", "esp:3V3"],
+                        ["horn:PWM", "esp:14"]]}"#;
+    client.done("file:upload", json!({"name": "diagram.json", "text": diagram}));
+    client.upload("f.bin", &image());
+    let started = client.done("sim:start", json!({"firmware": "f.bin", "pause": true}));
+    let warnings = started["warnings"].to_string();
+    let unpowered = "the part `horn` (wokwi-servo) does nothing: it has no power";
+    assert!(warnings.contains(unpowered), "{warnings}");
+    let answer = client.done("framebuffer:read", json!({"id": "row"}));
+    let png = BASE64_STANDARD.decode(answer["png"].as_str().unwrap()).unwrap();
+    let dots = vec![[1, 2, 3], [4, 5, 6]];
+    assert_eq!(Picture::from_png(&png).unwrap(), Picture { width: 2, height: 1, dots });
+    let (code, _) = client.ask("framebuffer:read", json!({"id": "horn"})).unwrap_err();
+    assert_eq!(code, 501);
 }

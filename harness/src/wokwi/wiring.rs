@@ -14,7 +14,7 @@ const JOINED: [[&str; 2]; 2] = [["1.l", "1.r"], ["2.l", "2.r"]];
 const HAVE_JOINED: [&str; 2] = ["wokwi-pushbutton", "wokwi-pushbutton-6mm"];
 
 /// What joins two nets without being a wire.
-const RESISTOR: &str = "wokwi-resistor";
+pub(super) const RESISTOR: &str = "wokwi-resistor";
 
 /// A diagram, understood.
 #[derive(Debug)]
@@ -81,7 +81,7 @@ impl Wiring {
 
     /// The same, over resistors where wires alone lead nowhere: no current flows that would change the
     /// level.
-    fn pins_beyond(&self, end: &End) -> BTreeSet<Pin> {
+    pub(super) fn pins_beyond(&self, end: &End) -> BTreeSet<Pin> {
         let (mut seen, mut next) = (BTreeSet::new(), vec![end.clone()]);
         while let Some(end) = next.pop() {
             let pins = self.pins(&end);
@@ -121,14 +121,6 @@ impl Wiring {
                 Err(Refusal::NotOfPart { part, what })
             }
         }
-    }
-
-    /// The pad that a pin of a part leads to.
-    pub(super) fn gpio(&self, end: &End) -> Option<u8> {
-        self.pins(end).into_iter().find_map(|pin| match pin {
-            Pin::Gpio(gpio) => Some(gpio),
-            _ => None,
-        })
     }
 
     /// Parts of a type.
@@ -228,11 +220,12 @@ mod tests {
             r#", {"type": "wokwi-pushbutton", "id": "b"}, {"type": "wokwi-gnd", "id": "g"}"#,
             r#"["b:1.l", "esp:13"], ["b:2.r", "x:1"], ["x:1", "g:GND"], ["esp:14", "esp:15"]"#,
         );
-        assert_eq!(wiring.gpio(&End::new("b", "1.r")), Some(13));
+        assert_eq!(wiring.pins(&End::new("b", "1.r")), BTreeSet::from([Pin::Gpio(13)]));
         assert_eq!(wiring.pins(&End::new("b", "2.l")), BTreeSet::from([Pin::Ground]));
         let both = BTreeSet::from([Pin::Gpio(14), Pin::Gpio(15)]);
         assert_eq!(wiring.named("esp", "15").unwrap(), both);
-        assert_eq!(wiring.gpio(&End::new("esp", "2")), Some(2), "without any wire");
+        let pad = BTreeSet::from([Pin::Gpio(2)]);
+        assert_eq!(wiring.pins(&End::new("esp", "2")), pad, "without any wire");
         assert_eq!(wiring.loop_backs().iter().map(|it| it.ends()).collect::<Vec<_>>(), [[14, 15]]);
         assert!(wiring.named("esp", "99").is_err());
         assert!(wiring.named("b", "7").is_err());
@@ -279,15 +272,16 @@ mod tests {
                ["s:2", "esp:14"], ["s:1", "esp:GND.2"], ["esp:TX", "$serialMonitor:RX"]"#,
         );
         let (parts, warnings) = wiring.parts();
-        let placed: Vec<_> = parts.iter().map(|it| (it.name.as_str(), it.gpio, it.kind)).collect();
+        let placed: Vec<_> =
+            parts.iter().map(|it| (it.name.as_str(), it.pads[0], it.kind)).collect();
         let (low, high) = (Level::Low, Level::High);
         assert_eq!(
             placed,
             [
-                ("b", 13, PartKind::Pushbutton { to: low, bounces: false }),
-                ("r", 13, PartKind::Resistor { to: high }),
-                ("p", 34, PartKind::Potentiometer { position: 0.0 }),
-                ("s", 14, PartKind::SlideSwitch { first: Some(low), last: None }),
+                ("b", Some(13), PartKind::Pushbutton { to: low, bounces: false }),
+                ("r", Some(13), PartKind::Resistor { to: high }),
+                ("p", Some(34), PartKind::Potentiometer { position: 0.0 }),
+                ("s", Some(14), PartKind::SlideSwitch { first: Some(low), last: None }),
             ]
         );
         assert_eq!(warnings.len(), 1, "{warnings:?}");

@@ -2,13 +2,25 @@
 //! do to a pin.
 
 pub mod auto_reset;
+pub mod buzzer;
+pub mod dht22;
+pub mod ds18b20;
+pub mod hc_sr04;
+pub mod i2c_part;
+pub mod led;
+pub mod mpu6050;
+pub mod neopixel;
 pub mod nor_flash;
 pub mod potentiometer;
 pub mod psram;
 pub mod pushbutton;
 pub mod resistor;
+pub mod servo;
 pub mod slide_switch;
+pub mod ssd1306;
+mod wave;
 
+use self::i2c_part::I2cPart;
 use crate::time::Instant;
 
 /// The supply of the board, in millivolts.
@@ -50,16 +62,63 @@ impl Drive {
     }
 }
 
-/// A part that a person can move, at one pad of the chip.
+/// What can be seen of a part.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Shown {
+    /// A number, such as an angle in degrees.
+    Number(f64),
+    /// The colours of lamps in a row: red, green, blue.
+    Colours(Vec<[u8; 3]>),
+    /// What is on a display.
+    Picture(Picture),
+}
+
+/// A picture, by lines from the top.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// Dots in a line.
+    pub width: u32,
+    /// Lines.
+    pub height: u32,
+    /// Red, green and blue of each dot.
+    pub dots: Vec<[u8; 3]>,
+}
+
+/// A part at pads of the chip. It counts its pins from 0.
 pub trait Part {
     /// Moves a control; whether it has one of that name.
-    fn set_control(&mut self, control: &str, value: f64, now: Instant) -> bool;
+    fn set_control(&mut self, _control: &str, _value: f64, _now: Instant) -> bool {
+        false
+    }
 
-    /// What it does to its pad.
-    fn drive(&self, now: Instant) -> Drive;
+    /// What it does to the pad at one of its pins.
+    fn drive(&self, _pin: usize, _now: Instant) -> Drive {
+        Drive::None
+    }
 
     /// When it will do something else by itself, after `now`.
     fn next_change(&self, _now: Instant) -> Option<Instant> {
+        None
+    }
+
+    /// Whether it listens at its pads.
+    fn hears(&self) -> bool {
+        false
+    }
+
+    /// The pad at one of its pins has another level, by whomever.
+    fn hear(&mut self, _pin: usize, _level: bool, _now: Instant) {}
+
+    /// What can be seen of it, if there is something of that name.
+    fn shown(&self, _what: &str, _now: Instant) -> Option<Shown> {
+        None
+    }
+
+    /// Its power goes, and what it has kept in memory.
+    fn power_off(&mut self) {}
+
+    /// The part as the master of an I2C bus finds it, with SDA at its pin 0 and SCL at its pin 1.
+    fn on_i2c(&mut self) -> Option<&mut dyn I2cPart> {
         None
     }
 }

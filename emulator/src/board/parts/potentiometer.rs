@@ -29,7 +29,7 @@ impl Part for Potentiometer {
         control == "position"
     }
 
-    fn drive(&self, _now: Instant) -> Drive {
+    fn drive(&self, _pin: usize, _now: Instant) -> Drive {
         Drive::Voltage(self.millivolts)
     }
 }
@@ -45,7 +45,7 @@ mod tests {
             [(0.5, 1650), (1.0, 3300), (7.0, 3300), (-1.0, 0), (f64::NAN, 0), (0.1, 330)]
         {
             assert!(potentiometer.set_control("position", position, Instant::ZERO));
-            assert_eq!(potentiometer.drive(Instant::ZERO), Drive::Voltage(millivolts));
+            assert_eq!(potentiometer.drive(0, Instant::ZERO), Drive::Voltage(millivolts));
         }
     }
 }

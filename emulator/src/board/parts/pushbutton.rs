@@ -48,7 +48,7 @@ impl Part for Pushbutton {
         control == "pressed"
     }
 
-    fn drive(&self, now: Instant) -> Drive {
+    fn drive(&self, _pin: usize, now: Instant) -> Drive {
         let to_come = self.instants().filter(|instant| *instant > now).count();
         let closed = self.pressed != (to_come % 2 == 1);
         if closed { Drive::Strong(self.level) } else { Drive::None }
@@ -65,11 +65,11 @@ mod tests {
 
     /// The levels at a pull-up that a button to ground has after a move, with their times.
     fn levels(button: &Pushbutton, mut now: Instant) -> Vec<(u64, bool)> {
-        let mut levels = vec![(0, button.drive(now) == Drive::None)];
+        let mut levels = vec![(0, button.drive(0, now) == Drive::None)];
         let start = now;
         while let Some(next) = button.next_change(now) {
             now = next;
-            levels.push(((now - start).as_nanos() / 1_000, button.drive(now) == Drive::None));
+            levels.push(((now - start).as_nanos() / 1_000, button.drive(0, now) == Drive::None));
         }
         levels
     }
@@ -78,7 +78,7 @@ mod tests {
     fn a_pressed_button_bounces_for_a_millisecond_and_stays_closed() {
         let mut button = Pushbutton::new(false, true);
         let now = Instant::ZERO + Duration::from_secs(1);
-        assert_eq!(button.drive(now), Drive::None);
+        assert_eq!(button.drive(0, now), Drive::None);
         assert!(button.set_control("pressed", 1.0, now));
         let changes = levels(&button, now);
         assert_eq!((changes[0], changes[1], changes.len()), ((0, false), (90, true), 7));
@@ -95,7 +95,7 @@ mod tests {
         let mut button = Pushbutton::new(true, false);
         let now = Instant::ZERO;
         button.set_control("pressed", 0.5, now);
-        assert_eq!((button.drive(now), button.next_change(now)), (Drive::Strong(true), None));
+        assert_eq!((button.drive(0, now), button.next_change(now)), (Drive::Strong(true), None));
         assert!(!button.set_control("position", 1.0, now), "it has no such control");
     }
 }

@@ -17,11 +17,7 @@ impl Resistor {
 }
 
 impl Part for Resistor {
-    fn set_control(&mut self, _control: &str, _value: f64, _now: Instant) -> bool {
-        false
-    }
-
-    fn drive(&self, _now: Instant) -> Drive {
+    fn drive(&self, _pin: usize, _now: Instant) -> Drive {
         Drive::Weak(self.level)
     }
 }

@@ -30,7 +30,7 @@ impl Part for SlideSwitch {
         control == "value"
     }
 
-    fn drive(&self, _now: Instant) -> Drive {
+    fn drive(&self, _pin: usize, _now: Instant) -> Drive {
         self.levels[self.at].map_or(Drive::None, Drive::Strong)
     }
 }
@@ -42,8 +42,8 @@ mod tests {
     #[test]
     fn it_lies_at_one_of_two_contacts() {
         let mut switch = SlideSwitch::new(Some(false), None);
-        assert_eq!(switch.drive(Instant::ZERO), Drive::Strong(false));
+        assert_eq!(switch.drive(0, Instant::ZERO), Drive::Strong(false));
         assert!(switch.set_control("value", 1.0, Instant::ZERO));
-        assert_eq!(switch.drive(Instant::ZERO), Drive::None);
+        assert_eq!(switch.drive(0, Instant::ZERO), Drive::None);
     }
 }

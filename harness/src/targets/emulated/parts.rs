@@ -1,19 +1,41 @@
 //! Parts at the emulated board's pins.
 
+use esp32_emulator::board::parts::buzzer::Buzzer;
+use esp32_emulator::board::parts::dht22::Dht22;
+use esp32_emulator::board::parts::ds18b20::Ds18b20;
+use esp32_emulator::board::parts::hc_sr04::HcSr04;
+use esp32_emulator::board::parts::i2c_part::OnI2c;
+use esp32_emulator::board::parts::led::Led;
+use esp32_emulator::board::parts::mpu6050::Mpu6050;
+use esp32_emulator::board::parts::neopixel::NeoPixel;
 use esp32_emulator::board::parts::potentiometer::Potentiometer;
 use esp32_emulator::board::parts::pushbutton::Pushbutton;
 use esp32_emulator::board::parts::resistor::Resistor;
+use esp32_emulator::board::parts::servo::Servo;
 use esp32_emulator::board::parts::slide_switch::SlideSwitch;
-use esp32_emulator::board::{AnyPart, Fitting};
+use esp32_emulator::board::parts::ssd1306::Ssd1306;
+use esp32_emulator::board::parts::{self, Shown as Seen};
+use esp32_emulator::board::{AnyPart, Board, Fitting, Missing};
 
 use super::pad;
-use crate::targets::part::{Part, PartKind};
+use crate::targets::part::{Part, PartKind, Picture, Shown};
 use crate::targets::{Level, TargetError};
 
+/// Wires a part to a board.
+pub(super) fn fit(board: &mut Board, part: &Part) -> Result<(), TargetError> {
+    let pads = part.pads.iter().map(|gpio| gpio.map(pad).transpose());
+    let pads = pads.collect::<Result<_, TargetError>>()?;
+    board.fit(Fitting { name: part.name.clone(), pads, part: made(part.kind) });
+    part.settings.iter().try_for_each(|(control, value)| {
+        let moved = board.set_control(&part.name, control, *value);
+        moved.map_err(|missing| lacks(missing, &part.name, control))
+    })
+}
+
 /// A part as the emulator has it.
-pub(super) fn made(part: &Part) -> Result<Fitting, TargetError> {
+fn made(kind: PartKind) -> AnyPart {
     let high = |level| level == Level::High;
-    let made = match part.kind {
+    match kind {
         PartKind::Pushbutton { to, bounces } => {
             AnyPart::Pushbutton(Pushbutton::new(high(to), bounces))
         }
@@ -24,6 +46,33 @@ pub(super) fn made(part: &Part) -> Result<Fitting, TargetError> {
             AnyPart::Potentiometer(Potentiometer::new(position))
         }
         PartKind::Resistor { to } => AnyPart::Resistor(Resistor::new(high(to))),
-    };
-    Ok(Fitting { name: part.name.clone(), gpio: pad(part.gpio)?, part: made })
+        PartKind::Led { lit } => AnyPart::Led(Led::new(high(lit))),
+        PartKind::Buzzer => AnyPart::Buzzer(Buzzer::default()),
+        PartKind::Servo => AnyPart::Servo(Servo::default()),
+        PartKind::NeoPixel { lamps } => AnyPart::NeoPixel(NeoPixel::new(lamps)),
+        PartKind::Dht22 => AnyPart::Dht22(Dht22::default()),
+        PartKind::Ds18b20 { family, serial } => AnyPart::Ds18b20(Ds18b20::new(family, serial)),
+        PartKind::HcSr04 => AnyPart::HcSr04(HcSr04::default()),
+        PartKind::Mpu6050 { ad0 } => AnyPart::Mpu6050(OnI2c::new(Mpu6050::new(ad0))),
+        PartKind::Ssd1306 { address } => AnyPart::Ssd1306(OnI2c::new(Ssd1306::new(address))),
+    }
+}
+
+/// What of a part a board does not have.
+pub(super) fn lacks(missing: Missing, part: &str, what: &str) -> TargetError {
+    TargetError::NoSuchPart(match missing {
+        Missing::Part => format!("part `{part}`"),
+        Missing::Control => format!("`{what}` at the part `{part}`"),
+    })
+}
+
+/// What can be seen, in the words of targets.
+pub(super) fn shown(seen: Seen) -> Shown {
+    match seen {
+        Seen::Number(number) => Shown::Number(number),
+        Seen::Colours(colours) => Shown::Colours(colours),
+        Seen::Picture(parts::Picture { width, height, dots }) => {
+            Shown::Picture(Picture { width, height, dots })
+        }
+    }
 }

@@ -3,10 +3,10 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::super::parts;
 use super::super::protocol::parameters;
 use super::super::refusal::Refusal;
 use super::super::session::Session;
+use crate::parts::PartType;
 
 #[derive(Deserialize)]
 struct Set {
@@ -19,9 +19,9 @@ pub(super) fn set(session: &mut Session<'_>, params: Value) -> Result<Value, Ref
     let Set { part, control, value } = parameters(params)?;
     let wiring = session.wiring()?;
     let kind = &wiring.diagram().part(&part)?.kind;
-    let known = parts::controls(kind)
+    let known = PartType::named(kind)
         .ok_or_else(|| Refusal::NotEmulated(format!("the part `{part}` ({kind})")))?;
-    if !known.contains(&control.as_str()) {
+    if !known.controls.contains(&control.as_str()) {
         let what = format!("control `{control}`");
         return Err(Refusal::NotOfPart { part, what });
     }

@@ -1,0 +1,276 @@
+//! The types, and what of each is wired to the chip.
+
+use super::{Drawn, Form, PartType, Placed};
+use crate::targets::Level;
+use crate::targets::part::PartKind;
+
+/// The largest `value` of a potentiometer.
+const POTENTIOMETER_TOP: f64 = 1023.0;
+/// Lamps of a row: more than anybody waits for.
+const MOST_LAMPS: f64 = 4096.0;
+
+/// What most types are: without power, attributes, controls and things to be seen.
+const PLAIN: PartType = PartType {
+    name: "",
+    pins: &[],
+    power: None,
+    attrs: &[],
+    controls: &[],
+    shows: &[],
+    place: |_| Placed::Passive,
+};
+
+const PUSHBUTTON: PartType = PartType {
+    pins: &["1.l", "2.l", "1.r", "2.r"],
+    attrs: &[("bounce", Form::Number), ("color", Form::Any), ("key", Form::Any)],
+    controls: &["pressed"],
+    place: pushbutton,
+    ..PLAIN
+};
+
+const POTENTIOMETER: PartType = PartType {
+    pins: &["SIG"],
+    power: Some(["GND", "VCC"]),
+    attrs: &[("value", Form::Number)],
+    controls: &["position"],
+    place: potentiometer,
+    ..PLAIN
+};
+
+const SSD1306: PartType =
+    PartType { attrs: &[("i2cAddress", Form::Hex)], shows: &["picture"], ..PLAIN };
+
+pub(super) const KINDS: [PartType; 20] = [
+    PartType { name: "wokwi-pushbutton", ..PUSHBUTTON },
+    PartType { name: "wokwi-pushbutton-6mm", ..PUSHBUTTON },
+    PartType {
+        name: "wokwi-slide-switch",
+        pins: &["1", "2", "3"],
+        controls: &["value"],
+        place: slide_switch,
+        ..PLAIN
+    },
+    PartType { name: "wokwi-potentiometer", ..POTENTIOMETER },
+    PartType { name: "wokwi-slide-potentiometer", ..POTENTIOMETER },
+    PartType {
+        name: "wokwi-resistor",
+        pins: &["1", "2"],
+        attrs: &[("value", Form::Any)],
+        place: resistor,
+        ..PLAIN
+    },
+    PartType {
+        name: "wokwi-led",
+        pins: &["A", "C"],
+        attrs: &[("color", Form::Any)],
+        shows: &["brightness"],
+        place: led,
+        ..PLAIN
+    },
+    PartType {
+        name: "wokwi-buzzer",
+        pins: &["1", "2"],
+        attrs: &[("volume", Form::Number), ("mode", Form::Any)],
+        shows: &["frequency"],
+        place: buzzer,
+        ..PLAIN
+    },
+    PartType {
+        name: "wokwi-servo",
+        pins: &["PWM"],
+        power: Some(["GND", "V+"]),
+        attrs: &[("horn", Form::Any), ("hornColor", Form::Any)],
+        shows: &["angle"],
+        place: |drawn| at_pin(drawn, "PWM", "its pin PWM must lead to a pad", PartKind::Servo),
+        ..PLAIN
+    },
+    PartType {
+        name: "wokwi-neopixel",
+        pins: &["DIN", "DOUT"],
+        power: Some(["VSS", "VDD"]),
+        attrs: &[("pixels", Form::Number)],
+        shows: &["pixels"],
+        place: |drawn| neopixel(drawn, 1.0),
+        ..PLAIN
+    },
+    PartType {
+        name: "wokwi-led-ring",
+        pins: &["DIN", "DOUT"],
+        power: Some(["GND", "VCC"]),
+        attrs: &[("pixels", Form::Number), ("background", Form::Any)],
+        shows: &["pixels"],
+        place: |drawn| neopixel(drawn, 16.0),
+        ..PLAIN
+    },
+    PartType {
+        name: "wokwi-dht22",
+        pins: &["SDA", "NC"],
+        power: Some(["GND", "VCC"]),
+        controls: &["temperature", "humidity"],
+        place: |drawn| at_pin(drawn, "SDA", "its pin SDA must lead to a pad", PartKind::Dht22),
+        ..PLAIN
+    },
+    PartType {
+        name: "wokwi-ds18b20",
+        pins: &["DQ"],
+        power: Some(["GND", "VCC"]),
+        attrs: &[("deviceID", Form::Hex), ("familyCode", Form::Hex)],
+        controls: &["temperature"],
+        place: ds18b20,
+        ..PLAIN
+    },
+    PartType {
+        name: "wokwi-hc-sr04",
+        pins: &["TRIG", "ECHO"],
+        power: Some(["GND", "VCC"]),
+        controls: &["distance"],
+        place: hc_sr04,
+        ..PLAIN
+    },
+    PartType {
+        name: "wokwi-mpu6050",
+        pins: &["SDA", "SCL", "AD0", "INT", "XDA", "XCL"],
+        power: Some(["GND", "VCC"]),
+        controls: &[
+            "accelX",
+            "accelY",
+            "accelZ",
+            "rotationX",
+            "rotationY",
+            "rotationZ",
+            "temperature",
+        ],
+        place: mpu6050,
+        ..PLAIN
+    },
+    PartType {
+        name: "wokwi-ssd1306",
+        pins: &["DATA", "CLK", "DC", "RST", "CS", "3V3"],
+        power: Some(["GND", "VIN"]),
+        place: |drawn| ssd1306(drawn, ["DATA", "CLK"]),
+        ..SSD1306
+    },
+    PartType {
+        name: "board-ssd1306",
+        pins: &["SDA", "SCL"],
+        power: Some(["GND", "VCC"]),
+        place: |drawn| ssd1306(drawn, ["SDA", "SCL"]),
+        ..SSD1306
+    },
+    PartType { name: "wokwi-logic-analyzer", ..PLAIN },
+    PartType { name: "wokwi-gnd", ..PLAIN },
+    PartType { name: "wokwi-vcc", ..PLAIN },
+];
+
+/// Two pins of a part, of which one leads to a pad and the other to a level.
+fn between(drawn: &Drawn<'_>, pins: [&str; 2]) -> Option<Between> {
+    match pins.map(|pin| ((drawn.lead)(pin).gpio, (drawn.lead)(pin).level)) {
+        [(Some(gpio), None), (None, Some(level))] => Some(Between { gpio, level, first: true }),
+        [(None, Some(level)), (Some(gpio), None)] => Some(Between { gpio, level, first: false }),
+        _ => None,
+    }
+}
+
+struct Between {
+    gpio: u8,
+    level: Level,
+    /// The first of the pins is the one at the pad.
+    first: bool,
+}
+
+fn at(gpio: u8, kind: PartKind) -> Placed {
+    Placed::At(vec![Some(gpio)], kind)
+}
+
+fn at_pin(drawn: &Drawn<'_>, pin: &str, otherwise: &'static str, kind: PartKind) -> Placed {
+    match (drawn.lead)(pin).gpio {
+        Some(gpio) => at(gpio, kind),
+        None => Placed::Not(otherwise),
+    }
+}
+
+fn pushbutton(drawn: &Drawn<'_>) -> Placed {
+    let bounces = drawn.attrs.get("bounce").is_none_or(|value| value != "0");
+    // What is on the right is the same metal as what is on the left.
+    let sides = [["1.l", "2.l"], ["1.l", "2.r"], ["1.r", "2.l"], ["1.r", "2.r"]];
+    match sides.into_iter().find_map(|pins| between(drawn, pins)) {
+        Some(Between { gpio, level: to, .. }) => at(gpio, PartKind::Pushbutton { to, bounces }),
+        None => Placed::Not("one side must lead to a pad, the other to a level"),
+    }
+}
+
+fn resistor(drawn: &Drawn<'_>) -> Placed {
+    match between(drawn, ["1", "2"]) {
+        Some(Between { gpio, level: to, .. }) => at(gpio, PartKind::Resistor { to }),
+        None => Placed::Passive,
+    }
+}
+
+fn slide_switch(drawn: &Drawn<'_>) -> Placed {
+    let [first, last] = ["1", "3"].map(|pin| (drawn.lead)(pin).level);
+    let kind = PartKind::SlideSwitch { first, last };
+    at_pin(drawn, "2", "its pin 2 must lead to a pad", kind)
+}
+
+fn potentiometer(drawn: &Drawn<'_>) -> Placed {
+    let position = drawn.number("value").unwrap_or(0.0) / POTENTIOMETER_TOP;
+    let kind = PartKind::Potentiometer { position };
+    at_pin(drawn, "SIG", "its pin SIG must lead to a pad", kind)
+}
+
+/// Current flows from A to C.
+fn led(drawn: &Drawn<'_>) -> Placed {
+    match between(drawn, ["A", "C"]) {
+        Some(Between { gpio, level: Level::Low, first: true }) => {
+            at(gpio, PartKind::Led { lit: Level::High })
+        }
+        Some(Between { gpio, level: Level::High, first: false }) => {
+            at(gpio, PartKind::Led { lit: Level::Low })
+        }
+        _ => Placed::Passive,
+    }
+}
+
+fn buzzer(drawn: &Drawn<'_>) -> Placed {
+    match between(drawn, ["1", "2"]) {
+        Some(Between { gpio, .. }) => at(gpio, PartKind::Buzzer),
+        None => Placed::Not("one pin must lead to a pad, the other to ground"),
+    }
+}
+
+fn neopixel(drawn: &Drawn<'_>, default: f64) -> Placed {
+    let pixels = drawn.number("pixels").unwrap_or(default).clamp(0.0, MOST_LAMPS);
+    let kind = PartKind::NeoPixel { lamps: pixels as usize };
+    at_pin(drawn, "DIN", "its pin DIN must lead to a pad; a row behind a row is not emulated", kind)
+}
+
+fn ds18b20(drawn: &Drawn<'_>) -> Placed {
+    let serial = drawn.hex("deviceID").unwrap_or(0x0102_0304_0506);
+    let family = drawn.hex("familyCode").unwrap_or(0x28) as u8;
+    let kind = PartKind::Ds18b20 { family, serial };
+    at_pin(drawn, "DQ", "its pin DQ must lead to a pad", kind)
+}
+
+fn hc_sr04(drawn: &Drawn<'_>) -> Placed {
+    match drawn.pads(["TRIG", "ECHO"]) {
+        pads @ [Some(_), Some(_)] => Placed::At(pads.into(), PartKind::HcSr04),
+        _ => Placed::Not("its pins TRIG and ECHO must lead to pads"),
+    }
+}
+
+fn mpu6050(drawn: &Drawn<'_>) -> Placed {
+    let ad0 = (drawn.lead)("AD0").level == Some(Level::High);
+    on_i2c(drawn, ["SDA", "SCL"], PartKind::Mpu6050 { ad0 })
+}
+
+fn ssd1306(drawn: &Drawn<'_>, pins: [&str; 2]) -> Placed {
+    let address = drawn.hex("i2cAddress").map_or(0x3c, |address| address as u8 & 0x7f);
+    on_i2c(drawn, pins, PartKind::Ssd1306 { address })
+}
+
+fn on_i2c(drawn: &Drawn<'_>, pins: [&str; 2], kind: PartKind) -> Placed {
+    match drawn.pads(pins) {
+        pads @ [Some(_), Some(_)] => Placed::At(pads.into(), kind),
+        _ => Placed::Not("its data and its clock must lead to pads"),
+    }
+}
