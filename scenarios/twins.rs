@@ -85,6 +85,20 @@ const TWINS: &[Twin] = &[
         bad: "set-pin: {pin: 19, level: low}",
         fails: "p.value()",
     },
+    // Wiring: the clock of the I2C bus is on the neighbour of its pin.
+    Twin {
+        scenario: "parts",
+        good: "screen: {type: board-ssd1306, pins: {SDA: 21, SCL: 22}}",
+        bad: "screen: {type: board-ssd1306, pins: {SDA: 21, SCL: 23}}",
+        fails: "bus.scan()",
+    },
+    // Timing: a pulse of one lamp's worth less.
+    Twin {
+        scenario: "parts",
+        good: "n = neopixel.NeoPixel(Pin(13), 3)",
+        bad: "n = neopixel.NeoPixel(Pin(13), 3, timing=(400, 850, 450, 850))",
+        fails: "expect-part: {part-id: row",
+    },
     // Timing: the light is on for longer, which only the times of the edges show.
     Twin {
         scenario: "pins",
@@ -314,7 +328,7 @@ fn files(folder: &Path) -> BTreeSet<PathBuf> {
 fn a_broken_twin_fails_at_the_step_that_must_notice(
     #[values(
         0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24,
-        25, 26
+        25, 26, 27, 28
     )]
     number: usize,
 ) {
@@ -341,7 +355,7 @@ fn every_committed_scenario_has_a_broken_twin_and_every_twin_is_run() {
     let committed: BTreeSet<_> = scenarios().iter().filter_map(stem).collect();
     let twins: BTreeSet<_> = TWINS.iter().map(|twin| twin.scenario.to_owned()).collect();
     assert_eq!(committed, twins);
-    assert_eq!(TWINS.len(), 27, "the test above counts them");
+    assert_eq!(TWINS.len(), 29, "the test above counts them");
 }
 
 #[test]

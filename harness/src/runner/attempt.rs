@@ -373,6 +373,7 @@ impl Maker<'_> {
                 _ => Vec::new(),
             },
             loop_backs: entry.loop_backs.clone(),
+            parts: entry.parts.iter().map(|it| it.part.clone()).collect(),
             site: self.case.site.clone(),
             air: self.case.air(),
             folders: self.folders()?,

@@ -69,12 +69,15 @@ impl Plan {
             let steps = case.all_steps();
             let needs = steps.iter().flat_map(|entry| entry.step.facts().needs);
             let air = case.site.is_some().then_some(Capability::Air);
-            let needs: BTreeSet<_> = needs.copied().chain(air).collect();
+            let has_parts = case.boards().any(|(_, board)| !board.parts.is_empty());
+            let parts = has_parts.then_some(Capability::Parts);
+            let needs: BTreeSet<_> = needs.copied().chain(air).chain(parts).collect();
             let missing = needs.difference(&capabilities).copied().collect();
             let missing_parts = case
                 .boards()
                 .flat_map(|(name, board)| {
-                    let parts = targets.parts(&board.profile.text);
+                    let mut parts = targets.parts(&board.profile.text);
+                    parts.extend(board.parts.iter().flat_map(|part| part.names.clone()));
                     let steps = case.steps_on(name.as_deref());
                     let named = steps.into_iter().flat_map(|entry| entry.step.facts().parts);
                     let missing = named.filter(move |name| !parts.iter().any(|it| it == name));

@@ -14,6 +14,7 @@ pub mod manual;
 pub mod model;
 pub mod node;
 pub mod parser;
+pub mod parts;
 pub mod reference;
 pub mod schema;
 pub mod site;

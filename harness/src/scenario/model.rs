@@ -9,6 +9,7 @@ use super::fault::{Place, SourceText};
 use crate::site::{AirOf, Site};
 use crate::steps::AnyStep;
 use crate::targets::LoopBack;
+use crate::targets::part::Part;
 use crate::time::Span;
 use crate::transcript::Pattern;
 
@@ -81,7 +82,7 @@ pub const OWN_BOARD: &str = "main";
 pub type BoardName = Option<String>;
 
 /// One board of a case, and what it is when the case begins.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct BoardEntry {
     /// Name of the board profile.
     pub profile: Spanned,
@@ -91,6 +92,17 @@ pub struct BoardEntry {
     pub elf: Option<Spanned>,
     /// Wires between its pins.
     pub loop_backs: Vec<LoopBack>,
+    /// What is wired to them.
+    pub parts: Vec<BoardPart>,
+}
+
+/// A part of a board.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoardPart {
+    /// What the target is asked for.
+    pub part: Part,
+    /// Its name, and what steps can name of it: `name.control`.
+    pub names: Vec<String>,
 }
 
 /// Steps with all those inside of them, each before what is inside of it, as far as they are done

@@ -12,8 +12,11 @@ use std::sync::Arc;
 use super::check::{self, KnownBoard};
 use super::decode::{Decode, Decoder, Fields, Files, UnknownKeys, list, word};
 use super::fault::{Fault, FaultCode, FileFaults, SourceText};
-use super::model::{BoardEntry, Case, Dialect, OWN_BOARD, Spanned, StepEntry, Unmodelled};
+use super::model::{
+    BoardEntry, Case, Dialect, OWN_BOARD, Spanned, StepEntry, Unmodelled, steps_by_board,
+};
 use super::node::{self, Node, Value};
+use super::parts::{self, PARTS};
 use super::reference::{Group, Key, Kind, PATTERN, Reference};
 use super::site;
 use super::step_list;
@@ -71,11 +74,13 @@ pub const SCENARIO: Reference = Reference {
                     Key::optional("firmware", Kind::Text, "As for the first board."),
                     Key::optional("elf", Kind::Path, "As for the first board."),
                     LOOP_BACKS,
+                    PARTS,
                 ]),
             ])),
             "Further boards for the step `parallel`, by names of your choice: a profile, or a mapping. The first board is called `main` there.",
         ),
         LOOP_BACKS,
+        PARTS,
         site::AIR,
         site::STATIONS,
         site::NETWORK,
@@ -346,6 +351,7 @@ fn read_case(
     let firmware = fields.optional::<Spanned>("firmware", decoder);
     let elf = fields.optional::<Spanned>("elf", decoder);
     let loop_backs = loop_backs(&mut fields, decoder);
+    let parts = parts::read(&mut fields, decoder);
     let more_boards = more_boards(&mut fields, decoder);
     let site = site::read(&mut fields, decoder);
     let default_timeout = match dialect {
@@ -365,6 +371,13 @@ fn read_case(
     let steps = match fields.node("steps") {
         Some(node) => {
             let steps = steps(node, root, decoder);
+            let all = steps_by_board(&steps);
+            let boards =
+                more_boards.iter().map(|(name, board)| (Some(name.as_str()), &board.parts));
+            for (name, parts) in std::iter::once((None, &parts)).chain(boards) {
+                let on_it = all.iter().filter(|(on, _)| *on == name).map(|(_, entry)| *entry);
+                parts::check(parts, on_it, decoder);
+            }
             // Whose names are known only if nothing is wrong with it.
             if let Some(site) = &site {
                 let faults = check::site(&steps, site.as_ref());
@@ -404,6 +417,7 @@ fn read_case(
             firmware: firmware.flatten(),
             elf: elf.flatten(),
             loop_backs,
+            parts,
         },
         more_boards,
         site: site.flatten(),
@@ -426,13 +440,16 @@ fn more_boards(fields: &mut Fields<'_>, decoder: &mut Decoder) -> BTreeMap<Strin
     entries
         .iter()
         .filter_map(|(name, value)| {
-            let board =
-                match &value.value {
-                    Value::Scalar { .. } => Spanned::decode(value, decoder).map(|profile| {
-                        BoardEntry { profile, firmware: None, elf: None, loop_backs: Vec::new() }
-                    }),
-                    _ => board_entry(value, decoder),
-                };
+            let board = match &value.value {
+                Value::Scalar { .. } => Spanned::decode(value, decoder).map(|profile| BoardEntry {
+                    profile,
+                    firmware: None,
+                    elf: None,
+                    loop_backs: Vec::new(),
+                    parts: Vec::new(),
+                }),
+                _ => board_entry(value, decoder),
+            };
             let name = Spanned::decode(name, decoder)?;
             if name.text == OWN_BOARD {
                 let message = format!("`{OWN_BOARD}` is the name of the scenario's own board");
@@ -449,8 +466,9 @@ fn board_entry(node: &Node, decoder: &mut Decoder) -> Option<BoardEntry> {
     let firmware = fields.optional("firmware", decoder);
     let elf = fields.optional("elf", decoder);
     let loop_backs = loop_backs(&mut fields, decoder);
+    let parts = parts::read(&mut fields, decoder);
     fields.finish(UnknownKeys::Deny, decoder);
-    Some(BoardEntry { profile: profile?, firmware: firmware?, elf: elf?, loop_backs })
+    Some(BoardEntry { profile: profile?, firmware: firmware?, elf: elf?, loop_backs, parts })
 }
 
 /// The wires between pins of a board.

@@ -24,6 +24,7 @@ mod expect_flash;
 mod expect_frequency;
 mod expect_message;
 mod expect_no_serial;
+mod expect_part;
 mod expect_pin;
 mod expect_pulse;
 mod expect_request;
@@ -87,6 +88,7 @@ pub use expect_flash::ExpectFlash;
 pub use expect_frequency::ExpectFrequency;
 pub use expect_message::ExpectMessage;
 pub use expect_no_serial::ExpectNoSerial;
+pub use expect_part::ExpectPart;
 pub use expect_pin::ExpectPin;
 pub use expect_pulse::ExpectPulse;
 pub use expect_request::ExpectRequest;
@@ -332,6 +334,7 @@ steps! {
     ExpectPin(ExpectPin),
     SetPin(SetPin),
     SetControl(SetControl),
+    ExpectPart(ExpectPart),
     ExpectPulse(ExpectPulse),
     ExpectFrequency(ExpectFrequency),
     CutPower(CutPower),

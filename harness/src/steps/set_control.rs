@@ -7,10 +7,10 @@ use crate::runner::session::Session;
 use crate::scenario::decode::{Decode, Decoder, Fields, UnknownKeys};
 use crate::scenario::node::Node;
 use crate::scenario::reference::{Group, Key, Kind, Reference};
-use crate::targets::{Button, Capability, TargetError};
+use crate::targets::{Button, Capability, Target, TargetError};
 
 /// Fields as written in the scenario file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SetControl {
     /// The part.
     pub part: String,
@@ -19,16 +19,23 @@ pub struct SetControl {
 }
 
 /// A control with its new value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Control {
     /// A button is held down, or let go.
     Pressed(bool),
-    /// Another one, which no part of our boards has, by part and name.
-    Other(String),
+    /// Another one, by its name.
+    Other {
+        /// Its name.
+        name: String,
+        /// Its new value.
+        value: f64,
+        /// The part with it, as plans name it.
+        named: String,
+    },
 }
 
 /// A number of any kind.
-struct Number(f64);
+pub(super) struct Number(pub(super) f64);
 
 impl Decode for Number {
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
@@ -45,7 +52,7 @@ impl Step for SetControl {
 
     const REFERENCE: Reference = Reference {
         group: Group::Pins,
-        doc: "Moves a control of a part (Wokwi's step): the `pressed` of a button.",
+        doc: "Moves a control of a part (Wokwi's step): the `pressed` of a button, the `temperature` of a sensor.",
         value: Kind::Keys(&[
             Key::required("part-id", Kind::Text, "The part."),
             Key::one_of("name", Kind::Text, "Which control of it."),
@@ -59,6 +66,7 @@ impl Step for SetControl {
         examples: &[
             "set-control: {part-id: boot, name: pressed, value: 1}",
             "set-control: {part-id: boot, control: pressed, value: 0}",
+            "set-control: {part-id: air, name: temperature, value: -12.5}",
         ],
     };
 
@@ -75,7 +83,11 @@ impl Step for SetControl {
         let (part, value) = (part?, value?);
         let control = match String::decode(key?, decoder)?.as_str() {
             "pressed" => Control::Pressed(value.0 != 0.0),
-            name => Control::Other(format!("{part}.{name}")),
+            name => Control::Other {
+                name: name.to_owned(),
+                value: value.0,
+                named: format!("{part}.{name}"),
+            },
         };
         Some(Self { part, control })
     }
@@ -86,7 +98,7 @@ impl Step for SetControl {
             needs_power: true,
             parts: match &self.control {
                 Control::Pressed(_) => vec![&self.part],
-                Control::Other(name) => vec![name],
+                Control::Other { named, .. } => vec![named],
             },
             ..Facts::default()
         }
@@ -96,23 +108,34 @@ impl Step for SetControl {
         match &self.control {
             Control::Pressed(true) => format!("{} pressed", self.part),
             Control::Pressed(false) => format!("{} released", self.part),
-            Control::Other(name) => name.clone(),
+            Control::Other { named, value, .. } => format!("{named} {value}"),
         }
     }
 
     fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError> {
+        match &self.control {
+            Control::Pressed(pressed) => self.press(session.target(), *pressed)?,
+            Control::Other { name, value, .. } => {
+                session.target().set_control(&self.part, name, *value)?;
+            }
+        }
+        Ok(Evidence::Done)
+    }
+}
+
+impl SetControl {
+    /// A button of the board, or else one that is wired to it.
+    fn press(&self, target: &mut dyn Target, pressed: bool) -> Result<(), TargetError> {
         let button = match self.part.as_str() {
             "reset" => Button::Reset,
             name => Button::Named(name.to_owned()),
         };
-        match &self.control {
-            Control::Pressed(true) => session.target().press(button)?,
-            Control::Pressed(false) => session.target().release(button)?,
-            Control::Other(name) => {
-                return Err(TargetError::NoSuchPart(format!("control `{name}`")).into());
+        match if pressed { target.press(button) } else { target.release(button) } {
+            Err(TargetError::NoSuchPart(_)) => {
+                target.set_control(&self.part, "pressed", f64::from(u8::from(pressed)))
             }
+            done => done,
         }
-        Ok(Evidence::Done)
     }
 }
 
@@ -120,6 +143,7 @@ impl Step for SetControl {
 mod tests {
     use crate::runner::testing::{Outcome, run_steps};
     use crate::targets::fake::FakeTarget;
+    use crate::targets::part::Shown;
 
     #[test]
     fn a_button_is_held_as_long_as_the_scenario_wants() {
@@ -132,6 +156,15 @@ mod tests {
         assert_eq!(run_steps(target, steps), Outcome::Passed);
         let log = log.lock().unwrap();
         assert_eq!(log[1..], ["0.000000s press boot", "0.030000s release boot"]);
+    }
+
+    #[test]
+    fn another_control_is_one_of_a_part_that_is_wired_to_the_board() {
+        let target = FakeTarget::new([]).showing("air.temperature", Shown::Number(0.0));
+        let log = target.log();
+        let step = "- set-control: {part-id: air, name: temperature, value: -2.5}";
+        assert_eq!(run_steps(target, step), Outcome::Passed);
+        assert_eq!(log.lock().unwrap()[1..], ["0.000000s air.temperature = -2.5"]);
     }
 
     #[test]

@@ -1,16 +1,17 @@
 //! `take-screenshot`: a picture of a display (Wokwi's step).
 //!
-//! No board has a display yet, so a case with this step is skipped, naming the part.
+//! A board without a part of that name skips the case, naming the part.
 
 use super::{Facts, Step};
 use crate::runner::evidence::Evidence;
-use crate::runner::failure::StepError;
+use crate::runner::failure::{Failure, StepError};
 use crate::runner::session::{Session, confined};
 use crate::scenario::decode::{Decoder, Fields, UnknownKeys};
 use crate::scenario::model::Spanned;
 use crate::scenario::node::Node;
 use crate::scenario::reference::{Group, Key, Kind, Reference};
-use crate::targets::TargetError;
+use crate::targets::part::Picture;
+use crate::targets::{Capability, TargetError};
 
 /// Fields as written in the scenario file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,14 +22,19 @@ pub struct TakeScreenshot {
     pub save_to: Option<Spanned>,
     /// The file that it must be equal to.
     pub compare_with: Option<Spanned>,
+    /// The part with its picture, as plans name it.
+    named: String,
 }
+
+/// What is seen of a display.
+const PICTURE: &str = "picture";
 
 impl Step for TakeScreenshot {
     const NAME: &'static str = "take-screenshot";
 
     const REFERENCE: Reference = Reference {
         group: Group::Wokwi,
-        doc: "Takes a picture of a display, keeps it, or compares it pixel by pixel. No board has a display yet: the case is skipped.",
+        doc: "Takes a picture of a display, keeps it as PNG, or compares it dot by dot.",
         value: Kind::Keys(&[
             Key::required("part-id", Kind::Text, "The display."),
             Key::any_of("save-to", Kind::Path, "The file that the picture goes into."),
@@ -52,18 +58,60 @@ impl Step for TakeScreenshot {
             }
         }
         fields.finish(UnknownKeys::Deny, decoder);
-        Some(Self { part: part?, save_to: save_to?, compare_with: compare_with? })
+        let part: String = part?;
+        let named = format!("{part}.{PICTURE}");
+        Some(Self { part, save_to: save_to?, compare_with: compare_with?, named })
     }
 
     fn facts(&self) -> Facts<'_> {
-        Facts { parts: vec![&self.part], touches_host: true, ..Facts::default() }
+        Facts {
+            needs: &[Capability::Parts],
+            parts: vec![&self.named],
+            touches_host: true,
+            ..Facts::default()
+        }
     }
 
     fn summary(&self) -> String {
         self.part.clone()
     }
 
-    fn run(&self, _session: &mut Session<'_>) -> Result<Evidence, StepError> {
-        Err(TargetError::NoSuchPart(format!("display `{}`", self.part)).into())
+    fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError> {
+        let shown = session.target().shown(&self.part, PICTURE)?;
+        let none = || TargetError::NoSuchPart(self.named.clone());
+        let picture = Picture::of(shown).ok_or_else(none)?;
+        if let Some(path) = &self.save_to {
+            let bytes = picture.to_png().map_err(|_| none())?;
+            session.write_file(&path.text, &bytes)?;
+        }
+        let Some(path) = &self.compare_with else { return Ok(Evidence::Done) };
+        let expected = match Picture::from_png(&session.read_file(&path.text)?) {
+            Ok(expected) => expected,
+            Err(why) => {
+                let path = session.file(&path.text);
+                let source = std::io::Error::other(why);
+                return Err(StepError::File { path, source });
+            }
+        };
+        match difference(&picture, &expected) {
+            None => Ok(Evidence::note(format!("{} is as in {}", self.part, path.text))),
+            Some(seen) => {
+                let what = format!("{} does not show {}", self.part, path.text);
+                Err(StepError::failed(Failure { seen: vec![seen], ..Failure::new(what) }))
+            }
+        }
     }
+}
+
+/// Where two pictures differ, in words.
+fn difference(picture: &Picture, expected: &Picture) -> Option<String> {
+    let size = |it: &Picture| format!("{} by {} dots", it.width, it.height);
+    if (picture.width, picture.height) != (expected.width, expected.height) {
+        return Some(format!("{} instead of {}", size(picture), size(expected)));
+    }
+    let pairs = picture.dots.iter().zip(&expected.dots).enumerate();
+    let mut others = pairs.filter(|(_, (dot, expected))| dot != expected).map(|(n, _)| n as u32);
+    let first = others.next()?;
+    let (x, y) = (first % picture.width, first / picture.width);
+    Some(format!("{} dots are others, the first at {x},{y}", 1 + others.count()))
 }
