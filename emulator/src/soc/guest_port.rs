@@ -118,7 +118,8 @@ impl Guest for GuestPort<'_> {
             return 0;
         }
         // An access may have brought an event nearer.
-        let event = self.system.clock.cycle_at(self.system.devices.next_deadline());
+        let due = self.system.devices.next_deadline().min(self.system.fittings.due());
+        let event = self.system.clock.cycle_at(due);
         self.end.min(event.max(self.cpu.cycle + 1)).saturating_sub(self.now())
     }
 }

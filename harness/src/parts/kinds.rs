@@ -13,6 +13,8 @@ const MOST_LAMPS: f64 = 4096.0;
 const PLAIN: PartType = PartType {
     name: "",
     pins: &[],
+    driven: &[],
+    drives: &[],
     power: None,
     attrs: &[],
     controls: &[],
@@ -62,6 +64,7 @@ pub(super) const KINDS: [PartType; 20] = [
     PartType {
         name: "wokwi-led",
         pins: &["A", "C"],
+        driven: &["A", "C"],
         attrs: &[("color", Form::Any)],
         shows: &["brightness"],
         place: led,
@@ -70,6 +73,7 @@ pub(super) const KINDS: [PartType; 20] = [
     PartType {
         name: "wokwi-buzzer",
         pins: &["1", "2"],
+        driven: &["1", "2"],
         attrs: &[("volume", Form::Number), ("mode", Form::Any)],
         shows: &["frequency"],
         place: buzzer,
@@ -78,6 +82,7 @@ pub(super) const KINDS: [PartType; 20] = [
     PartType {
         name: "wokwi-servo",
         pins: &["PWM"],
+        driven: &["PWM"],
         power: Some(["GND", "V+"]),
         attrs: &[("horn", Form::Any), ("hornColor", Form::Any)],
         shows: &["angle"],
@@ -87,6 +92,7 @@ pub(super) const KINDS: [PartType; 20] = [
     PartType {
         name: "wokwi-neopixel",
         pins: &["DIN", "DOUT"],
+        driven: &["DIN"],
         power: Some(["VSS", "VDD"]),
         attrs: &[("pixels", Form::Number)],
         shows: &["pixels"],
@@ -96,6 +102,7 @@ pub(super) const KINDS: [PartType; 20] = [
     PartType {
         name: "wokwi-led-ring",
         pins: &["DIN", "DOUT"],
+        driven: &["DIN"],
         power: Some(["GND", "VCC"]),
         attrs: &[("pixels", Form::Number), ("background", Form::Any)],
         shows: &["pixels"],
@@ -105,6 +112,7 @@ pub(super) const KINDS: [PartType; 20] = [
     PartType {
         name: "wokwi-dht22",
         pins: &["SDA", "NC"],
+        driven: &["SDA"],
         power: Some(["GND", "VCC"]),
         controls: &["temperature", "humidity"],
         place: |drawn| at_pin(drawn, "SDA", "its pin SDA must lead to a pad", PartKind::Dht22),
@@ -113,6 +121,7 @@ pub(super) const KINDS: [PartType; 20] = [
     PartType {
         name: "wokwi-ds18b20",
         pins: &["DQ"],
+        driven: &["DQ"],
         power: Some(["GND", "VCC"]),
         attrs: &[("deviceID", Form::Hex), ("familyCode", Form::Hex)],
         controls: &["temperature"],
@@ -122,6 +131,8 @@ pub(super) const KINDS: [PartType; 20] = [
     PartType {
         name: "wokwi-hc-sr04",
         pins: &["TRIG", "ECHO"],
+        driven: &["TRIG"],
+        drives: &["ECHO"],
         power: Some(["GND", "VCC"]),
         controls: &["distance"],
         place: hc_sr04,
@@ -130,6 +141,7 @@ pub(super) const KINDS: [PartType; 20] = [
     PartType {
         name: "wokwi-mpu6050",
         pins: &["SDA", "SCL", "AD0", "INT", "XDA", "XCL"],
+        driven: &["SDA", "SCL"],
         power: Some(["GND", "VCC"]),
         controls: &[
             "accelX",
@@ -146,6 +158,7 @@ pub(super) const KINDS: [PartType; 20] = [
     PartType {
         name: "wokwi-ssd1306",
         pins: &["DATA", "CLK", "DC", "RST", "CS", "3V3"],
+        driven: &["DATA", "CLK"],
         power: Some(["GND", "VIN"]),
         place: |drawn| ssd1306(drawn, ["DATA", "CLK"]),
         ..SSD1306
@@ -153,6 +166,7 @@ pub(super) const KINDS: [PartType; 20] = [
     PartType {
         name: "board-ssd1306",
         pins: &["SDA", "SCL"],
+        driven: &["SDA", "SCL"],
         power: Some(["GND", "VCC"]),
         place: |drawn| ssd1306(drawn, ["SDA", "SCL"]),
         ..SSD1306

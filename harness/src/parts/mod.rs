@@ -4,8 +4,11 @@
 //! Source: Wokwi's documentation of each part, for the names of types, pins, attributes and controls.
 
 mod kinds;
+mod mistakes;
 
 use std::collections::BTreeMap;
+
+pub use mistakes::{Wired, mistakes};
 
 use crate::targets::Level;
 use crate::targets::part::{Part, PartKind};
@@ -93,6 +96,10 @@ pub struct PartType {
     pub name: &'static str,
     /// Its pins, apart from those for its power.
     pub pins: &'static [&'static str],
+    /// Those of its pins that the chip drives.
+    pub driven: &'static [&'static str],
+    /// Those that it drives against everybody.
+    pub drives: &'static [&'static str],
     /// Where ground and supply belong, if it needs power.
     pub power: Option<[&'static str; 2]>,
     /// Its attributes, apart from those that say where a control is at first.

@@ -7,7 +7,7 @@ use super::fault::{Fault, FaultCode, nearest};
 use super::model::{BoardPart, StepEntry};
 use super::node::{Node, Value};
 use super::reference::{Key, Kind};
-use crate::parts::{Drawn, Form, Lead, PartType};
+use crate::parts::{Drawn, Form, Lead, PartType, Wired, mistakes};
 use crate::steps::pin_fields::Pin;
 use crate::targets::Level;
 
@@ -42,11 +42,16 @@ pub(super) fn read(fields: &mut Fields<'_>, decoder: &mut Decoder) -> Vec<BoardP
         let message = format!("more than {MAX} parts");
         return decoder.bad(node.span.clone(), message).unwrap_or_default();
     }
-    entries.iter().filter_map(|(name, node)| part(name, node, decoder)).collect()
+    let read = entries.iter().filter_map(|(name, node)| part(name, node, decoder));
+    let (parts, wired): (Vec<_>, Vec<_>) = read.unzip();
+    for mistake in mistakes(&wired) {
+        decoder.bad::<()>(node.span.clone(), mistake);
+    }
+    parts
 }
 
-fn part(name: &Node, node: &Node, decoder: &mut Decoder) -> Option<BoardPart> {
-    let name = String::decode(name, decoder)?;
+fn part<'n>(key: &'n Node, node: &Node, decoder: &mut Decoder) -> Option<(BoardPart, Wired<'n>)> {
+    let name = String::decode(key, decoder)?;
     let mut fields = Fields::new(node, "a part", decoder)?;
     let kind = fields.node("type");
     if kind.is_none() {
@@ -62,7 +67,7 @@ fn part(name: &Node, node: &Node, decoder: &mut Decoder) -> Option<BoardPart> {
     let pins = self::pins(pins?, known, decoder);
     let attrs = attrs.map_or(Some(BTreeMap::new()), |node| self::attrs(node, known, decoder));
     let (pins, attrs) = (pins?, attrs?);
-    let lead = |pin: &str| match (pins.get(pin), known.power) {
+    let lead = move |pin: &str| match (pins.get(pin), known.power) {
         (Some(lead), _) => *lead,
         (None, Some([ground, _])) if pin == ground => at(Level::Low),
         (None, Some([_, supply])) if pin == supply => at(Level::High),
@@ -73,7 +78,8 @@ fn part(name: &Node, node: &Node, decoder: &mut Decoder) -> Option<BoardPart> {
             let named = known.controls.iter().chain(known.shows);
             let names = named.map(|what| format!("{name}.{what}"));
             let names = std::iter::once(name.clone()).chain(names).collect();
-            Some(BoardPart { part, names })
+            let wired = Wired { name: key.as_text()?, kind: known, lead: Box::new(lead) };
+            Some((BoardPart { part, names }, wired))
         }
         Err(why) => decoder.bad(node.span.clone(), format!("`{name}` does nothing: {why}")),
     }
@@ -234,6 +240,7 @@ steps: [delay: 1s]";
   d: {type: led, pins: {A: 40, C: gnd}}
   e: {type: hc-sr04, pins: {TRIG: 15}}
   f: {type: servo, pins: {PWM: 15}}
+  g: {type: neopixel, pins: {DIN: 39}}
 steps:
   - expect-part: {part-id: f, name: tilt, value: 1}";
         let told = parts(text).unwrap_err();
@@ -245,6 +252,7 @@ steps:
             "a GPIO number from 0 to 39",
             "`e` does nothing: its pins TRIG and ECHO must lead to pads",
             "the part `f` has no `f.tilt`",
+            "nobody drives `g:DIN`: GPIO39 can only be read",
         ] {
             assert!(told.iter().any(|it| it.contains(part)), "{part}: {told:#?}");
         }

@@ -131,12 +131,14 @@ impl Wiring {
     /// What the board is asked for, and what a person should know before the run.
     pub(super) fn parts(&self) -> (Vec<crate::targets::part::Part>, Vec<String>) {
         let (mut placed, mut warnings) = (Vec::new(), Vec::new());
-        for part in self.diagram.parts.iter().filter(|part| part.id != self.esp) {
+        let others = || self.diagram.parts.iter().filter(|part| part.id != self.esp);
+        for part in others() {
             match parts::place(part, self) {
                 Ok(part) => placed.extend(part),
                 Err(warning) => warnings.push(warning),
             }
         }
+        warnings.extend(parts::mistakes(others(), self));
         warnings.extend(self.warnings());
         (placed, warnings)
     }
@@ -174,6 +176,11 @@ impl Wiring {
                 }
                 _ => {}
             }
+        }
+        let is_short =
+            |pins: &BTreeSet<Pin>| pins.contains(&Pin::Ground) && pins.contains(&Pin::Supply);
+        if self.pins.values().any(is_short) {
+            warnings.push("wires connect ground with supply".to_owned());
         }
         if self.diagram.monitor().is_ok_and(|port| port.is_none()) {
             warnings.push(format!(
@@ -246,15 +253,20 @@ mod tests {
     #[test]
     fn mistakes_of_wiring_are_told_before_the_run() {
         let wiring = wiring(
-            r#", {"type": "wokwi-lcd2004", "id": "lcd"}"#,
-            r#"["esp:77", "lcd:SDA"], ["led9:A", "esp:2"]"#,
+            r#", {"type": "wokwi-lcd2004", "id": "lcd"}, {"type": "wokwi-dht22", "id": "air"}"#,
+            r#"["esp:77", "lcd:SDA"], ["led9:A", "esp:2"], ["air:SDA", "esp:34"],
+               ["air:GND", "esp:GND.1"], ["air:VCC", "esp:GND.1"], ["air:GND", "esp:3V3"]"#,
         );
         assert_eq!(
             wiring.parts().1,
             [
                 "the part `lcd` (wokwi-lcd2004) is not emulated; its pins float",
+                "the part `air` (wokwi-dht22) does nothing: it has no power: GND and VCC must lead to \
+                 ground and supply",
+                "nobody drives `air:SDA`: GPIO34 can only be read",
                 "a wire leads to `esp:77`, and there is no such pin",
                 "a wire leads to `led9:A`, and there is no such part",
+                "wires connect ground with supply",
                 "nothing is heard of the board: no wire leads from a serial port to $serialMonitor",
             ]
         );
