@@ -9,6 +9,7 @@ use super::parts::dht22::Dht22;
 use super::parts::ds18b20::Ds18b20;
 use super::parts::hc_sr04::HcSr04;
 use super::parts::i2c_part::{I2cPart, OnI2c};
+use super::parts::ili9341::Ili9341;
 use super::parts::led::Led;
 use super::parts::mpu6050::Mpu6050;
 use super::parts::neopixel::NeoPixel;
@@ -74,6 +75,8 @@ any_part! {
     Mpu6050(OnI2c<Mpu6050>),
     /// A display; its pins are SDA and SCL.
     Ssd1306(OnI2c<Ssd1306>),
+    /// A colour display; its pins are CS, D/C, SCK, MOSI and RST.
+    Ili9341(Ili9341),
 }
 
 /// A part with its name, and the pads that its pins are wired to.
@@ -186,6 +189,17 @@ impl Fittings {
             }
         }
         self.look(now);
+    }
+
+    /// A controller of an SPI bus sends bytes to a pad.
+    pub(crate) fn hear_spi(&mut self, pad: u8, bytes: &[u8]) {
+        for fitting in &mut self.fittings {
+            for pin in 0..fitting.pads.len() {
+                if fitting.pads[pin] == Some(pad) {
+                    fitting.part.part_mut().hear_spi(pin, bytes);
+                }
+            }
+        }
     }
 
     /// The strongest of what they do to a pad.

@@ -609,7 +609,7 @@ impl System {
         controller.complete(&answer, &mut NoMemory);
     }
 
-    /// A general-purpose controller with nothing attached.
+    /// A general-purpose controller, with parts that hear it and none that answers.
     fn serve_bare_spi(&mut self, id: Id) {
         let signals = if id == Id::Spi2 { signals::SPI2 } else { signals::SPI3 };
         let mut memory = DmaPort { memory: &mut self.memory, dirty: &mut self.dirty };
@@ -618,6 +618,7 @@ impl System {
             _ => &mut self.devices.spi3,
         };
         let Some(transaction) = controller.take_transaction(&mut memory) else { return };
+        self.tell_spi_parts(signals, &transaction);
         let miso = self.bare_miso(signals, &transaction);
         let mut memory = DmaPort { memory: &mut self.memory, dirty: &mut self.dirty };
         match id {

@@ -536,6 +536,18 @@ impl System {
         controller.run(&mut self.fittings.i2c_bus(sda, scl, cx.now), cx);
     }
 
+    /// Lets parts hear what a SPI controller sends. They know nothing of commands and addresses, which
+    /// are bits like others to them.
+    pub(super) fn tell_spi_parts(&mut self, signals: SpiSignals, transaction: &Transaction) {
+        let pads = ones_of(self.fittings.heard()).filter(|pad| self.carries(*pad, signals.mosi));
+        let pads = pads.collect::<Vec<_>>();
+        if pads.is_empty() {
+            return;
+        }
+        let sent = transaction.sent();
+        pads.into_iter().for_each(|pad| self.fittings.hear_spi(pad, &sent));
+    }
+
     /// What a SPI controller reads with nothing attached: its own MOSI if that is on the same pad,
     /// else the level of the pad.
     pub(super) fn bare_miso(&self, signals: SpiSignals, transaction: &Transaction) -> Vec<u8> {

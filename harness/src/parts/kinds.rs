@@ -42,7 +42,7 @@ const POTENTIOMETER: PartType = PartType {
 const SSD1306: PartType =
     PartType { attrs: &[("i2cAddress", Form::Hex)], shows: &["picture"], ..PLAIN };
 
-pub(super) const KINDS: [PartType; 20] = [
+pub(super) const KINDS: [PartType; 21] = [
     PartType { name: "wokwi-pushbutton", ..PUSHBUTTON },
     PartType { name: "wokwi-pushbutton-6mm", ..PUSHBUTTON },
     PartType {
@@ -171,6 +171,15 @@ pub(super) const KINDS: [PartType; 20] = [
         place: |drawn| ssd1306(drawn, ["SDA", "SCL"]),
         ..SSD1306
     },
+    PartType {
+        name: "wokwi-ili9341",
+        pins: &["CS", "D/C", "SCK", "MOSI", "RST", "MISO", "LED", "SCL", "SDA"],
+        driven: &["CS", "D/C", "SCK", "MOSI", "RST"],
+        power: Some(["GND", "VCC"]),
+        shows: &["picture"],
+        place: ili9341,
+        ..PLAIN
+    },
     PartType { name: "wokwi-logic-analyzer", ..PLAIN },
     PartType { name: "wokwi-gnd", ..PLAIN },
     PartType { name: "wokwi-vcc", ..PLAIN },
@@ -280,6 +289,13 @@ fn mpu6050(drawn: &Drawn<'_>) -> Placed {
 fn ssd1306(drawn: &Drawn<'_>, pins: [&str; 2]) -> Placed {
     let address = drawn.hex("i2cAddress").map_or(0x3c, |address| address as u8 & 0x7f);
     on_i2c(drawn, pins, PartKind::Ssd1306 { address })
+}
+
+fn ili9341(drawn: &Drawn<'_>) -> Placed {
+    match drawn.pads(["CS", "D/C", "SCK", "MOSI", "RST"]) {
+        pads @ [_, Some(_), Some(_), Some(_), _] => Placed::At(pads.into(), PartKind::Ili9341),
+        _ => Placed::Not("its pins D/C, SCK and MOSI must lead to pads"),
+    }
 }
 
 fn on_i2c(drawn: &Drawn<'_>, pins: [&str; 2], kind: PartKind) -> Placed {

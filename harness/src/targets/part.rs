@@ -78,6 +78,9 @@ pub enum PartKind {
         /// Its address on the bus.
         address: u8,
     },
+    /// A colour display of 240 by 320 dots with the pins CS, D/C, SCK, MOSI and RST; its `picture` can
+    /// be seen.
+    Ili9341,
 }
 
 /// What can be seen of a part.

@@ -7,6 +7,7 @@ pub mod dht22;
 pub mod ds18b20;
 pub mod hc_sr04;
 pub mod i2c_part;
+pub mod ili9341;
 pub mod led;
 pub mod mpu6050;
 pub mod neopixel;
@@ -108,6 +109,9 @@ pub trait Part {
 
     /// The pad at one of its pins has another level, by whomever.
     fn hear(&mut self, _pin: usize, _level: bool, _now: Instant) {}
+
+    /// A controller of an SPI bus sends bytes to the pad at one of its pins.
+    fn hear_spi(&mut self, _pin: usize, _bytes: &[u8]) {}
 
     /// What can be seen of it, if there is something of that name.
     fn shown(&self, _what: &str, _now: Instant) -> Option<Shown> {

@@ -158,6 +158,18 @@ pub struct Transaction {
 }
 
 impl Transaction {
+    /// All that the controller sends, in whole bytes: command, address and data.
+    pub fn sent(&self) -> Vec<u8> {
+        let field = |field: Option<Field>| {
+            let Field { bits, value } = field.unwrap_or(Field { bits: 0, value: 0 });
+            let bytes = usize::from(bits.min(64) / 8);
+            value.to_be_bytes()[8 - bytes..].to_vec()
+        };
+        let data = self.mosi.iter().take(self.mosi_bits as usize / 8);
+        let fields = [self.command, self.address].into_iter().flat_map(field);
+        fields.chain(data.copied()).collect()
+    }
+
     /// Bytes that hold the read phase; the answer of a part is as long.
     pub fn miso_len(&self) -> usize {
         self.miso_bits.div_ceil(8) as usize

@@ -5,6 +5,7 @@ use esp32_emulator::board::parts::dht22::Dht22;
 use esp32_emulator::board::parts::ds18b20::Ds18b20;
 use esp32_emulator::board::parts::hc_sr04::HcSr04;
 use esp32_emulator::board::parts::i2c_part::OnI2c;
+use esp32_emulator::board::parts::ili9341::Ili9341;
 use esp32_emulator::board::parts::led::Led;
 use esp32_emulator::board::parts::mpu6050::Mpu6050;
 use esp32_emulator::board::parts::neopixel::NeoPixel;
@@ -54,6 +55,7 @@ fn made(kind: PartKind) -> AnyPart {
         PartKind::Ds18b20 { family, serial } => AnyPart::Ds18b20(Ds18b20::new(family, serial)),
         PartKind::HcSr04 => AnyPart::HcSr04(HcSr04::default()),
         PartKind::Mpu6050 { ad0 } => AnyPart::Mpu6050(OnI2c::new(Mpu6050::new(ad0))),
+        PartKind::Ili9341 => AnyPart::Ili9341(Ili9341::default()),
         PartKind::Ssd1306 { address } => AnyPart::Ssd1306(OnI2c::new(Ssd1306::new(address))),
     }
 }
