@@ -39,7 +39,7 @@ pub enum Group {
     Faults,
     /// What is kept and compared.
     Results,
-    /// Steps of Wokwi's scenarios that need parts no board has yet.
+    /// Steps of Wokwi's scenarios for displays, touch screens and chips of one's own.
     Wokwi,
 }
 
