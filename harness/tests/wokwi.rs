@@ -97,6 +97,115 @@ fn what_wokwi_refuses_is_refused() {
     }
 }
 
+/// Runs the program on a Wokwi project that is like one of the repository, but for what `change` does to
+/// the texts of its files; exit code and what was said.
+fn project(change: &[(&str, &str, &str)], arguments: &[&str]) -> (Option<i32>, String) {
+    let root = tempfile::tempdir().expect("a temporary folder");
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wokwi/devkit");
+    let folder = root.path().join("wokwi");
+    std::fs::create_dir(&folder).expect("a writable folder");
+    for file in ["wokwi.toml", "diagram.json", "button.scenario.yaml"] {
+        let mut text = std::fs::read_to_string(from.join(file)).expect("a file of the project");
+        for (_, old, new) in change.iter().filter(|(name, _, _)| *name == file) {
+            assert!(text.contains(old), "{file} has no {old}");
+            text = text.replace(old, new);
+        }
+        std::fs::write(folder.join(file), text).expect("a writable folder");
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_benchrig"))
+        .args(arguments)
+        .env_remove("BENCHRIG_TARGET")
+        .env("NO_COLOR", "1")
+        .current_dir(root.path())
+        .output()
+        .expect("the program starts");
+    (output.status.code(), shown(&output))
+}
+
+#[test]
+fn the_projects_of_this_repository_run_as_they_stand() {
+    let output = Command::new(env!("CARGO_BIN_EXE_benchrig"))
+        .args(["run", "wokwi"])
+        .env_remove("BENCHRIG_TARGET")
+        .env("NO_COLOR", "1")
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+        .output()
+        .expect("the program starts");
+    let said = shown(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("3 passed"), "{said}");
+}
+
+#[test]
+fn a_project_is_named_by_its_folder_its_file_or_a_scenario() {
+    for path in ["wokwi", "wokwi/wokwi.toml", "wokwi/button.scenario.yaml", "."] {
+        let (code, said) = project(&[], &["list", path]);
+        assert_eq!(code, Some(0), "{path}: {said}");
+        assert!(said.contains("button.scenario"), "{path}: {said}");
+    }
+}
+
+#[test]
+fn a_lamp_at_another_pad_fails_the_scenario() {
+    let (code, said) = project(&[("diagram.json", "\"esp:2\"", "\"esp:4\"")], &["run", "wokwi"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("GPIO4 is not high"), "{said}");
+}
+
+#[test]
+fn mistakes_in_a_project_are_named_with_their_place_before_anything_starts() {
+    let (toml, json, yaml) = ("wokwi.toml", "diagram.json", "button.scenario.yaml");
+    for (file, old, new, said) in [
+        (toml, "micropython-1.23.0.bin", "build/app.bin", "wokwi.toml:7:12"),
+        (toml, "micropython-1.23.0.bin", "build/app.bin", "there is no file `build/app.bin`"),
+        (toml, "micropython-1.23.0.bin", "build/app.bin", "build the firmware first"),
+        (toml, "version = 1", "version = 2", "only version 1"),
+        (json, "board-esp32-devkit-c-v4", "board-pi-pico", "`board-pi-pico` is not emulated"),
+        (json, "\"version\": 1,", "\"version\": 1", "diagram.json:3:3"),
+        (yaml, "steps:", "steps: [", "button.scenario.yaml:"),
+        (yaml, "delay:", "dealy:", "did you mean `delay`?"),
+        (yaml, "20ms", "20", "a duration"),
+        (yaml, "btn1", "btn2", "did you mean `btn1`?"),
+        (yaml, "name: position", "name: angle", "has no control `angle`"),
+        (yaml, "name: A,", "name: B,", "no pin `B`"),
+    ] {
+        let (code, shown) = project(&[(file, old, new)], &["run", "wokwi"]);
+        assert_eq!(code, Some(2), "{new}: {shown}");
+        assert!(shown.contains(said), "{new}: {shown}");
+    }
+    let deaf = [(json, "esp:TX", "esp:5"), (json, "esp:RX", "esp:18")];
+    let (code, shown) = project(&deaf, &["run", "wokwi"]);
+    assert_eq!(code, Some(2), "{shown}");
+    assert!(shown.contains("connect the board's TX with `$serialMonitor:RX`"), "{shown}");
+}
+
+#[test]
+fn a_part_that_is_not_emulated_is_warned_of_and_fails_only_who_uses_it() {
+    let json = "diagram.json";
+    let lcd = (json, "\"parts\": [", "\"parts\": [{\"type\": \"wokwi-lcd2004\", \"id\": \"lcd\"},");
+    let (code, said) = project(&[lcd], &["run", "wokwi"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("the part `lcd` (wokwi-lcd2004) is not emulated"), "{said}");
+    let shot = "take-screenshot: {part-id: lcd, save-to: a.png}\n  - wait-serial: \"pot";
+    let uses = [lcd, ("button.scenario.yaml", "wait-serial: \"pot", shot)];
+    let (code, said) = project(&uses, &["run", "wokwi"]);
+    assert_ne!(code, Some(0), "{said}");
+    assert!(said.contains("lcd (wokwi-lcd2004)"), "{said}");
+}
+
+#[test]
+fn a_project_without_scenarios_says_what_they_are_called() {
+    let root = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(root.path().join("wokwi.toml"), "").expect("a writable folder");
+    let output = Command::new(env!("CARGO_BIN_EXE_benchrig"))
+        .args(["run", "."])
+        .current_dir(root.path())
+        .output()
+        .expect("the program starts");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(shown(&output).contains("*.scenario.yaml"), "{}", shown(&output));
+}
+
 #[test]
 fn the_corpus_has_every_step_and_field() {
     let fields: [(&str, &[&str]); 6] = [

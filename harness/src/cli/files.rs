@@ -1,5 +1,6 @@
 //! Which scenario files a command means, and reading them.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +11,8 @@ use crate::exit_code::ExitCode;
 use crate::scenario::check::{Surroundings, surroundings};
 use crate::scenario::fault::FileFaults;
 use crate::scenario::model::Case;
-use crate::scenario::parser::{FilePlace, Invalid, parse};
+use crate::scenario::parser::{FilePlace, Invalid, parse_in};
+use crate::wokwi::project::{self, Project};
 
 /// The folder of scenarios when a command names none.
 const DEFAULT_FOLDER: &str = "scenarios";
@@ -55,8 +57,16 @@ impl Selection {
             ExitCode::Usage
         })?;
         let mut loaded = Loaded { cases: Vec::new(), files: files.len(), invalid: 0 };
+        let mut projects = Projects::new();
         for path in files {
-            match read(&path, boards) {
+            let wokwi = match project_around(&path, &mut projects, terminal) {
+                Ok(wokwi) => wokwi,
+                Err(Told) => {
+                    loaded.invalid += 1;
+                    continue;
+                }
+            };
+            match read_in(&path, boards, wokwi.as_deref()) {
                 Ok((cases, warnings)) => {
                     warnings.iter().for_each(|warnings| terminal.faults(warnings));
                     loaded.cases.extend(cases.into_iter().filter(|case| self.selects(case)));
@@ -85,9 +95,21 @@ impl Selection {
         let paths = if self.paths.is_empty() { &default[..] } else { &self.paths };
         let mut files = Vec::new();
         for path in paths {
-            if path.is_dir() {
+            let is_project = path.file_name().is_some_and(|name| name == project::FILE);
+            let folder = match path.parent() {
+                Some(folder) if is_project && path.is_file() => folder,
+                _ => path,
+            };
+            // The parent of a bare file name is nothing.
+            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+            if folder.is_dir() {
                 let mut found = Vec::new();
-                collect(path, &mut found).map_err(|error| (path.clone(), error))?;
+                collect(folder, &mut found).map_err(|error| (path.clone(), error))?;
+                if found.is_empty() && folder.join(project::FILE).is_file() {
+                    let text = "this Wokwi project has no scenario: none of its files is called \
+                                *.scenario.yaml or *.test.yaml";
+                    return Err((path.clone(), io::Error::new(io::ErrorKind::NotFound, text)));
+                }
                 found.sort();
                 files.append(&mut found);
             } else {
@@ -101,15 +123,30 @@ impl Selection {
 
 /// The scenarios in a folder. What has a name with `_` at its beginning is there to be included.
 fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
+    let is_yaml = |path: &Path| path.extension().is_some_and(|end| end == "yaml" || end == "yml");
+    match folder.join(project::FILE).is_file() {
+        // Other tools have files of that kind in it, too.
+        true => collect_those(folder, &project::is_scenario, found),
+        false => collect_those(folder, &is_yaml, found),
+    }
+}
+
+fn collect_those(
+    folder: &Path,
+    wanted: &dyn Fn(&Path) -> bool,
+    found: &mut Vec<PathBuf>,
+) -> io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         let path = entry.path();
         if entry.file_name().to_string_lossy().starts_with('_') {
             continue;
         }
-        if path.is_dir() {
+        if path.join(project::FILE).is_file() {
             collect(&path, found)?;
-        } else if path.extension().is_some_and(|end| end == "yaml" || end == "yml") {
+        } else if path.is_dir() {
+            collect_those(&path, wanted, found)?;
+        } else if wanted(&path) {
             found.push(path);
         }
     }
@@ -122,10 +159,57 @@ pub(crate) enum Unreadable {
     Faults(FileFaults),
 }
 
+/// Wokwi projects by their folders, each read once; `None` for those that cannot be run.
+type Projects = BTreeMap<PathBuf, Option<Arc<Project>>>;
+
+/// What is wrong has been told.
+struct Told;
+
+/// The Wokwi project that a scenario belongs to, if there is one.
+fn project_around(
+    path: &Path,
+    projects: &mut Projects,
+    terminal: &Terminal,
+) -> Result<Option<Arc<Project>>, Told> {
+    let Some(folder) = wokwi_folder(path) else { return Ok(None) };
+    let read = || match wokwi_project(path, &folder) {
+        Ok(project) => {
+            project.warnings.iter().for_each(|faults| terminal.faults(faults));
+            Some(Arc::new(project))
+        }
+        Err(faults) => {
+            terminal.faults(&faults);
+            None
+        }
+    };
+    projects.entry(folder.clone()).or_insert_with(read).clone().map(Some).ok_or(Told)
+}
+
+fn wokwi_folder(path: &Path) -> Option<PathBuf> {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    project::folder_of(&absolute, &project_of(path))
+}
+
+fn wokwi_project(path: &Path, folder: &Path) -> Result<Project, FileFaults> {
+    let root = project_of(path);
+    let firmware = |spec: &str| images::check(&root, spec);
+    Project::read(folder, &project::Around { root: &root, firmware: &firmware })
+}
+
 /// Reads and checks a scenario file: its cases, and warnings.
 pub(crate) fn read(
     path: &Path,
     boards: &[String],
+) -> Result<(Vec<Arc<Case>>, Option<FileFaults>), Unreadable> {
+    let project = wokwi_folder(path).map(|folder| wokwi_project(path, &folder)).transpose();
+    read_in(path, boards, project.map_err(Unreadable::Faults)?.as_ref())
+}
+
+/// The same for a file of a Wokwi project.
+fn read_in(
+    path: &Path,
+    boards: &[String],
+    wokwi: Option<&Project>,
 ) -> Result<(Vec<Arc<Case>>, Option<FileFaults>), Unreadable> {
     let text = std::fs::read_to_string(path).map_err(Unreadable::File)?;
     let project = project_of(path);
@@ -137,7 +221,7 @@ pub(crate) fn read(
         is_folder: &|folder| project.join(folder).is_dir(),
         firmware: &firmware,
     };
-    match parse(&text, FilePlace { path, project: &project }, &files) {
+    match parse_in(&text, FilePlace { path, project: &project }, &files, wokwi) {
         Ok(parsed) => {
             let faults = parsed.cases.iter().flat_map(|case| surroundings(case, &around));
             let faults: Vec<_> = faults.collect();
@@ -156,7 +240,8 @@ pub(crate) fn read(
 }
 
 /// The folder that a scenario's paths start at: the nearest one above it that looks like the root of
-/// a project, else the current folder if the file is inside it, else the file's own.
+/// a project, else the current folder if the file (and the Wokwi project around it) is inside it, else
+/// that project's folder or the file's own.
 pub(super) fn project_of(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let folder = absolute.parent().unwrap_or(Path::new("/"));
@@ -164,6 +249,8 @@ pub(super) fn project_of(path: &Path) -> PathBuf {
     if let Some(root) = folder.ancestors().find(is_root) {
         return root.to_owned();
     }
+    let wokwi = folder.ancestors().find(|folder| folder.join(project::FILE).is_file());
+    let folder = wokwi.unwrap_or(folder);
     match std::env::current_dir() {
         Ok(current) if folder.starts_with(&current) => current,
         _ => folder.to_owned(),

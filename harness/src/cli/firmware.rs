@@ -31,6 +31,10 @@ enum Verb {
         /// Names of images
         #[arg(required = true, value_name = "NAME")]
         names: Vec<String>,
+
+        /// Also copy them into this folder, each as NAME.bin, for tools that want a file
+        #[arg(long, value_name = "FOLDER")]
+        to: Option<PathBuf>,
     },
     /// Print the path of the verified file, fetching it first if needed
     Path {
@@ -51,9 +55,10 @@ impl Firmware {
         let project = project_of(Path::new("scenario.yaml"));
         let done = match &self.verb {
             Verb::List => list(terminal, &project),
-            Verb::Fetch { names } => {
-                names.iter().try_for_each(|name| path(terminal, &project, name).map(|_| ()))
-            }
+            Verb::Fetch { names, to } => names.iter().try_for_each(|name| {
+                let image = path(terminal, &project, name)?;
+                to.as_ref().map_or(Ok(()), |folder| copy(terminal, &image, folder, name))
+            }),
             Verb::Path { name } => {
                 path(terminal, &project, name).map(|path| terminal.say(path.display()))
             }
@@ -92,6 +97,16 @@ fn list(terminal: &Terminal, project: &Path) -> Result<(), FirmwareError> {
 fn path(terminal: &Terminal, project: &Path, name: &str) -> Result<PathBuf, FirmwareError> {
     let mut bar = Bar::new(terminal);
     resolver(project)?.path_of(name, &mut |progress| bar.tell(terminal, &progress))
+}
+
+fn copy(terminal: &Terminal, image: &Path, folder: &Path, name: &str) -> Result<(), FirmwareError> {
+    let bytes = std::fs::read(image)
+        .map_err(|source| FirmwareError::Read { path: image.to_owned(), source })?;
+    let copy = folder.join(format!("{name}.bin"));
+    crate::files::write(&copy, &bytes)
+        .map_err(|source| FirmwareError::Write { path: copy.clone(), source })?;
+    terminal.say(copy.display());
+    Ok(())
 }
 
 fn verify(terminal: &Terminal, project: &Path, spec: &str) -> Result<(), FirmwareError> {

@@ -69,6 +69,14 @@ pub enum FirmwareError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A file cannot be written.
+    #[error("cannot write {path}: {source}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// A file is no image that an ESP32 can run.
     #[error("{path}: {source}")]
     Image {

@@ -101,6 +101,15 @@ pub enum Provenance {
     },
 }
 
+/// How many of the bytes at this offset are left if those are cut off that a flash of that size has no
+/// room for: none are unless all of them are blank.
+pub(crate) fn without_blank_end(offset: u32, bytes: &[u8], flash_size: u32) -> usize {
+    let room = flash_size.saturating_sub(offset) as usize;
+    let beyond = bytes.get(room..).unwrap_or_default();
+    let is_blank = |blank| beyond.iter().all(|byte| *byte == blank);
+    if room > 0 && (is_blank(0) || is_blank(0xff)) { bytes.len().min(room) } else { bytes.len() }
+}
+
 /// Firmware that can be flashed: checked bytes at flash offsets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Firmware {
@@ -149,12 +158,8 @@ impl Firmware {
     /// images fill them up with zeros or ones.
     pub fn cut_blank_end(&mut self, flash_size: u32) {
         for region in &mut self.regions {
-            let room = flash_size.saturating_sub(region.offset) as usize;
-            let beyond = region.bytes.get(room..).unwrap_or_default();
-            let is_blank = |blank| beyond.iter().all(|byte| *byte == blank);
-            if room > 0 && (is_blank(0) || is_blank(0xff)) {
-                region.bytes.truncate(room);
-            }
+            let length = without_blank_end(region.offset, &region.bytes, flash_size);
+            region.bytes.truncate(length);
         }
     }
 

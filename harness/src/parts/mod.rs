@@ -140,6 +140,12 @@ impl PartType {
         self.name.strip_prefix(VENDOR).unwrap_or(self.name)
     }
 
+    /// What steps can name of such a part of that name: itself, its controls and what it shows.
+    pub fn names(&self, name: &str) -> Vec<String> {
+        let of_it = self.controls.iter().chain(self.shows).map(|what| format!("{name}.{what}"));
+        std::iter::once(name.to_owned()).chain(of_it).collect()
+    }
+
     /// The part that a board is asked for.
     ///
     /// # Errors

@@ -364,20 +364,31 @@ impl Maker<'_> {
     fn request(&self, name: Option<&str>) -> Result<TargetRequest, StepError> {
         let entry = self.entry(name);
         let firmware = (self.firmware)(entry)?;
-        Ok(TargetRequest {
+        let request = TargetRequest {
             board: entry.profile.text.clone(),
             number: self.number_of(name),
             seed: self.seed_of(name),
             flash: match &firmware {
-                Some(image) if !self.case.writes_flash(name) => image.segments.clone(),
+                Some(image) if !self.case.writes_flash(name) => {
+                    let firmware = image.segments.clone();
+                    match &entry.circuit {
+                        Some(circuit) => circuit.place(firmware),
+                        None => firmware,
+                    }
+                }
                 _ => Vec::new(),
             },
+            circuit: entry.circuit.clone(),
             loop_backs: entry.loop_backs.clone(),
             parts: entry.parts.iter().map(|it| it.part.clone()).collect(),
             site: self.case.site.clone(),
             air: self.case.air(),
             folders: self.folders()?,
             ..TargetRequest::default()
+        };
+        Ok(match &entry.circuit {
+            Some(circuit) => circuit.ask(request),
+            None => request,
         })
     }
 

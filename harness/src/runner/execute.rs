@@ -213,7 +213,7 @@ impl Worker<'_> {
                     emit: &mut *emit,
                 }
                 .run(),
-                Some(reason) => CaseEnd::without_machine(Verdict::Skipped, reason),
+                Some(reason) => CaseEnd::without_machine(planned.verdict_without(), reason),
             };
             let again = end.verdict == Verdict::Failed && attempt <= self.around.retries;
             let verdict = match end.verdict {

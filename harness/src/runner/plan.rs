@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::events::Reason;
 use super::prefix::{self, Fork};
+use super::verdict::Verdict;
 use crate::scenario::model::Case;
 use crate::targets::{Capability, TargetSource};
 
@@ -42,6 +43,15 @@ impl PlannedCase {
         }
         let parts = self.missing_parts.clone();
         (!parts.is_empty()).then_some(Reason::MissingParts { parts })
+    }
+
+    /// What it comes to if it lacks something. A scenario that names a part of its diagram is broken
+    /// where that part cannot be had: on Wokwi it would run, and must not pass unseen here.
+    pub fn verdict_without(&self) -> Verdict {
+        match self.case.board.circuit.is_some() && !self.missing_parts.is_empty() {
+            true => Verdict::Error,
+            false => Verdict::Skipped,
+        }
     }
 }
 
@@ -78,10 +88,16 @@ impl Plan {
                 .flat_map(|(name, board)| {
                     let mut parts = targets.parts(&board.profile.text);
                     parts.extend(board.parts.iter().flat_map(|part| part.names.clone()));
+                    let circuit = board.circuit.as_deref();
+                    parts.extend(circuit.iter().flat_map(|circuit| targets.drawn_parts(circuit)));
                     let steps = case.steps_on(name.as_deref());
                     let named = steps.into_iter().flat_map(|entry| entry.step.facts().parts);
-                    let missing = named.filter(move |name| !parts.iter().any(|it| it == name));
-                    missing.map(str::to_owned).collect::<BTreeSet<_>>()
+                    let missing = named.filter(|name| !parts.iter().any(|it| it == name));
+                    let described = |name: &str| match circuit {
+                        Some(circuit) => circuit.described(name),
+                        None => name.to_owned(),
+                    };
+                    missing.map(described).collect::<BTreeSet<_>>()
                 })
                 .collect();
             let other_board =

@@ -96,7 +96,11 @@ fn surroundings(case: &Case) -> String {
             case.board.firmware.as_ref().map(|firmware| &firmware.text),
             // Crashes are told with it.
             case.board.elf.as_ref().map(|elf| &elf.text),
-            (&case.board.loop_backs, &case.board.parts),
+            (
+                &case.board.loop_backs,
+                &case.board.parts,
+                case.board.circuit.as_ref().map(|it| it.text()),
+            ),
             case.dialect,
             (&case.site, case.air()),
             case.timeout,

@@ -15,7 +15,9 @@ use super::model::{Dialect, Spanned};
 use super::node::{Node, Value};
 use super::units;
 use super::values::{Template, substitute};
+use crate::targets::Port;
 use crate::time::Span;
+use crate::wokwi::circuit::{Circuit, NoSuch};
 
 /// Reads a text file of the project, for scenarios that refer to others.
 pub type Files<'f> = &'f dyn Fn(&str) -> io::Result<String>;
@@ -30,6 +32,7 @@ pub(crate) fn no_files(_path: &str) -> io::Result<String> {
 pub struct Decoder<'f> {
     faults: Vec<Fault>,
     dialect: Dialect,
+    circuit: Option<Arc<Circuit>>,
     files: Files<'f>,
     /// The text that is being read.
     source: Arc<SourceText>,
@@ -50,6 +53,7 @@ impl<'f> Decoder<'f> {
         Self {
             faults: Vec::new(),
             dialect: Dialect::Benchrig,
+            circuit: None,
             files,
             source,
             including: Vec::new(),
@@ -70,6 +74,48 @@ impl<'f> Decoder<'f> {
     /// Which language the file is written in.
     pub fn dialect(&self) -> Dialect {
         self.dialect
+    }
+
+    /// The same for a scenario of a Wokwi project.
+    pub fn with_circuit(mut self, circuit: Option<Arc<Circuit>>) -> Self {
+        self.circuit = circuit;
+        self
+    }
+
+    /// The board and what is wired to it, if a diagram says so.
+    pub fn circuit(&self) -> Option<&Arc<Circuit>> {
+        self.circuit.as_ref()
+    }
+
+    /// The serial port of one of Wokwi's steps that names none: the one at the diagram's monitor. `step`
+    /// is where the step stands.
+    pub fn console(&mut self, step: &Node) -> Option<Port> {
+        let circuit = self.circuit.as_ref().filter(|_| self.dialect == Dialect::Wokwi);
+        let Some(circuit) = circuit else { return Some(Port::Console) };
+        circuit.monitor().or_else(|| {
+            let message = "nothing is heard of the board: no wire of the diagram leads from a serial \
+                           port to $serialMonitor"
+                .to_owned();
+            let fault = Fault::new(FaultCode::Contradiction, step.span.clone(), message);
+            self.fault(fault.help(
+                "connect the board's TX with `$serialMonitor:RX`, and its RX with `$serialMonitor:TX`",
+            ));
+            None
+        })
+    }
+
+    /// That something is named which the diagram does not have.
+    pub fn no_such<T>(&mut self, node: &Node, named: &str, none: NoSuch) -> Option<T> {
+        let mut fault = Fault::new(FaultCode::UnknownName, node.span.clone(), none.message);
+        if let Some(near) = nearest(named, none.known.iter().map(String::as_str)) {
+            fault = fault.label(format!("did you mean `{near}`?"));
+        }
+        if !none.known.is_empty() {
+            fault =
+                fault.help(format!("there are {}", list(none.known.iter().map(String::as_str))));
+        }
+        self.fault(fault);
+        None
     }
 
     /// The same for a case with these parameters, which other files may refer to too.

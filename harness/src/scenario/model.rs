@@ -12,6 +12,7 @@ use crate::targets::LoopBack;
 use crate::targets::part::Part;
 use crate::time::Span;
 use crate::transcript::Pattern;
+use crate::wokwi::circuit::Circuit;
 
 /// Which language a file is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +95,8 @@ pub struct BoardEntry {
     pub loop_backs: Vec<LoopBack>,
     /// What is wired to them.
     pub parts: Vec<BoardPart>,
+    /// The diagram of a Wokwi project that it stands in.
+    pub circuit: Option<Arc<Circuit>>,
 }
 
 /// A part of a board.

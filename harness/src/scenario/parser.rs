@@ -28,6 +28,7 @@ use crate::steps::serial_fields::TextPattern;
 use crate::targets::LoopBack;
 use crate::time::Span;
 use crate::transcript::Pattern;
+use crate::wokwi::project::Project;
 
 /// The board when a scenario names none.
 pub const DEFAULT_BOARD: &str = "esp32-devkit";
@@ -150,6 +151,19 @@ pub struct ParsedFile {
 /// # Errors
 /// All faults of the file, if any of them is an error.
 pub fn parse(text: &str, place: FilePlace<'_>, files: Files<'_>) -> Result<ParsedFile, Invalid> {
+    parse_in(text, place, files, None)
+}
+
+/// The same for a file of a Wokwi project, whose board and firmware it has unless it names its own.
+///
+/// # Errors
+/// As for [`parse`].
+pub fn parse_in(
+    text: &str,
+    place: FilePlace<'_>,
+    files: Files<'_>,
+    wokwi: Option<&Project>,
+) -> Result<ParsedFile, Invalid> {
     let name = place.path.display().to_string();
     let source = Arc::new(SourceText { name, text: text.to_owned() });
     let fail = |faults| FileFaults::new(source.clone(), faults);
@@ -160,6 +174,8 @@ pub fn parse(text: &str, place: FilePlace<'_>, files: Files<'_>) -> Result<Parse
         Invalid { faults: fail(std::mem::take(&mut faults)), cases: Vec::new() }
     })?;
     let dialect = dialect(&root);
+    let wokwi = wokwi.filter(|_| ["board", "firmware"].iter().all(|key| root.get(key).is_none()));
+    let circuit = || wokwi.map(|project| project.circuit.clone());
     let mut decoder = Decoder::new(source.clone(), files);
     let parameters = read_parameters(&root, &mut decoder);
     faults.append(&mut decoder.into_faults());
@@ -174,9 +190,11 @@ pub fn parse(text: &str, place: FilePlace<'_>, files: Files<'_>) -> Result<Parse
                 }
             }
         }
-        let mut decoder =
-            Decoder::new(source.clone(), files).with_dialect(dialect).with_parameters(values);
-        let case = read_case(&tree, dialect, &source, place, values, &mut decoder);
+        let mut decoder = Decoder::new(source.clone(), files)
+            .with_dialect(dialect)
+            .with_parameters(values)
+            .with_circuit(circuit());
+        let case = read_case(&tree, &source, place, wokwi, values, &mut decoder);
         used.extend(decoder.used_parameters().iter().cloned());
         faults.append(&mut decoder.into_faults());
         cases.extend(case);
@@ -335,21 +353,26 @@ fn explicit(items: &[Node], decoder: &mut Decoder) -> Option<Parameters> {
 /// A case with all that could be read of it; what could not is a fault.
 fn read_case(
     root: &Node,
-    dialect: Dialect,
     source: &Arc<SourceText>,
     place: FilePlace<'_>,
+    wokwi: Option<&Project>,
     values: &BTreeMap<String, String>,
     decoder: &mut Decoder,
 ) -> Option<Case> {
+    let dialect = decoder.dialect();
     let mut fields = Fields::new(root, "a scenario", decoder)?;
     let title = fields.required::<String>("name", decoder);
     version(&mut fields, decoder);
     let description = fields.optional("description", decoder);
     let _author = fields.optional::<String>("author", decoder);
     let tags = fields.or("tags", Vec::new(), decoder);
-    let board = fields.or("board", default_board(), decoder);
-    let firmware = fields.optional::<Spanned>("firmware", decoder);
-    let elf = fields.optional::<Spanned>("elf", decoder);
+    let of_project = |text: &str| Spanned { text: text.to_owned(), span: 0..0 };
+    let usual = wokwi.map_or_else(default_board, |it| of_project(it.circuit.profile()));
+    let board = fields.or("board", usual.clone(), decoder);
+    let firmware = fields.optional::<Spanned>("firmware", decoder).flatten();
+    let firmware = firmware.or_else(|| wokwi.map(|project| of_project(&project.firmware)));
+    let elf = fields.optional::<Spanned>("elf", decoder).flatten();
+    let elf = elf.or_else(|| wokwi?.elf.as_deref().map(of_project));
     let loop_backs = loop_backs(&mut fields, decoder);
     let parts = parts::read(&mut fields, decoder);
     let more_boards = more_boards(&mut fields, decoder);
@@ -370,7 +393,7 @@ fn read_case(
     };
     let steps = match fields.node("steps") {
         Some(node) => {
-            let steps = steps(node, root, decoder);
+            let steps = steps(node, &known_boards(root, wokwi), decoder);
             let all = steps_by_board(&steps);
             let boards =
                 more_boards.iter().map(|(name, board)| (Some(name.as_str()), &board.parts));
@@ -413,11 +436,12 @@ fn read_case(
         source: source.clone(),
         dialect,
         board: BoardEntry {
-            profile: board.unwrap_or_else(default_board),
-            firmware: firmware.flatten(),
-            elf: elf.flatten(),
+            profile: board.unwrap_or(usual),
+            firmware,
+            elf,
             loop_backs,
             parts,
+            circuit: wokwi.map(|project| project.circuit.clone()),
         },
         more_boards,
         site: site.flatten(),
@@ -447,6 +471,7 @@ fn more_boards(fields: &mut Fields<'_>, decoder: &mut Decoder) -> BTreeMap<Strin
                     elf: None,
                     loop_backs: Vec::new(),
                     parts: Vec::new(),
+                    circuit: None,
                 }),
                 _ => board_entry(value, decoder),
             };
@@ -468,7 +493,8 @@ fn board_entry(node: &Node, decoder: &mut Decoder) -> Option<BoardEntry> {
     let loop_backs = loop_backs(&mut fields, decoder);
     let parts = parts::read(&mut fields, decoder);
     fields.finish(UnknownKeys::Deny, decoder);
-    Some(BoardEntry { profile: profile?, firmware: firmware?, elf: elf?, loop_backs, parts })
+    let (profile, firmware, elf) = (profile?, firmware?, elf?);
+    Some(BoardEntry { profile, firmware, elf, loop_backs, parts, circuit: None })
 }
 
 /// The wires between pins of a board.
@@ -535,22 +561,21 @@ fn never(fields: &mut Fields<'_>, decoder: &mut Decoder) -> Option<Vec<Pattern>>
 
 /// Reads the steps up to the first wrong one, and checks those as a whole: what comes after it may
 /// depend on it.
-fn steps(node: &Node, root: &Node, decoder: &mut Decoder) -> Vec<StepEntry> {
+fn steps(node: &Node, boards: &[KnownBoard<'_>], decoder: &mut Decoder) -> Vec<StepEntry> {
     let Some(mut read) = step_list::read(node, decoder) else { return Vec::new() };
     let count = read.len();
     let first_wrong = read.iter().position(Option::is_none).unwrap_or(count);
     let good: Vec<StepEntry> = read.drain(..first_wrong).flatten().collect();
-    let boards = known_boards(root);
-    let mut faults = check::steps(&good, &boards);
+    let mut faults = check::steps(&good, boards);
     if first_wrong == count {
-        faults.extend(check::unused_boards(&good, &boards));
+        faults.extend(check::unused_boards(&good, boards));
     }
     faults.into_iter().for_each(|fault| decoder.fault(fault));
     good
 }
 
 /// The scenario's boards, its own first.
-fn known_boards(root: &Node) -> Vec<KnownBoard<'_>> {
+fn known_boards<'n>(root: &'n Node, wokwi: Option<&Project>) -> Vec<KnownBoard<'n>> {
     let more = match root.get("boards").map(|boards| &boards.value) {
         Some(Value::Map(entries)) => entries.as_slice(),
         _ => &[],
@@ -562,7 +587,9 @@ fn known_boards(root: &Node) -> Vec<KnownBoard<'_>> {
     };
     let more =
         more.iter().filter_map(|(name, node)| Some(board(Some(name.as_text()?), &name.span, node)));
-    std::iter::once(board(None, &root.span, root)).chain(more).collect()
+    let mut own = board(None, &root.span, root);
+    own.has_firmware |= wokwi.is_some();
+    std::iter::once(own).chain(more).collect()
 }
 
 #[cfg(test)]
@@ -708,7 +735,7 @@ steps:
         let source = Arc::new(SourceText { name: "x".into(), text: text.to_owned() });
         let mut decoder = Decoder::new(source.clone(), &|_| Ok(String::new()));
         let place = FilePlace { path: Path::new("x.yaml"), project: Path::new(".") };
-        read_case(&root, Dialect::Benchrig, &source, place, &BTreeMap::new(), &mut decoder);
+        read_case(&root, &source, place, None, &BTreeMap::new(), &mut decoder);
         let described = SCENARIO.value.keys().iter().map(|key| key.name).collect();
         assert_eq!(decoder.asked.get("a scenario"), Some(&described));
     }

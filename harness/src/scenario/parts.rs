@@ -75,9 +75,7 @@ fn part<'n>(key: &'n Node, node: &Node, decoder: &mut Decoder) -> Option<(BoardP
     };
     match known.place(&name, &Drawn { attrs: &attrs, lead: &lead }) {
         Ok(part) => {
-            let named = known.controls.iter().chain(known.shows);
-            let names = named.map(|what| format!("{name}.{what}"));
-            let names = std::iter::once(name.clone()).chain(names).collect();
+            let names = known.names(&name);
             let wired = Wired { name: key.as_text()?, kind: known, lead: Box::new(lead) };
             Some((BoardPart { part, names }, wired))
         }

@@ -13,6 +13,7 @@ use crate::scenario::node::Node;
 use crate::scenario::reference::{Group, Key, Kind, Reference, WITHIN};
 use crate::targets::{Capability, Level, TargetError};
 use crate::time::Span;
+use crate::wokwi::circuit::{Circuit, SeenPin};
 
 /// Fields as written in the scenario file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,10 @@ pub struct ExpectPin {
 pub enum PartPin {
     /// One of the chip; in Wokwi's form with the chip's name.
     Chip(Pin, Option<String>),
+    /// One of a diagram, called so, that leads to this pad.
+    Drawn(Pin, String),
+    /// One of a diagram, called so, that leads to no pad and always has this level.
+    Always(Level, String),
     /// One of another part.
     Other(String),
 }
@@ -82,6 +87,10 @@ impl Step for ExpectPin {
         let level = fields.required("value", decoder);
         fields.finish(UnknownKeys::Deny, decoder);
         let (part, name) = (part?, name?);
+        if let Some(circuit) = decoder.circuit().cloned() {
+            let pin = drawn(&part, name, node, &circuit, decoder)?;
+            return Some(Self { pin, level: level?, within: Span::ZERO });
+        }
         let pin = match part.as_str() {
             CHIP => PartPin::Chip(Pin::decode(name, decoder)?, Some(part)),
             _ => String::decode(name, decoder).map(|_| PartPin::Other(part))?,
@@ -92,6 +101,8 @@ impl Step for ExpectPin {
     fn facts(&self) -> Facts<'_> {
         let (pins, part) = match &self.pin {
             PartPin::Chip(Pin(gpio), part) => (vec![*gpio], part.as_ref()),
+            PartPin::Drawn(Pin(gpio), _) => (vec![*gpio], None),
+            PartPin::Always(..) => (Vec::new(), None),
             PartPin::Other(part) => (Vec::new(), Some(part)),
         };
         Facts {
@@ -106,14 +117,23 @@ impl Step for ExpectPin {
     fn summary(&self) -> String {
         match &self.pin {
             PartPin::Chip(Pin(gpio), _) => format!("GPIO{gpio} {}", self.level),
-            PartPin::Other(part) => format!("{part} {}", self.level),
+            PartPin::Drawn(_, name) | PartPin::Always(_, name) | PartPin::Other(name) => {
+                format!("{name} {}", self.level)
+            }
         }
     }
 
     fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError> {
         let (level, within) = (self.level, self.within);
         let gpio = match &self.pin {
-            PartPin::Chip(Pin(gpio), _) => *gpio,
+            PartPin::Chip(Pin(gpio), _) | PartPin::Drawn(Pin(gpio), _) => *gpio,
+            PartPin::Always(is, name) if *is == level => {
+                return Ok(Evidence::note(format!("{name} is always {is}")));
+            }
+            PartPin::Always(is, name) => {
+                let what = format!("{name} is always {is}: it leads to no pad of the chip");
+                return Err(StepError::failed(Failure::new(what)));
+            }
             PartPin::Other(part) => return Err(TargetError::NoSuchPart(part.clone()).into()),
         };
         let until = session.now() + within;
@@ -126,6 +146,24 @@ impl Step for ExpectPin {
         };
         let seen = seen(session, gpio)?;
         Err(StepError::failed(Failure { seen, ..Failure::new(what) }))
+    }
+}
+
+/// A pin of a diagram, called `name` at `part`, in the step `node`.
+fn drawn(
+    part: &str,
+    name: &Node,
+    node: &Node,
+    circuit: &Circuit,
+    decoder: &mut Decoder,
+) -> Option<PartPin> {
+    let pin = String::decode(name, decoder)?;
+    let called = format!("{part}:{pin}");
+    match circuit.pin(part, &pin) {
+        Ok(SeenPin::Gpio(gpio)) => Some(PartPin::Drawn(Pin(gpio), called)),
+        Ok(SeenPin::Always(level)) => Some(PartPin::Always(level, called)),
+        Err(none) if none.known.is_empty() => decoder.no_such(name, &pin, none),
+        Err(none) => decoder.no_such(node.get("part-id")?, part, none),
     }
 }
 

@@ -21,7 +21,7 @@ pub struct SetControl {
 /// A control with its new value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Control {
-    /// A button is held down, or let go.
+    /// A button of the board is held down, or let go.
     Pressed(bool),
     /// Another one, by its name.
     Other {
@@ -29,7 +29,7 @@ pub enum Control {
         name: String,
         /// Its new value.
         value: f64,
-        /// The part with it, as plans name it.
+        /// What of the part must be there, as plans name it.
         named: String,
     },
 }
@@ -81,7 +81,20 @@ impl Step for SetControl {
         let value = fields.required::<Number>("value", decoder);
         fields.finish(UnknownKeys::Deny, decoder);
         let (part, value) = (part?, value?);
-        let control = match String::decode(key?, decoder)?.as_str() {
+        let name = String::decode(key?, decoder)?;
+        if let Some(circuit) = decoder.circuit().cloned() {
+            if let Err(none) = circuit.check_control(&part, &name) {
+                let (place, named) = match circuit.part_names().any(|known| known == part) {
+                    true => (key?, name.as_str()),
+                    false => (node.get("part-id")?, part.as_str()),
+                };
+                return decoder.no_such(place, named, none);
+            }
+            let named = format!("{part}.{name}");
+            let control = Control::Other { name, value: value.0, named };
+            return Some(Self { part, control });
+        }
+        let control = match name.as_str() {
             "pressed" => Control::Pressed(value.0 != 0.0),
             name => Control::Other {
                 name: name.to_owned(),
@@ -108,7 +121,7 @@ impl Step for SetControl {
         match &self.control {
             Control::Pressed(true) => format!("{} pressed", self.part),
             Control::Pressed(false) => format!("{} released", self.part),
-            Control::Other { named, value, .. } => format!("{named} {value}"),
+            Control::Other { name, value, .. } => format!("{}.{name} {value}", self.part),
         }
     }
 

@@ -1,8 +1,8 @@
 //! `wait-serial`: wait until a serial port has sent these bytes.
 //!
 //! Source: wokwi-cli's automation scenarios: the text's UTF-8 bytes, found in the raw output. In a
-//! file of only Wokwi's steps the case's `timeout` is the only limit; elsewhere the patience is
-//! that of every expectation.
+//! file of only Wokwi's steps the case's `timeout` is the only limit, and the port is that of the
+//! diagram's monitor; elsewhere the patience is that of every expectation.
 
 use super::serial_fields::{DEFAULT_WITHIN, is_short};
 use super::{Facts, Step};
@@ -50,8 +50,8 @@ impl Step for WaitSerial {
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         if is_short(node) {
-            let text = text(node, decoder)?;
-            return Some(Self { text, within: None, port: Port::Console });
+            let (text, port) = (text(node, decoder), decoder.console(node));
+            return Some(Self { text: text?, within: None, port: port? });
         }
         let mut fields = Fields::new(node, "`wait-serial`", decoder)?;
         let found = match fields.node("text") {

@@ -59,7 +59,8 @@ impl Step for WriteSerial {
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         if is_short(node) || matches!(node.value, Value::List(_)) {
-            return Some(Self { payload: Payload::decode(node, decoder)?, port: Port::Console });
+            let (payload, port) = (Payload::decode(node, decoder), decoder.console(node));
+            return Some(Self { payload: payload?, port: port? });
         }
         let mut fields = Fields::new(node, "`write-serial`", decoder)?;
         let text = fields.optional("text", decoder);

@@ -46,6 +46,8 @@ use crate::packets::{Capture, Link};
 use crate::serve::machine::Served;
 use crate::site::{AirOf, Order};
 use crate::time::DeviceTime;
+use crate::wokwi::circuit::Circuit;
+use crate::wokwi::guest_network;
 
 /// What the smallest erase command erases.
 const SECTOR: u32 = 0x1000;
@@ -99,8 +101,17 @@ impl TargetSource for EmulatorSource {
         Profile::ALL.iter().map(|profile| profile.name.to_owned()).collect()
     }
 
+    fn drawn_parts(&self, circuit: &Circuit) -> Vec<String> {
+        circuit.emulated_parts().collect()
+    }
+
     fn open(&self, request: &TargetRequest) -> Result<Box<dyn Target>, TargetError> {
-        Ok(Box::new(Emulated::new(request, self.rom.clone())?))
+        let mut request = request.clone();
+        // Firmware that was made for Wokwi finds his network.
+        if request.circuit.is_some() && request.site.is_none() {
+            request.site = Some(guest_network());
+        }
+        Ok(Box::new(Emulated::new(&request, self.rom.clone())?))
     }
 }
 

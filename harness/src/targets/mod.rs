@@ -32,6 +32,7 @@ use crate::packets::{Capture, Link};
 use crate::serve::machine::Served;
 use crate::site::{AirOf, Folders, Order, Places, Site, SiteEvent};
 use crate::time::DeviceTime;
+use crate::wokwi::circuit::Circuit;
 
 /// Something a target can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
@@ -688,6 +689,8 @@ pub struct TargetRequest {
     pub psram_megabytes: Option<u32>,
     /// What is wired to its pins.
     pub parts: Vec<Part>,
+    /// The diagram of a Wokwi project that all of this comes from.
+    pub circuit: Option<Arc<Circuit>>,
 }
 
 /// Where targets come from: one per case.
@@ -704,6 +707,11 @@ pub trait TargetSource: Sync {
     /// The parts of a board that a scenario can name: its buttons, and `esp` for the chip with its
     /// pins.
     fn parts(&self, board: &str) -> Vec<String>;
+
+    /// What steps can name of those parts of a Wokwi diagram that its boards would have.
+    fn drawn_parts(&self, _circuit: &Circuit) -> Vec<String> {
+        Vec::new()
+    }
 
     /// Why no target can be a board of this profile although it is known, if that is so.
     fn refuses(&self, _profile: &str) -> Option<String> {

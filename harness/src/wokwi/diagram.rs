@@ -41,6 +41,21 @@ pub(super) enum DiagramError {
     Attribute { name: &'static str, value: String },
 }
 
+impl DiagramError {
+    /// The word of the diagram that it is about.
+    pub(super) fn word(&self) -> &str {
+        match self {
+            Self::TooLarge(_) | Self::Syntax(_) => "",
+            Self::Version(_) => "version",
+            Self::End(word) | Self::Twice(word) => word,
+            Self::NoBoard => "parts",
+            Self::OtherBoard { kind } => kind,
+            Self::SeveralBoards { other, .. } => other,
+            Self::Attribute { name, .. } => name,
+        }
+    }
+}
+
 fn boards() -> String {
     BOARDS.map(|board| board.kind).join(", ")
 }

@@ -1,4 +1,5 @@
-//! Wokwi's Simulation API on loopback, with the emulator behind it.
+//! Wokwi, offline: its projects (`wokwi.toml`, `diagram.json`), and its Simulation API on loopback with
+//! the emulator behind it.
 //!
 //! Source: the published clients (`wokwi-cli` 0.26, `wokwi-client` 0.5, `idf-wokwi` 1.1,
 //! `pytest-embedded-wokwi` 2.9) and the vendor's documentation of diagrams and scenarios. How the
@@ -20,11 +21,14 @@
 //! | `points`, `console` | pause points; what the board said and nobody has been told |
 //! | `files`, `firmware` | what was uploaded, and what of it goes into the flash |
 //! | `diagram`, `boards`, `wiring` | `diagram.json`, what the pins of boards are called, what leads where |
+//! | [`circuit`] | all of that as a board is made from it, for clients and for projects |
+//! | [`project`] | `wokwi.toml`, and what it leads to |
 //! | `parts`, `analyzer` | which parts of it the board has; what a logic analyzer sees |
 //! | `surroundings` | the network that firmware for Wokwi finds |
 
 mod analyzer;
 mod boards;
+pub mod circuit;
 mod commands;
 mod connection;
 mod console;
@@ -33,6 +37,7 @@ mod files;
 mod firmware;
 mod parts;
 mod points;
+pub mod project;
 mod protocol;
 mod refusal;
 pub mod server;

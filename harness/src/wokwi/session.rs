@@ -15,6 +15,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::analyzer::Analyzer;
+use super::circuit::Circuit;
 use super::commands;
 use super::commands::pins::Listener;
 use super::console::{Console, Said};
@@ -46,7 +47,7 @@ pub(super) struct Session<'a> {
     pub(super) points: Points,
     pub(super) console: Console,
     pub(super) simulation: Option<Simulation>,
-    wiring: Option<Wiring>,
+    circuit: Option<Circuit>,
     pub(super) listeners: Vec<Listener>,
     pub(super) analyzer: Option<Analyzer>,
     /// It has sent something to a running board: it reads what comes and answers, so that device time
@@ -72,7 +73,7 @@ impl<'a> Session<'a> {
             points: Points::default(),
             console: Console::default(),
             simulation: None,
-            wiring: None,
+            circuit: None,
             listeners: Vec::new(),
             analyzer: None,
             converses: false,
@@ -109,20 +110,20 @@ impl<'a> Session<'a> {
 
     /// What its parts are and how they are connected.
     pub(super) fn wiring(&self) -> Result<&Wiring, Refusal> {
-        self.wiring.as_ref().ok_or(Refusal::NoSimulation)
+        self.circuit.as_ref().map(Circuit::wiring).ok_or(Refusal::NoSimulation)
     }
 
     /// A board begins, instead of the one before, if there was one.
     pub(super) fn begin(
         &mut self,
         mut simulation: Simulation,
-        wiring: Wiring,
+        circuit: Circuit,
     ) -> Result<(), Refusal> {
-        self.analyzer = Analyzer::of(&wiring);
+        self.analyzer = Analyzer::of(circuit.wiring());
         for gpio in self.analyzer.iter().flat_map(Analyzer::pads) {
             simulation.observe(gpio)?;
         }
-        (self.simulation, self.wiring) = (Some(simulation), Some(wiring));
+        (self.simulation, self.circuit) = (Some(simulation), Some(circuit));
         self.listeners.clear();
         self.begin_anew()
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::boards::{Pin, WokwiBoard};
+use super::circuit::Warning;
 use super::diagram::{Diagram, DiagramError, End, MONITOR, Part};
 use super::parts;
 use super::refusal::Refusal;
@@ -129,16 +130,17 @@ impl Wiring {
     }
 
     /// What the board is asked for, and what a person should know before the run.
-    pub(super) fn parts(&self) -> (Vec<crate::targets::part::Part>, Vec<String>) {
+    pub(super) fn parts(&self) -> (Vec<crate::targets::part::Part>, Vec<Warning>) {
         let (mut placed, mut warnings) = (Vec::new(), Vec::new());
         let others = || self.diagram.parts.iter().filter(|part| part.id != self.esp);
         for part in others() {
             match parts::place(part, self) {
                 Ok(part) => placed.extend(part),
-                Err(warning) => warnings.push(warning),
+                Err(warning) => warnings.push(Warning::new(warning, &part.id)),
             }
         }
-        warnings.extend(parts::mistakes(others(), self));
+        let mistakes = parts::mistakes(others(), self).into_iter();
+        warnings.extend(mistakes.map(|mistake| Warning::new(mistake, "connections")));
         warnings.extend(self.warnings());
         (placed, warnings)
     }
@@ -162,17 +164,19 @@ impl Wiring {
         nets.flat_map(wires).collect()
     }
 
-    fn warnings(&self) -> Vec<String> {
+    fn warnings(&self) -> Vec<Warning> {
         let mut warnings = Vec::new();
         for end in self.diagram.wires.iter().flatten() {
             let is_monitor = end.part == MONITOR;
             let part = self.diagram.parts.iter().find(|part| part.id == end.part);
             match part {
                 None if !is_monitor => {
-                    warnings.push(format!("a wire leads to `{end}`, and there is no such part"));
+                    let text = format!("a wire leads to `{end}`, and there is no such part");
+                    warnings.push(Warning::new(text, &end.to_string()));
                 }
                 Some(part) if part.id == self.esp && self.board.pin(&end.pin).is_none() => {
-                    warnings.push(format!("a wire leads to `{end}`, and there is no such pin"));
+                    let text = format!("a wire leads to `{end}`, and there is no such pin");
+                    warnings.push(Warning::new(text, &end.to_string()));
                 }
                 _ => {}
             }
@@ -180,12 +184,11 @@ impl Wiring {
         let is_short =
             |pins: &BTreeSet<Pin>| pins.contains(&Pin::Ground) && pins.contains(&Pin::Supply);
         if self.pins.values().any(is_short) {
-            warnings.push("wires connect ground with supply".to_owned());
+            let text = "wires connect ground with supply".to_owned();
+            warnings.push(Warning::new(text, "connections"));
         }
         if self.diagram.monitor().is_ok_and(|port| port.is_none()) {
-            warnings.push(format!(
-                "nothing is heard of the board: no wire leads from a serial port to {MONITOR}"
-            ));
+            warnings.push(Warning::unheard());
         }
         warnings
     }
@@ -257,8 +260,9 @@ mod tests {
             r#"["esp:77", "lcd:SDA"], ["led9:A", "esp:2"], ["air:SDA", "esp:34"],
                ["air:GND", "esp:GND.1"], ["air:VCC", "esp:GND.1"], ["air:GND", "esp:3V3"]"#,
         );
+        let warnings = wiring.parts().1.into_iter().map(|warning| warning.text);
         assert_eq!(
-            wiring.parts().1,
+            warnings.collect::<Vec<_>>(),
             [
                 "the part `lcd` (wokwi-lcd2004) is not emulated; its pins float",
                 "the part `air` (wokwi-dht22) does nothing: it has no power: GND and VCC must lead to \
@@ -297,6 +301,6 @@ mod tests {
             ]
         );
         assert_eq!(warnings.len(), 1, "{warnings:?}");
-        assert!(warnings[0].starts_with("the part `loose` (wokwi-pushbutton) does nothing"));
+        assert!(warnings[0].text.starts_with("the part `loose` (wokwi-pushbutton) does nothing"));
     }
 }

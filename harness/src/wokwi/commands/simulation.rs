@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::super::circuit::Circuit;
 use super::super::diagram::Diagram;
 use super::super::firmware::{self, FlashSize, Source};
 use super::super::points::Condition;
@@ -10,15 +11,11 @@ use super::super::protocol::{Nanos, parameters};
 use super::super::refusal::Refusal;
 use super::super::session::Session;
 use super::super::simulation::Simulation;
-use super::super::wiring::Wiring;
 use crate::targets::TargetRequest;
 use crate::time::Span;
 
 /// The name under which every client uploads its diagram.
 const DIAGRAM: &str = "diagram.json";
-
-/// Flash and PSRAM of a board whose diagram does not say more.
-const DEFAULT_MEGABYTES: u32 = 4;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -40,41 +37,34 @@ pub(super) fn start(session: &mut Session<'_>, params: Value) -> Result<Value, R
     if start.sdcards.is_some_and(|cards| !cards.is_empty()) {
         return Err(Refusal::NotEmulated("an SD card".to_owned()));
     }
-    let diagram = match session.files.find(DIAGRAM) {
-        Some(file) => Diagram::parse(file.bytes())?,
-        None => Diagram::default(),
+    let mut circuit = match session.files.find(DIAGRAM) {
+        Some(file) => Circuit::parse(file.bytes())?,
+        None => Circuit::new(Diagram::default(), "")?,
     };
-    let offset = diagram.board_number("firmwareOffset")?;
-    let flash = match start.flash_size {
-        Some(size) => size.megabytes()?,
-        None => diagram.board_number("flashSize")?.unwrap_or(DEFAULT_MEGABYTES),
-    };
-    let psram = diagram.board_number("psramSize")?.unwrap_or(DEFAULT_MEGABYTES);
-    let monitor = diagram.monitor()?;
-    let wiring = Wiring::new(diagram)?;
+    if let Some(size) = start.flash_size {
+        circuit.flash_megabytes = size.megabytes()?;
+    }
     let source = start.firmware.or(start.elf.map(Source::File));
+    let offset = circuit.firmware_offset();
     let mut firmware = firmware::assemble(session.host, &session.files, source, offset)?;
-    firmware::fit(&mut firmware, flash)?;
-    let (parts, warnings) = wiring.parts();
-    let request = TargetRequest {
-        board: wiring.board().profile.to_owned(),
+    firmware::fit(&mut firmware, circuit.flash_megabytes)?;
+    let request = circuit.ask(TargetRequest {
         seed: session.host.seed,
         flash: firmware::segments(&firmware),
         site: session.host.site.clone(),
         folders: session.host.folders.clone(),
-        flash_megabytes: Some(flash),
-        psram_megabytes: Some(psram),
-        parts,
-        loop_backs: wiring.loop_backs(),
         ..TargetRequest::default()
-    };
-    let running = !start.pause.unwrap_or(false);
-    let simulation = Simulation::new(&*session.host.source, request, monitor, running)?;
-    session.begin(simulation, wiring)?;
-    Ok(match warnings.is_empty() {
+    });
+    let warnings: Vec<_> = circuit.warnings().iter().map(|warning| &warning.text).collect();
+    let answer = match warnings.is_empty() {
         true => json!({}),
         false => json!({"warnings": warnings}),
-    })
+    };
+    let running = !start.pause.unwrap_or(false);
+    let monitor = circuit.monitor();
+    let simulation = Simulation::new(&*session.host.source, request, monitor, running)?;
+    session.begin(simulation, circuit)?;
+    Ok(answer)
 }
 
 /// Tells the time of the pause even if the board stood still before: Python's client counts from the
