@@ -16,3 +16,4 @@ mod suite;
 mod wifi;
 mod wokwi;
 mod wokwi_api;
+mod wokwi_target;

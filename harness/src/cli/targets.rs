@@ -13,11 +13,14 @@ use crate::exit_code::ExitCode;
 use crate::targets::TargetSource;
 use crate::targets::board::BoardSource;
 use crate::targets::emulated::EmulatorSource;
+use crate::targets::wokwi::WokwiSource;
+use crate::targets::wokwi::door::{Door, SERVER, TOKEN};
 
 /// What to run on.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Machine {
-    /// What to run on: `emulator`, or `board:NAME` for a board of the bench
+    /// What to run on: `emulator`, `board:NAME` for a board of the bench, or `wokwi` for a server of
+    /// Wokwi's Simulation API (WOKWI_CLI_SERVER, WOKWI_CLI_TOKEN)
     #[arg(long, value_name = "NAME", env = "BENCHRIG_TARGET", default_value = "emulator")]
     target: String,
 
@@ -92,6 +95,7 @@ impl Machine {
     /// The board profiles that scenarios can name. Nothing is opened for that.
     pub(crate) fn profiles(&self) -> Result<Vec<String>, NoTarget> {
         match self.target.strip_prefix("board:") {
+            None if self.target == "wokwi" => Ok(profiles()),
             None => Ok(self.source()?.boards()),
             Some(name) => self.bench.entry(name).map(|_| profiles()),
         }
@@ -109,15 +113,30 @@ impl Machine {
     ) -> Result<Box<dyn TargetSource>, NoTarget> {
         match target.unwrap_or(&self.target) {
             "emulator" => Ok(Box::new(EmulatorSource { rom: rom(&self.rom)? })),
+            "wokwi" => Ok(Box::new(wokwi()?)),
             other => match other.strip_prefix("board:") {
                 Some(name) => Ok(Box::new(self.bench.board(name)?)),
                 None => Err(NoTarget {
-                    message: format!("there is no target `{other}` (known: emulator, board:NAME)"),
+                    message: format!(
+                        "there is no target `{other}` (known: emulator, board:NAME, wokwi)"
+                    ),
                     code: ExitCode::Usage,
                 }),
             },
         }
     }
+}
+
+/// The server of the Simulation API that the environment names.
+fn wokwi() -> Result<WokwiSource, NoTarget> {
+    let door = Door::of(|name| std::env::var(name).ok());
+    door.map(WokwiSource::new).ok_or_else(|| NoTarget {
+        message: format!(
+            "{TOKEN} is not set: Wokwi's dashboard for CI (https://wokwi.com/dashboard/ci) gives a \
+             token. `benchrig serve --wokwi`, at which {SERVER} may point, takes any text"
+        ),
+        code: ExitCode::Usage,
+    })
 }
 
 /// The ROM that the person chose.

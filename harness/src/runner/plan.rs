@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::events::Reason;
 use super::prefix::{self, Fork};
 use super::verdict::Verdict;
-use crate::scenario::model::Case;
+use crate::scenario::model::{Case, StepEntry};
 use crate::targets::{Capability, TargetSource};
 
 /// One case with what was decided about it.
@@ -81,7 +81,10 @@ impl Plan {
             let air = case.site.is_some().then_some(Capability::Air);
             let has_parts = case.boards().any(|(_, board)| !board.parts.is_empty());
             let parts = has_parts.then_some(Capability::Parts);
-            let needs: BTreeSet<_> = needs.copied().chain(air).chain(parts).collect();
+            let keep =
+                case.boards().any(|(name, _)| needs_kept_flash(&case.steps_on(name.as_deref())));
+            let keep = keep.then_some(Capability::KeepFlash);
+            let needs: BTreeSet<_> = needs.copied().chain(air).chain(parts).chain(keep).collect();
             let missing = needs.difference(&capabilities).copied().collect();
             let missing_parts = case
                 .boards()
@@ -142,6 +145,17 @@ impl Plan {
         self.cases.drain(..start);
         self
     }
+}
+
+/// Whether the guest writes to its flash, as far as steps say so, before it is reset or loses its power.
+fn needs_kept_flash(steps: &[&StepEntry]) -> bool {
+    let mut written = false;
+    steps.iter().any(|entry| {
+        let facts = entry.step.facts();
+        let ends = facts.needs.iter().any(|it| [Capability::Reset, Capability::Power].contains(it));
+        written |= facts.guest_writes;
+        written && ends
+    })
 }
 
 impl FromStr for Shard {

@@ -76,6 +76,7 @@ impl Step for InstallPackage {
             needs: &[Capability::Serial, Capability::Air],
             needs_power: true,
             templates: std::iter::once(&self.package).chain(&self.index).collect(),
+            guest_writes: true,
             ..Facts::default()
         }
     }

@@ -44,6 +44,18 @@ impl Answer {
     }
 }
 
+/// Whether code writes to the file system, as far as its text shows: it opens a file for writing, or
+/// changes folders.
+pub(super) fn writes_files(code: &str) -> bool {
+    let changes = ["os.mkdir(", "os.remove(", "os.rename(", "os.rmdir(", "os.unlink("];
+    let modes = ["'w", "\"w", "'a", "\"a", "'x", "\"x", "'r+", "\"r+"];
+    let opened = |rest: &str| {
+        let arguments = rest.split(')').next().unwrap_or_default();
+        modes.iter().any(|mode| arguments.split_once(',').is_some_and(|(_, it)| it.contains(mode)))
+    };
+    changes.iter().any(|change| code.contains(change)) || code.split("open(").skip(1).any(opened)
+}
+
 /// Waits until the port shows a prompt and is silent.
 pub(super) fn await_prompt(
     session: &mut Session<'_>,
@@ -492,5 +504,23 @@ pub(super) mod scripted {
         replies.push(sent(b"\x02").say(us(1), "\r\nMicroPython v1.23.0\r\n>>> "));
         replies.push(sent(b"1\r").say(us(1), "1\r\n>>> "));
         FakeTarget::new(replies)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::writes_files;
+
+    #[test]
+    fn code_that_writes_files_is_recognised_by_its_text() {
+        for code in ["f = open('a', 'w')", "open('w.txt', mode=\"ab\")", "import os; os.mkdir('x')"]
+        {
+            assert!(writes_files(code), "{code}");
+        }
+        for code in
+            ["open('w.txt').read()", "open('a', 'r')", "print('w')", "open(", "f.write('w')"]
+        {
+            assert!(!writes_files(code), "{code}");
+        }
     }
 }

@@ -183,6 +183,8 @@ pub struct Facts<'s> {
     pub uses_marks: Vec<(&'s str, Range<usize>)>,
     /// The snapshot it takes, with its place.
     pub snapshot: Option<(&'s str, Range<usize>)>,
+    /// Whether it makes the guest write to its flash, as far as can be seen.
+    pub guest_writes: bool,
     /// Whether it changes the flash, so that the case starts with a blank one.
     pub writes_flash: bool,
     /// The image it writes, with its place.

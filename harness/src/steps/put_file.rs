@@ -74,6 +74,7 @@ impl Step for PutFile {
             needs_power: true,
             templates: self.template.iter().collect(),
             files: vec![(&self.from.text, self.from.span.clone())],
+            guest_writes: true,
             ..Facts::default()
         }
     }

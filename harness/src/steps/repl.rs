@@ -87,6 +87,7 @@ impl Step for Repl {
             needs_power: true,
             templates,
             captures: self.answer.captures(),
+            guest_writes: micropython::writes_files(&self.code.shown()),
             ..Facts::default()
         }
     }

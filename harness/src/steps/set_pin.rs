@@ -62,7 +62,8 @@ impl Step for SetPin {
     }
 
     fn facts(&self) -> Facts<'_> {
-        Facts { needs: &[Capability::Pins], pins: vec![self.pin.0], ..Facts::default() }
+        let needs = &[Capability::Pins, Capability::DrivePins];
+        Facts { needs, pins: vec![self.pin.0], ..Facts::default() }
     }
 
     fn summary(&self) -> String {

@@ -62,7 +62,7 @@ impl Step for StrapStep {
     }
 
     fn facts(&self) -> Facts<'_> {
-        Facts { needs: &[Capability::Strap, Capability::Pins], ..Facts::default() }
+        Facts { needs: &[Capability::Strap, Capability::DrivePins], ..Facts::default() }
     }
 
     fn summary(&self) -> String {

@@ -70,14 +70,16 @@ impl TargetSource for EmulatorSource {
 
     fn capabilities(&self) -> Capabilities {
         use Capability::{
-            Air, AirControl, Faults, Flash, Parts, Pins, Power, Reset, SaveState, Serial,
-            SeveralBoards, Strap, VirtualTime,
+            Air, AirControl, DrivePins, Faults, Flash, KeepFlash, Parts, Pins, Power, Reset,
+            SaveState, Serial, SeveralBoards, Strap, VirtualTime,
         };
         [
             Air,
             AirControl,
+            DrivePins,
             Faults,
             Flash,
+            KeepFlash,
             Parts,
             Pins,
             Power,
@@ -113,6 +115,12 @@ impl TargetSource for EmulatorSource {
         }
         Ok(Box::new(Emulated::new(&request, self.rom.clone())?))
     }
+}
+
+/// The buttons of a profile besides that for reset: names and pads.
+pub(super) fn buttons(profile: &str) -> Vec<(String, u8)> {
+    let buttons = Profile::named(profile).map_or(&[][..], |profile| profile.buttons);
+    buttons.iter().map(|button| (button.name.to_owned(), button.gpio)).collect()
 }
 
 /// An emulated board.

@@ -394,14 +394,16 @@ impl FakeSource {
     /// A source of copies of `target` that can do everything.
     pub fn new(target: FakeTarget) -> Self {
         use Capability::{
-            Air, AirControl, Faults, Flash, Operator, Parts, Pins, Power, Reset, SaveState, Serial,
-            SeveralBoards, Strap, VirtualTime,
+            Air, AirControl, DrivePins, Faults, Flash, KeepFlash, Operator, Parts, Pins, Power,
+            Reset, SaveState, Serial, SeveralBoards, Strap, VirtualTime,
         };
         let capabilities = [
             Air,
             AirControl,
+            DrivePins,
             Faults,
             Flash,
+            KeepFlash,
             Operator,
             Parts,
             Pins,

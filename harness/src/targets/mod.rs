@@ -16,6 +16,7 @@ mod standing;
 mod tls;
 mod way_out;
 pub mod wiring_fault;
+pub mod wokwi;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -48,10 +49,14 @@ pub enum Capability {
     Power,
     /// Erase and write the flash chip.
     Flash,
-    /// See and drive the level of pins.
+    /// Keep what the guest writes to its flash over resets and power cuts.
+    KeepFlash,
+    /// See the level of pins.
     Pins,
     /// Have parts wired to its pins.
     Parts,
+    /// Put levels on pins from outside.
+    DrivePins,
     /// Let things go wrong on purpose, at the right moment.
     Faults,
     /// Ask a person at the bench; the command line adds this one, no target has it.
@@ -76,8 +81,10 @@ impl fmt::Display for Capability {
             Self::Strap => "strap",
             Self::Power => "power",
             Self::Flash => "flash",
+            Self::KeepFlash => "keep-flash",
             Self::Pins => "pins",
             Self::Parts => "parts",
+            Self::DrivePins => "drive-pins",
             Self::Faults => "faults",
             Self::Operator => "operator",
             Self::VirtualTime => "virtual-time",

@@ -4,7 +4,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::boards::Pin;
+use serde_json::json;
+
+use super::boards::{BOARDS, Pin};
 use super::diagram::{Diagram, DiagramError, MONITOR};
 use super::refusal::Refusal;
 use super::wiring::Wiring;
@@ -67,6 +69,45 @@ pub struct NoSuch {
 }
 
 impl Circuit {
+    /// A board by its profile, with nothing around it but its console, its buttons (names and pads) and
+    /// these wires.
+    ///
+    /// # Errors
+    /// When a wire leads to a pad that the board does not lead out.
+    pub fn of_board(
+        profile: &str,
+        buttons: &[(String, u8)],
+        loop_backs: &[LoopBack],
+    ) -> Result<Self, String> {
+        let board = BOARDS.iter().find(|board| profile.starts_with(board.profile));
+        let board = board.unwrap_or(&BOARDS[0]);
+        let pad = |gpio: u8| match board.name_of(gpio) {
+            Some(name) => Ok(format!("esp:{name}")),
+            None => Err(format!("a {} does not lead out GPIO{gpio}", board.kind)),
+        };
+        // Then ROM and bootloader run and speak, as on a board.
+        let attrs = json!({"fullBoot": "1"});
+        let mut parts = vec![json!({"type": board.kind, "id": "esp", "attrs": attrs})];
+        let mut wires = vec![
+            json!([pad(1)?, format!("{MONITOR}:RX"), "", []]),
+            json!([pad(3)?, format!("{MONITOR}:TX"), "", []]),
+        ];
+        for (name, gpio) in buttons {
+            let attrs = json!({"bounce": "0"});
+            parts.push(json!({"type": "wokwi-pushbutton", "id": name, "attrs": attrs}));
+            wires.push(json!([format!("{name}:1.l"), pad(*gpio)?, "", []]));
+            wires.push(json!([format!("{name}:2.l"), "esp:GND.1", "", []]));
+        }
+        for [a, b] in loop_backs.iter().map(|wire| wire.ends()) {
+            wires.push(json!([pad(a)?, pad(b)?, "", []]));
+        }
+        let text = json!({
+            "version": 1, "author": "benchrig", "editor": "wokwi",
+            "parts": parts, "connections": wires, "dependencies": {},
+        });
+        Self::parse(text.to_string().as_bytes()).map_err(|error| error.to_string())
+    }
+
     /// Reads a diagram.
     pub(super) fn parse(text: &[u8]) -> Result<Self, DiagramError> {
         Self::new(Diagram::parse(text)?, &String::from_utf8_lossy(text))
@@ -303,6 +344,22 @@ mod tests {
         assert_eq!(circuit.check_control("b", "pressed"), Ok(()));
         assert_eq!(circuit.check_control("oled", "whatever"), Ok(()), "nobody knows");
         assert_eq!(circuit.check_control("b", "position").unwrap_err().known, ["pressed"]);
+    }
+
+    #[test]
+    fn a_board_without_a_diagram_gets_one() {
+        let wires = [LoopBack::between(14, 15).unwrap()];
+        let buttons = [("boot".to_owned(), 0)];
+        for (profile, kind) in [("esp32-devkit", "esp32-devkit"), ("esp32-cam-mb", "esp32-cam")] {
+            let circuit = Circuit::of_board(profile, &buttons, &wires).unwrap();
+            assert_eq!((circuit.profile(), circuit.monitor()), (kind, Some(Port::Console)));
+            assert_eq!(circuit.emulated_parts().collect::<Vec<_>>(), ["boot"]);
+            assert_eq!((circuit.loop_backs(), circuit.warnings()), (wires.to_vec(), &[][..]));
+            assert_eq!(circuit.pad_name(14).as_deref(), Some("14"));
+        }
+        let far = [LoopBack::between(14, 25).unwrap()];
+        let trouble = Circuit::of_board("esp32-cam", &[], &far).unwrap_err();
+        assert_eq!(trouble, "a board-esp32-cam does not lead out GPIO25");
     }
 
     #[test]
