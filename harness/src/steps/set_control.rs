@@ -90,8 +90,8 @@ impl Step for SetControl {
                 };
                 return decoder.no_such(place, named, none);
             }
-            let named = format!("{part}.{name}");
-            let control = Control::Other { name, value: value.0, named };
+            // What its type has was looked at just now.
+            let control = Control::Other { name, value: value.0, named: part.clone() };
             return Some(Self { part, control });
         }
         let control = match name.as_str() {

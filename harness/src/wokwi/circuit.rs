@@ -253,9 +253,12 @@ impl Circuit {
 
     /// A part, or something of it, with the part's type, as a person should read it.
     pub fn described(&self, named: &str) -> String {
-        let part = named.split('.').next().unwrap_or(named);
+        let (part, of_it) = match named.split_once('.') {
+            Some((part, of_it)) => (part, format!(" with `{of_it}`")),
+            None => (named, String::new()),
+        };
         match self.wiring.diagram().part(part) {
-            Ok(found) => format!("{named} ({})", found.kind),
+            Ok(found) => format!("{part} ({}){of_it}", found.kind),
             Err(_) => named.to_owned(),
         }
     }
@@ -298,7 +301,7 @@ mod tests {
     const TEXT: &str = r#"{"version": 1, "parts": [
         {"type": "board-esp32-cam", "id": "cam", "attrs": {"flashSize": "2", "firmwareOffset": "0x1000"}},
         {"type": "wokwi-pushbutton", "id": "b"}, {"type": "wokwi-ssd1306", "id": "oled"},
-        {"type": "wokwi-led", "id": "led"}],
+        {"type": "wokwi-lcd2004", "id": "lcd"}, {"type": "wokwi-led", "id": "led"}],
         "connections": [["b:1.l", "cam:13"], ["b:2.l", "cam:GND.1"], ["led:A", "cam:2"],
             ["led:C", "cam:GND.2"], ["oled:VCC", "cam:3V3"]]}"#;
 
@@ -310,7 +313,7 @@ mod tests {
         assert_eq!((asked.board.as_str(), asked.loop_backs), ("esp32-cam", wires));
         assert_eq!((asked.flash_megabytes, asked.psram_megabytes), (Some(2), Some(4)));
         let named: Vec<_> = circuit.emulated_parts().collect();
-        assert_eq!(named, ["b", "b.pressed", "led", "led.brightness", "led.value"]);
+        assert_eq!(named, ["b", "b.pressed", "led", "led.brightness"]);
     }
 
     #[test]
@@ -339,10 +342,10 @@ mod tests {
         assert_eq!(circuit.pin("oled", "VCC"), Ok(SeenPin::Always(Level::High)));
         let none = circuit.pin("let", "A").unwrap_err();
         assert_eq!(none.message, "the diagram has no part `let`");
-        assert_eq!(none.known, ["cam", "b", "oled", "led"]);
+        assert_eq!(none.known, ["cam", "b", "oled", "lcd", "led"]);
         assert!(circuit.pin("led", "B").unwrap_err().message.contains("no pin `B`"));
         assert_eq!(circuit.check_control("b", "pressed"), Ok(()));
-        assert_eq!(circuit.check_control("oled", "whatever"), Ok(()), "nobody knows");
+        assert_eq!(circuit.check_control("lcd", "whatever"), Ok(()), "nobody knows");
         assert_eq!(circuit.check_control("b", "position").unwrap_err().known, ["pressed"]);
     }
 
@@ -353,7 +356,7 @@ mod tests {
         for (profile, kind) in [("esp32-devkit", "esp32-devkit"), ("esp32-cam-mb", "esp32-cam")] {
             let circuit = Circuit::of_board(profile, &buttons, &wires).unwrap();
             assert_eq!((circuit.profile(), circuit.monitor()), (kind, Some(Port::Console)));
-            assert_eq!(circuit.emulated_parts().collect::<Vec<_>>(), ["boot"]);
+            assert_eq!(circuit.emulated_parts().collect::<Vec<_>>(), ["boot", "boot.pressed"]);
             assert_eq!((circuit.loop_backs(), circuit.warnings()), (wires.to_vec(), &[][..]));
             assert_eq!(circuit.pad_name(14).as_deref(), Some("14"));
         }
