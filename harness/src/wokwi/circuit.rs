@@ -116,8 +116,8 @@ impl Circuit {
     /// That of a diagram, which was written so.
     pub(super) fn new(diagram: Diagram, text: &str) -> Result<Self, DiagramError> {
         let firmware_offset = diagram.board_number("firmwareOffset")?;
-        let flash_megabytes = diagram.board_number("flashSize")?.unwrap_or(DEFAULT_MEGABYTES);
-        let psram_megabytes = diagram.board_number("psramSize")?.unwrap_or(DEFAULT_MEGABYTES);
+        let flash_megabytes = diagram.board_megabytes("flashSize")?.unwrap_or(DEFAULT_MEGABYTES);
+        let psram_megabytes = diagram.board_megabytes("psramSize")?.unwrap_or(DEFAULT_MEGABYTES);
         let monitor = diagram.monitor()?;
         let wiring = Wiring::new(diagram)?;
         let (parts, warnings) = wiring.parts();
@@ -314,6 +314,15 @@ mod tests {
         assert_eq!((asked.flash_megabytes, asked.psram_megabytes), (Some(2), Some(4)));
         let named: Vec<_> = circuit.emulated_parts().collect();
         assert_eq!(named, ["b", "b.pressed", "led", "led.brightness"]);
+    }
+
+    #[test]
+    fn memories_that_no_board_has_are_no_attributes() {
+        for size in ["0", "33", "4000000", "99999999999", "much"] {
+            let text = TEXT.replace(r#""flashSize": "2""#, &format!(r#""flashSize": "{size}""#));
+            let error = Circuit::parse(text.as_bytes()).unwrap_err().to_string();
+            assert_eq!(error, format!("`{size}` is no value of `flashSize`"));
+        }
     }
 
     #[test]

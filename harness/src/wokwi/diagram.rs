@@ -18,6 +18,9 @@ pub(super) const MONITOR: &str = "$serialMonitor";
 /// Bytes of a diagram: far more than anybody draws. Everything in it is looked up by everything else.
 const LARGEST: usize = 256 << 10;
 
+/// Megabytes of the largest memory that a board of Wokwi's can have.
+const LARGEST_MEMORY: u32 = 32;
+
 /// Why a diagram cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DiagramError {
@@ -189,6 +192,16 @@ impl Diagram {
             None => value.parse(),
         };
         number.map(Some).map_err(|_| DiagramError::Attribute { name, value: value.clone() })
+    }
+
+    /// The size of one of the board's memories, in megabytes.
+    pub(super) fn board_megabytes(&self, name: &'static str) -> Result<Option<u32>, DiagramError> {
+        match self.board_number(name)? {
+            Some(size) if !(1..=LARGEST_MEMORY).contains(&size) => {
+                Err(DiagramError::Attribute { name, value: size.to_string() })
+            }
+            size => Ok(size),
+        }
     }
 
     /// The serial port whose pins lead to the monitor.
