@@ -13,17 +13,25 @@ fn reversed(address: u32) -> u32 {
     0x3ffe_0000 + (0x400b_fffc - address)
 }
 
-/// Runs to the end with the shortest and with the longest blocks; the last one's chip.
+/// The longest block, and after how many runs it is compiled.
+const WAYS: [(usize, Option<u32>); 6] =
+    [(1, None), (64, None), (1, Some(0)), (64, Some(0)), (64, Some(2)), (64, Some(5))];
+
+/// Runs to the end in all ways; the last one's chip.
 fn run(program: &Program) -> Esp32 {
-    let run = |max_block| {
-        let config = ChipConfig { max_block, ..ChipConfig::default() };
+    let run = |(max_block, compile_after)| {
+        let config = ChipConfig { max_block, compile_after, ..ChipConfig::default() };
         let mut chip = program.chip_with(config, flash(), None);
         program.finish(&mut chip, 50_000);
         chip
     };
-    let (short, long) = (run(1), run(64));
-    common::assert_same(&common::state(&long), &common::state(&short), "blocks of 64 and of 1");
-    long
+    let [first, others @ ..] = WAYS.map(run);
+    let reference = common::state(&first);
+    for (chip, way) in others.iter().zip(&WAYS[1..]) {
+        common::assert_same(&common::state(chip), &reference, &format!("{way:?}"));
+    }
+    let [.., last] = others;
+    last
 }
 
 /// `movi.n a2, K; ret.n` is one word; this is its value for K = 0, and K stands in bits 15:12.
@@ -383,8 +391,8 @@ fn flash_is_programmed_and_erased_under_mapped_code() {
             j done
         "
     ));
-    for max_block in [1, 64] {
-        let config = ChipConfig { max_block, ..ChipConfig::default() };
+    for (max_block, compile_after) in WAYS {
+        let config = ChipConfig { max_block, compile_after, ..ChipConfig::default() };
         let mut chip = program.chip_with(config, chip_flash.clone(), None);
         program.finish(&mut chip, 200_000);
         let found = word(&chip, RESULTS);

@@ -175,8 +175,19 @@ fn checkpoints() -> Vec<Instant> {
         .collect()
 }
 
+/// A chip whose blocks are compiled when they are reached for the second time.
 fn chip(program: &Program, max_block: usize, skip_polling_loops: bool) -> Esp32 {
-    let config = ChipConfig { max_block, skip_polling_loops, ..ChipConfig::default() };
+    compiling_chip(program, max_block, skip_polling_loops, Some(1))
+}
+
+fn compiling_chip(
+    program: &Program,
+    max_block: usize,
+    skip_polling_loops: bool,
+    compile_after: Option<u32>,
+) -> Esp32 {
+    let config =
+        ChipConfig { max_block, skip_polling_loops, compile_after, ..ChipConfig::default() };
     program.chip_with(config, flash(), None)
 }
 
@@ -195,9 +206,9 @@ fn assert_equal(run: &[State], reference: &[State], what: &str) {
     }
 }
 
-/// The plainest way to run it: no skipping, one instruction at a time from the cache.
+/// The plainest way to run it: no skipping, one instruction at a time from the cache, interpreted.
 fn reference(program: &Program) -> Vec<State> {
-    run(chip(program, 1, false), run_to)
+    run(compiling_chip(program, 1, false, None), run_to)
 }
 
 #[test]
@@ -219,13 +230,17 @@ fn the_cores_count_exactly_and_interrupt_each_other() {
 }
 
 #[test]
-fn block_length_and_skipped_polling_loops_change_nothing() {
+fn block_length_skipped_polling_loops_and_compiled_blocks_change_nothing() {
     let program = Program::new(TWO_CORES);
     let reference = reference(&program);
     for max_block in [1, 2, 7, 64] {
         for skip in [false, true] {
-            let states = run(chip(&program, max_block, skip), run_to);
-            assert_equal(&states, &reference, &format!("blocks of {max_block}, skipping {skip}"));
+            for after in [None, Some(0), Some(3)] {
+                let states = run(compiling_chip(&program, max_block, skip, after), run_to);
+                let what =
+                    format!("blocks of {max_block}, skipping {skip}, compiled after {after:?}");
+                assert_equal(&states, &reference, &what);
+            }
         }
     }
 }

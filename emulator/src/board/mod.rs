@@ -45,7 +45,7 @@ use crate::peripherals::uart::Symbol;
 pub use crate::soc::Edge;
 use crate::soc::access_log::Access;
 use crate::soc::debugger::Held;
-use crate::soc::{ChipConfig, Esp32, Halt, RomChoice, Stopped};
+use crate::soc::{COMPILE_AFTER, ChipConfig, Esp32, Halt, RomChoice, Stopped};
 use crate::time::{Hertz, Instant};
 
 /// Where the boot jumper is: it decides at reset what the ROM does.
@@ -69,6 +69,9 @@ pub struct Options {
     pub rom: RomChoice,
     /// Most instructions in a decoded block; changes nothing but speed.
     pub max_block: usize,
+    /// Runs of a block before it is compiled to host code, `None` for never; changes nothing but
+    /// speed.
+    pub compile_after: Option<u32>,
     /// Another flash chip than the board's own.
     pub flash: Option<FlashSize>,
     /// Another PSRAM than the board's own.
@@ -82,6 +85,7 @@ impl Default for Options {
             seed: 1,
             rom: RomChoice::default(),
             max_block: MAX_BLOCK,
+            compile_after: Some(COMPILE_AFTER),
             flash: None,
             psram: None,
         }
@@ -193,6 +197,7 @@ impl Board {
             seed: options.seed,
             rom: options.rom.clone(),
             max_block: options.max_block,
+            compile_after: options.compile_after,
             ..ChipConfig::default()
         };
         let flash = NorFlash::new(options.flash.unwrap_or(profile.flash), profile.flash_identity);

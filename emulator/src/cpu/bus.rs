@@ -42,8 +42,37 @@ pub struct Fetched {
     pub straddles: bool,
 }
 
+/// Where the memories of [`Near`] are.
+#[derive(Debug, Clone, Copy)]
+pub struct NearMap {
+    /// First address of the memory near by.
+    pub base: u32,
+    /// Its bytes.
+    pub length: u32,
+    /// First address of the read-only pages.
+    pub pages_base: u32,
+    /// How many they are, of 64 KiB each.
+    pub pages: u32,
+}
+
+/// Memories that compiled code reaches by itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Near {
+    /// The memory near by, that of [`Bus::load_near`].
+    pub memory: *mut u8,
+    /// A byte for each 256 bytes of it: not zero if stores must go through [`Bus::store`].
+    pub guards: *const u8,
+    /// For each page the address of its 64 KiB, or zero if loads must go through [`Bus::load`].
+    pub pages: *const usize,
+}
+
 /// The memory system seen from a core. `cycle` is the core's local time of the access.
 pub trait Bus {
+    /// Where the memories of [`Bus::near`] are.
+    const NEAR: NearMap;
+    /// The memories that code of `core` may reach by itself, as they are now: good until the bus is
+    /// changed, but for their bytes. `None` while somebody wants to hear of every access.
+    fn near(&mut self, core: usize) -> Option<Near>;
     /// Loads `N` bytes, 1, 2 or 4, if nothing but the memory that is quickest to reach has to be
     /// looked at; otherwise [`Bus::load`] is for it.
     fn load_near<const N: usize>(&self, address: u32) -> Option<u32>;

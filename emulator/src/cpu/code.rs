@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::bus::{Bus, MAX_FETCH};
+use super::compiled::{Compiled, HOT};
 use super::decode::decode;
 use super::exceptions::Fault;
 use super::instruction::{Instruction, Opcode};
@@ -20,7 +21,8 @@ use super::special_register::sr;
 
 /// Most instructions in a block.
 pub const MAX_BLOCK: usize = 64;
-const JUMP_ENTRIES: usize = 1 << 13;
+pub(super) const JUMP_SHIFT: u32 = 13;
+pub(super) const JUMP_ENTRIES: usize = 1 << JUMP_SHIFT;
 /// Operations kept before the cache starts afresh: 32 MiB.
 const MAX_OPS: usize = 4 << 20;
 /// Code is tracked, and dropped, in granules of this many bytes.
@@ -89,6 +91,9 @@ pub(super) struct Block {
     pub quads: u8,
     /// The block may be a polling loop: it has no stores and reads no counter.
     pub may_spin: bool,
+    /// Rises with each run by the interpreter; at [`HOT`] the block is compiled. Below zero, far, if it
+    /// cannot be.
+    pub heat: i32,
 }
 
 /// Set in [`Block::quads`] when somebody wants to stop before the block. It makes them more than
@@ -106,7 +111,8 @@ struct Dependence {
 /// An address that no instruction has: blocks never start in the last page of the space.
 const NOWHERE: u32 = u32::MAX;
 
-const EMPTY: Block = Block { pc: NOWHERE, first: 0, len: 0, bytes: 0, quads: 0, may_spin: false };
+pub(super) const EMPTY: Block =
+    Block { pc: NOWHERE, first: 0, len: 0, bytes: 0, quads: 0, may_spin: false, heat: 0 };
 
 /// The code cache of a machine. Cloning gives an empty one, with the same stops: it is derived
 /// state.
@@ -121,6 +127,12 @@ pub struct CodeCache {
     jumps: Vec<Box<[Block; JUMP_ENTRIES]>>,
     max_block: usize,
     stops: Stops,
+    /// Blocks compiled to host code; `None` if that is not wanted, or not possible on this host.
+    compiled: Option<Compiled>,
+    /// The heat of a block that has never run.
+    cold: i32,
+    /// What a run by the interpreter adds to a block's heat: 1, or 0 if nothing is compiled.
+    warmth: i32,
 }
 
 /// Addresses before which a block ends, so that a core can stop there.
@@ -143,15 +155,18 @@ impl Stops {
 
 impl Clone for CodeCache {
     fn clone(&self) -> Self {
-        let fresh = Self::new(self.jumps.len(), self.max_block);
+        let fresh = Self::new(self.jumps.len(), self.max_block, self.compile_after());
         Self { stops: self.stops.clone(), ..fresh }
     }
 }
 
 impl CodeCache {
     /// A cache for `cores` cores with blocks of at most `max_block` instructions (1 to
-    /// [`MAX_BLOCK`]).
-    pub fn new(cores: usize, max_block: usize) -> Self {
+    /// [`MAX_BLOCK`]). They are compiled to host code after `compile_after` runs, if there is an
+    /// emitter for the host; without a number never.
+    pub fn new(cores: usize, max_block: usize, compile_after: Option<u32>) -> Self {
+        let compiled = compile_after.and_then(|_| Compiled::new(cores));
+        let runs = compile_after.map_or(0, |runs| i32::try_from(runs).unwrap_or(i32::MAX));
         Self {
             ops: Vec::new(),
             offsets: Vec::new(),
@@ -165,12 +180,15 @@ impl CodeCache {
                 of_debugger: BTreeSet::new(),
                 at_breaks: false,
             },
+            cold: if compiled.is_some() { HOT - runs } else { i32::MIN },
+            warmth: compiled.is_some().into(),
+            compiled,
         }
     }
 
     /// A cache for `core` that has this instruction at `pc`, whatever memory says.
     pub(super) fn of_one<B: Bus>(core: usize, pc: u32, bytes: &[u8], bus: &mut B) -> Self {
-        let mut cache = Self::new(core + 1, 1);
+        let mut cache = Self::new(core + 1, 1, None);
         let block = cache.build(core, pc, bytes, bus, None);
         cache.jumps[core][jump_index(pc)] = block;
         cache
@@ -214,6 +232,9 @@ impl CodeCache {
     /// The mapping of code has changed for `core`.
     pub fn forget_jumps(&mut self, core: usize) {
         self.jumps[core].fill(EMPTY);
+        if let Some(compiled) = &mut self.compiled {
+            compiled.forget_jumps(core);
+        }
     }
 
     /// Drops everything.
@@ -249,6 +270,49 @@ impl CodeCache {
     #[inline(always)]
     pub(super) fn guess(&self, core: usize, pc: u32) -> Block {
         self.jumps[core][jump_index(pc)]
+    }
+
+    /// The interpreter is about to run the block at `pc`, which the jump table of `core` has.
+    #[inline(always)]
+    pub(super) fn warm(&mut self, core: usize, pc: u32) {
+        self.jumps[core][jump_index(pc)].heat += self.warmth;
+    }
+
+    /// Runs of a block before it is compiled, if blocks are.
+    fn compile_after(&self) -> Option<u32> {
+        self.compiled.as_ref().map(|_| (HOT - self.cold) as u32)
+    }
+
+    pub(super) fn compiled(&self) -> Option<&Compiled> {
+        self.compiled.as_ref()
+    }
+
+    /// The host code of a hot block, which is compiled now if need be.
+    #[inline(always)]
+    pub(super) fn host_code<B: Bus>(&mut self, core: usize, block: Block) -> Option<usize> {
+        let known = self.compiled.as_ref()?.at(core, block.pc);
+        if known.is_some() { known } else { self.compile::<B>(core, block) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn compile<B: Bus>(&mut self, core: usize, block: Block) -> Option<usize> {
+        let compiled = self.compiled.as_mut()?;
+        if !compiled.reach(core, block) {
+            let (first, len) = (block.first as usize, usize::from(block.len));
+            let ops = &self.ops[first..][..len];
+            let offsets = &self.offsets[first..][..len + 1];
+            let heat = match compiled.compile(block, ops, offsets, B::NEAR) {
+                true => HOT,
+                false => i32::MIN,
+            };
+            self.jumps[core][jump_index(block.pc)].heat = heat;
+            for it in self.blocks.values_mut().filter(|it| it.first == block.first) {
+                it.heat = heat;
+            }
+            compiled.reach(core, block);
+        }
+        self.compiled.as_ref()?.at(core, block.pc)
     }
 
     /// The block at `pc`, decoded now if need be.
@@ -290,8 +354,15 @@ impl CodeCache {
         key: Option<(u32, u32)>,
     ) -> Block {
         let first = self.ops.len();
-        let mut block =
-            Block { pc, first: first as u32, len: 0, bytes: 0, quads: 1, may_spin: true };
+        let mut block = Block {
+            pc,
+            first: first as u32,
+            len: 0,
+            bytes: 0,
+            quads: 1,
+            may_spin: true,
+            heat: self.cold,
+        };
         let mut at = 0;
         let mut before_entry = true;
         loop {
@@ -410,8 +481,8 @@ fn granules(physical: u32, length: u32) -> std::ops::RangeInclusive<u32> {
     physical / GRANULE..=physical.saturating_add(length.saturating_sub(1)) / GRANULE
 }
 
-fn jump_index(pc: u32) -> usize {
-    (pc ^ pc >> 13) as usize & (JUMP_ENTRIES - 1)
+pub(super) fn jump_index(pc: u32) -> usize {
+    (pc ^ pc >> JUMP_SHIFT) as usize & (JUMP_ENTRIES - 1)
 }
 
 fn word_of(bytes: &[u8]) -> u32 {

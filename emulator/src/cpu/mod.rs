@@ -11,6 +11,7 @@
 pub mod assembler;
 mod bus;
 pub mod code;
+mod compiled;
 mod debug;
 pub mod decode;
 pub mod exceptions;
@@ -24,7 +25,7 @@ pub mod special_register;
 mod special_registers;
 mod windows;
 
-pub use bus::{Bus, Fetched, Loaded, MAX_FETCH, RegionSide, Stored};
+pub use bus::{Bus, Fetched, Loaded, MAX_FETCH, Near, NearMap, RegionSide, Stored};
 pub use debug::NotExecuted;
 pub use execute::Stop;
 

@@ -10,14 +10,14 @@ use super::clock::CycleClock;
 use super::debugger::{Watch, Watched};
 use super::devices::{Devices, Id};
 use super::jtag::DebugModule;
-use super::memory::{Cell, Memory, ROM, ROM_LEN};
+use super::memory::{Cell, Memory, ROM, ROM_LEN, SRAM, SRAM_LEN};
 use super::signals::{self, Edge, Signals};
 use crate::board::fittings::Fittings;
 use crate::board::parts::nor_flash::NorFlash;
 use crate::board::parts::psram::Psram;
 use crate::cpu::decode::length as instruction_length;
 use crate::cpu::exceptions::{Cause, Fault};
-use crate::cpu::{Bus, Fetched, Loaded, MAX_FETCH, RegionSide, Stored};
+use crate::cpu::{Bus, Fetched, Loaded, MAX_FETCH, Near, NearMap, RegionSide, Stored};
 use crate::peripherals::dma::{DmaMemory, NoMemory};
 use crate::peripherals::dport::{CacheBus, Dport};
 use crate::peripherals::gpio::PINS;
@@ -31,6 +31,8 @@ const DROM: u32 = 0x3f40_0000;
 /// PSRAM on the data bus.
 const PSRAM: u32 = 0x3f80_0000;
 const CACHED_LEN: u32 = 0x40_0000;
+/// Pages of 64 KiB in the window of flash data.
+const DROM_PAGES: usize = 64;
 /// Flash on the instruction bus; below it lie internal memories.
 const IROM_FIRST: u32 = 0x400c_2000;
 const IROM_END: u32 = 0x40c0_0000;
@@ -61,6 +63,21 @@ mod dbreakc {
     pub(super) const MASK: u32 = 0x3f;
 }
 
+/// Where the host has the flash pages that a core sees as data.
+#[derive(Debug, Clone)]
+struct Constants {
+    /// The state of flash that the addresses are of; `None` when the mapping has changed since.
+    epoch: Option<u64>,
+    /// Zero where nothing is shown.
+    pages: Box<[usize; DROM_PAGES]>,
+}
+
+impl Default for Constants {
+    fn default() -> Self {
+        Self { epoch: None, pages: Box::new([0; DROM_PAGES]) }
+    }
+}
+
 /// The memory system, shared by both cores.
 #[derive(Debug, Clone)]
 pub(super) struct System {
@@ -78,6 +95,9 @@ pub(super) struct System {
     /// What the windows of 64 KiB show, by core: a flash page, if any. Derived from the table and
     /// the cache control registers.
     flash_map: [[Option<u16>; 256]; 2],
+    /// The host addresses of flash pages in the data window, by core, for compiled code: those of
+    /// `flash_map` at the time of [`Constants::epoch`].
+    constants: [Constants; 2],
     /// The same for the 32 KiB pages of PSRAM.
     psram_map: [[Option<u16>; 128]; 2],
     regions: [[[u8; 8]; 2]; 2],
@@ -136,6 +156,7 @@ impl System {
             slice_end: Instant::MAX,
             mmu: [table(), table()],
             flash_map: [[None; 256]; 2],
+            constants: Default::default(),
             psram_map: [[None; 128]; 2],
             regions: [[[ALL_ACCESS; 8]; 2]; 2],
             watchpoints: [[(0, 0); 2]; 2],
@@ -221,6 +242,14 @@ impl System {
             && u32::from(page) * PAGE < self.flash.size()
             && self.devices.dport.cache_serves(core, bus);
         self.flash_map[core.index()][slot] = shown.then_some(page);
+        self.constants[core.index()].epoch = None;
+    }
+
+    /// The flash chip may be another: its pages are elsewhere.
+    pub(super) fn forget_constants(&mut self) {
+        for constants in &mut self.constants {
+            constants.epoch = None;
+        }
     }
 
     fn map_psram_slot(&mut self, core: CoreId, slot: usize) {
@@ -852,6 +881,24 @@ fn width_of(len: u32) -> Width {
 }
 
 impl Bus for System {
+    const NEAR: NearMap =
+        NearMap { base: SRAM, length: SRAM_LEN as u32, pages_base: DROM, pages: DROM_PAGES as u32 };
+
+    fn near(&mut self, core: usize) -> Option<Near> {
+        if self.watching_loads {
+            return None;
+        }
+        let constants = &mut self.constants[core & 1];
+        if constants.epoch != Some(self.flash.epoch()) {
+            constants.epoch = Some(self.flash.epoch());
+            for (page, shown) in constants.pages.iter_mut().zip(&self.flash_map[core & 1]) {
+                *page = shown.map_or(0, |n| self.flash.page(n.into()).as_ptr().addr());
+            }
+        }
+        let (memory, guards) = self.memory.near();
+        Some(Near { memory, guards, pages: constants.pages.as_ptr() })
+    }
+
     #[inline(always)]
     fn load_near<const N: usize>(&self, address: u32) -> Option<u32> {
         if self.watching_loads { None } else { self.memory.sram::<N>(address).map(word_from) }

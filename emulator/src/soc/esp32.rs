@@ -46,6 +46,8 @@ use crate::time::{Hertz, Instant};
 
 /// Cycles that the cores run in turn while both execute.
 const QUANTUM: u64 = 64;
+/// Runs of a block that make up for compiling it.
+pub const COMPILE_AFTER: u32 = 1000;
 /// Most cycles of a native ROM function without a look at the world.
 const PIECE: u64 = 1024;
 
@@ -74,6 +76,9 @@ pub struct ChipConfig {
     pub max_block: usize,
     /// Pass over the repetitions of loops that only poll memory. Changes nothing but speed.
     pub skip_polling_loops: bool,
+    /// How often a block is interpreted before it is compiled to host code, on hosts that there is
+    /// an emitter for; `None`: never. Changes nothing but speed.
+    pub compile_after: Option<u32>,
 }
 
 impl Default for ChipConfig {
@@ -85,6 +90,7 @@ impl Default for ChipConfig {
             rom: RomChoice::default(),
             max_block: MAX_BLOCK,
             skip_polling_loops: true,
+            compile_after: Some(COMPILE_AFTER),
         }
     }
 }
@@ -191,7 +197,7 @@ impl Esp32 {
                 cpu.skip_polling_loops = config.skip_polling_loops;
                 cpu
             }),
-            code: CodeCache::new(2, config.max_block),
+            code: CodeCache::new(2, config.max_block, config.compile_after),
             system: System::new(rom, devices, flash, psram, clocks),
             rom: native,
             fresh_boot: boot.clone(),
@@ -329,6 +335,7 @@ impl Esp32 {
     /// comes from it is dropped.
     pub fn flash_mut(&mut self) -> &mut NorFlash {
         self.code.clear();
+        self.system.forget_constants();
         &mut self.system.flash
     }
 

@@ -203,6 +203,12 @@ impl Memory {
         }
     }
 
+    /// The data bus's SRAM and its guards, for code that keeps the rules of [`Memory::sram`] and
+    /// [`Memory::set_sram`] by itself.
+    pub(super) fn near(&mut self) -> (*mut u8, *const u8) {
+        (self.sram.as_mut_ptr(), self.guard_sram.0.as_ptr())
+    }
+
     fn array(&self, core: usize, cell: Cell) -> (&[u8], usize) {
         match cell {
             Cell::Sram(n) | Cell::SramReversed(n) => (&self.sram[..], n),

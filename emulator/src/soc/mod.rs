@@ -15,6 +15,6 @@ mod memory;
 mod signals;
 mod standing;
 
-pub use esp32::{ChipConfig, Esp32, Halt, RomChoice, Stopped};
+pub use esp32::{COMPILE_AFTER, ChipConfig, Esp32, Halt, RomChoice, Stopped};
 pub use signals::Edge;
 pub use standing::{Doing, Standing};

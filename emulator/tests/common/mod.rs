@@ -120,9 +120,15 @@ impl Program {
         &self.rom
     }
 
-    /// The chip just out of reset.
+    /// The chip just out of reset. It compiles blocks when it reaches them.
     pub(crate) fn chip(&self) -> Esp32 {
-        self.chip_with(ChipConfig::default(), flash(), None)
+        self.chip_that_compiles(Some(0))
+    }
+
+    /// The same, that compiles blocks after so many runs, or never.
+    pub(crate) fn chip_that_compiles(&self, compile_after: Option<u32>) -> Esp32 {
+        let config = ChipConfig { compile_after, ..ChipConfig::default() };
+        self.chip_with(config, flash(), None)
     }
 
     /// The same with everything chosen but the ROM.
@@ -148,11 +154,17 @@ impl Program {
         }
     }
 
-    /// Runs it on a chip of its own to its end, at most 100 000 cycles.
+    /// Runs it on a chip of its own to its end, at most 100 000 cycles; the same whether it is
+    /// compiled or interpreted.
     pub(crate) fn run(&self) -> Esp32 {
-        let mut chip = self.chip();
-        self.finish(&mut chip, 100_000);
-        chip
+        let finished = |compile_after| {
+            let mut chip = self.chip_that_compiles(compile_after);
+            self.finish(&mut chip, 100_000);
+            chip
+        };
+        let (compiled, interpreted) = (finished(Some(0)), finished(None));
+        assert_same(&state(&compiled), &state(&interpreted), "compiled and interpreted");
+        compiled
     }
 }
 

@@ -230,6 +230,11 @@ impl NorFlash {
         self.contents.generation(number)
     }
 
+    /// Changes with each program, erase and load; while it is equal, pages stay where they are.
+    pub fn epoch(&self) -> u64 {
+        self.contents.epoch()
+    }
+
     /// Ranges of bytes that may have changed since the last call, in order of time.
     pub fn take_changes(&mut self) -> Vec<Range<u32>> {
         self.contents.take_changes()

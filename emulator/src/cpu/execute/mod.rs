@@ -12,6 +12,7 @@ mod mac16;
 use super::Cpu;
 use super::bus::{Bus, Loaded, RegionSide, Stored};
 use super::code::{Block, CodeCache, Field, Op, STOPS, writes_control};
+use super::compiled::{HOT, Ran};
 use super::exceptions::{Cause, DEBUG_LEVEL, debugcause};
 use super::instruction::{B4CONST, B4CONSTU, Opcode};
 use super::registers::ps;
@@ -34,7 +35,7 @@ pub enum Stop {
 }
 
 /// How a block was left.
-enum Leave {
+pub(super) enum Leave {
     /// To another address, by a transfer of control.
     To(u32),
     /// Behind the last operation that ran.
@@ -108,6 +109,7 @@ impl Cpu {
         limit: u64,
     ) -> Option<Stop> {
         let mut spin = Spin::default();
+        let mut declined = false;
         loop {
             let mut block = code.guess(self.index, self.pc);
             if block.pc != self.pc {
@@ -120,28 +122,51 @@ impl Cpu {
                     }
                 };
             }
-            let mut n = usize::from(block.len).min((limit - self.cycle) as usize);
-            if self.lcount != 0 {
-                let to_loop_end = self.lend.wrapping_sub(block.pc);
-                if to_loop_end < u32::from(block.bytes) && to_loop_end != 0 {
-                    n = n.min(code.ops_before(block, to_loop_end).unwrap_or(n));
-                }
-            }
-            if block.quads > self.free_quads {
-                if block.quads & STOPS != 0
-                    && let Some(stop) = self.stop_before(code, block, n)
-                {
-                    return stop;
-                }
-                n = self.ops_without_overflow(code, block, n);
-                if n == 0 {
-                    self.cycle += 1;
-                    self.overflow(self.pc);
-                    return None;
-                }
-            }
             let mut done = 0;
-            let leave = self.execute(code.ops(block, n), block, code, bus, &mut done);
+            let mut ran = None;
+            if block.heat < HOT {
+                code.warm(self.index, self.pc);
+            } else if !std::mem::take(&mut declined)
+                && let Some(address) = code.host_code::<B>(self.index, block)
+            {
+                ran = self.run_compiled(bus, code, address, limit, spin.patience);
+            }
+            let leave = match ran {
+                Some(Ran::Here { declined: it }) => {
+                    if self.cycle >= limit {
+                        return None;
+                    }
+                    declined = it;
+                    continue;
+                }
+                Some(Ran::Left { block: left, done: n, leave }) => {
+                    (block, done) = (left, n);
+                    leave
+                }
+                None => {
+                    let mut n = usize::from(block.len).min((limit - self.cycle) as usize);
+                    if self.lcount != 0 {
+                        let to_loop_end = self.lend.wrapping_sub(block.pc);
+                        if to_loop_end < u32::from(block.bytes) && to_loop_end != 0 {
+                            n = n.min(code.ops_before(block, to_loop_end).unwrap_or(n));
+                        }
+                    }
+                    if block.quads > self.free_quads {
+                        if block.quads & STOPS != 0
+                            && let Some(stop) = self.stop_before(code, block, n)
+                        {
+                            return stop;
+                        }
+                        n = self.ops_without_overflow(code, block, n);
+                        if n == 0 {
+                            self.cycle += 1;
+                            self.overflow(self.pc);
+                            return None;
+                        }
+                    }
+                    self.execute(code.ops(block, n), 0, block, code, bus, &mut done)
+                }
+            };
             self.cycle += done as u64;
             match leave {
                 Leave::To(target) => {
@@ -205,8 +230,9 @@ impl Cpu {
             .unwrap_or(n)
     }
 
-    #[inline(always)]
-    fn execute<B: Bus>(
+    /// Executes the last of `ops`, which are the first operations of `block`.
+    #[inline(never)]
+    pub(super) fn execute_one<B: Bus>(
         &mut self,
         ops: &[Op],
         block: Block,
@@ -214,7 +240,21 @@ impl Cpu {
         bus: &mut B,
         done: &mut usize,
     ) -> Leave {
-        let mut i = 0;
+        self.execute(ops, ops.len() - 1, block, code, bus, done)
+    }
+
+    /// Executes the operations of `block` from number `first` on.
+    #[inline(always)]
+    fn execute<B: Bus>(
+        &mut self,
+        ops: &[Op],
+        first: usize,
+        block: Block,
+        code: &CodeCache,
+        bus: &mut B,
+        done: &mut usize,
+    ) -> Leave {
+        let mut i = first;
 
         /// Leaves the block; the current operation counts as executed.
         macro_rules! leave {
@@ -836,7 +876,7 @@ impl Cpu {
 }
 
 /// The bit that BBCI and BBSI look at.
-fn bit_number(op: &Op) -> u32 {
+pub(super) fn bit_number(op: &Op) -> u32 {
     op.r as u32 | (op.t as u32 & 1) << 4
 }
 
@@ -848,6 +888,9 @@ fn side(opcode: Opcode) -> RegionSide {
     }
 }
 
+/// See [`Spin::patience`].
+const PATIENCE: i32 = 64;
+
 /// Recognises polling loops: a block that branches to itself, without stores or device accesses,
 /// with the same registers as one pass before, will do so until somebody else acts. Nobody does
 /// before `limit`, so its passes up to there need not be executed.
@@ -855,6 +898,9 @@ fn side(opcode: Opcode) -> RegionSide {
 struct Spin {
     /// End of the last pass: cycle, address, device accesses so far, registers.
     last: Option<(u64, u32, u64, [u32; 16])>,
+    /// Passes that compiled code may make before it is looked at again: a loop whose registers
+    /// change does something.
+    patience: i32,
 }
 
 impl Spin {
@@ -867,6 +913,8 @@ impl Spin {
             let left = limit.saturating_sub(cpu.cycle);
             return left - left % pass;
         }
+        let followed = self.last.is_some_and(|(cycle, pc, ..)| (cycle, pc) == (before, cpu.pc));
+        self.patience = if followed { PATIENCE } else { 0 };
         self.last = Some((cpu.cycle, cpu.pc, accesses, cpu.a));
         0
     }

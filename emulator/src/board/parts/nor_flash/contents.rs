@@ -22,6 +22,7 @@ const MAX_CHANGES: usize = 256;
 pub(super) struct Contents {
     pages: Vec<Arc<Page>>,
     generations: Vec<u32>,
+    epoch: u64,
     blank: Arc<Page>,
     changes: Vec<Range<u32>>,
 }
@@ -34,6 +35,7 @@ impl Contents {
         Self {
             pages: vec![blank.clone(); count],
             generations: vec![0; count],
+            epoch: 0,
             blank,
             changes: Vec::new(),
         }
@@ -53,6 +55,11 @@ impl Contents {
 
     pub(super) fn generation(&self, page: u32) -> u32 {
         self.generations[self.index(page)]
+    }
+
+    /// Changes with every change: while it is equal, pages are where they were.
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch
     }
 
     pub(super) fn take_changes(&mut self) -> Vec<Range<u32>> {
@@ -114,6 +121,7 @@ impl Contents {
         length: u32,
         mut write: impl FnMut(&mut Arc<Page>, Range<usize>, usize),
     ) {
+        self.epoch += 1;
         let mut at = address & (self.size() - 1);
         let mut done = 0;
         while done < length {

@@ -1,0 +1,182 @@
+//! Entering compiled code, and what it shares with the interpreter meanwhile.
+
+#![allow(unsafe_code, reason = "the one place where compiled code is called, and calls back")]
+
+use std::ptr;
+
+use super::super::Cpu;
+use super::super::bus::Bus;
+use super::super::code::{Block, CodeCache};
+use super::super::execute::Leave;
+use super::super::instruction::Opcode;
+use super::NativeJump;
+
+/// Why compiled code has come back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub(super) enum Exit {
+    /// `Frame::pc` is not compiled.
+    To = 0,
+    /// The block at `Frame::pc` is for the interpreter this time: cycles, loop or window are not
+    /// such that it could run to its end.
+    Declined = 1,
+    /// An operation that the interpreter executed has left its block.
+    Stepped = 2,
+    /// A block that may be a polling loop, `Frame::block`, has gone back to its start behind
+    /// `Frame::done` operations.
+    Spins = 3,
+}
+
+/// What compiled code reads and writes besides the core. Its layout is known to the emitter.
+#[repr(C)]
+pub(super) struct Frame {
+    /// `Cpu::a`; other fields of the core are reached from there.
+    pub registers: *mut u8,
+    /// [`Near::memory`](super::super::bus::Near::memory).
+    pub memory: *mut u8,
+    /// [`Near::guards`](super::super::bus::Near::guards).
+    pub guards: *const u8,
+    /// [`Near::pages`](super::super::bus::Near::pages).
+    pub pages: *const usize,
+    /// The table of compiled blocks of this core.
+    pub jumps: *const NativeJump,
+    /// Lets the interpreter execute operation `op` (from 0) of block `block`: 0 if the block goes on.
+    pub step: unsafe extern "sysv64" fn(*mut Frame, block: u32, op: u32) -> u32,
+    /// Cycles that are left; inside a block, when it has run to its end.
+    pub left: i64,
+    /// How often a polling loop may repeat before somebody looks whether it does nothing else.
+    pub patience: i32,
+    pub pc: u32,
+    pub block: u32,
+    pub done: u32,
+}
+
+/// A frame with what only [`step`] needs.
+#[repr(C)]
+struct Run<B> {
+    /// First, so that a pointer to it is one to the whole.
+    frame: Frame,
+    cpu: *mut Cpu,
+    bus: *mut B,
+    code: *const CodeCache,
+    /// The cycle up to which the core runs.
+    limit: u64,
+    leave: Leave,
+}
+
+/// How compiled code came back.
+pub(in crate::cpu) enum Ran {
+    /// The next instruction is at the core's PC; if told so, the interpreter must have that block.
+    Here { declined: bool },
+    /// In this block, behind so many operations. The core's cycle is that of the block's start.
+    Left { block: Block, done: usize, leave: Leave },
+}
+
+impl Cpu {
+    /// Executes compiled blocks from the one at `address` on, up to cycle `limit`.
+    ///
+    /// `None` if the bus has no memory for them now.
+    pub(in crate::cpu) fn run_compiled<B: Bus>(
+        &mut self,
+        bus: &mut B,
+        code: &CodeCache,
+        address: usize,
+        limit: u64,
+        patience: i32,
+    ) -> Option<Ran> {
+        let compiled = code.compiled()?;
+        let near = bus.near(self.index)?;
+        let mut run = Run {
+            frame: Frame {
+                registers: ptr::from_mut(self)
+                    .wrapping_byte_add(std::mem::offset_of!(Cpu, a))
+                    .cast(),
+                memory: near.memory,
+                guards: near.guards,
+                pages: near.pages,
+                jumps: compiled.jumps(self.index),
+                step: step::<B>,
+                left: (limit - self.cycle) as i64,
+                patience,
+                pc: self.pc,
+                block: 0,
+                done: 0,
+            },
+            cpu: ptr::from_mut(self),
+            bus: ptr::from_mut(bus),
+            code: ptr::from_ref(code),
+            limit,
+            leave: Leave::Sequential,
+        };
+        // SAFETY: `entrance` is the address of the code that `x86_64::entrance` has emitted, which
+        // takes these two arguments by the System V convention, keeps what that tells it to keep and
+        // returns an `Exit`. `address` is that of a block's code: both come from `Compiled`, whose
+        // memory is executable and lives as long as `code` is borrowed. Compiled code touches what the
+        // frame points to only: the core, memory and guards within the bounds of `B::NEAR`, flash
+        // pages of 64 KiB, and its own table, none of which moves or is freed before it comes back.
+        let exit = unsafe {
+            let entrance: extern "sysv64" fn(*mut Run<B>, usize) -> u32 =
+                std::mem::transmute(compiled.entrance());
+            entrance(ptr::from_mut(&mut run), address)
+        };
+        let frame = &run.frame;
+        let cycle = limit.wrapping_sub(frame.left as u64);
+        let block = compiled.block(frame.block);
+        let begun = limit.wrapping_sub((frame.left + i64::from(block.len)) as u64);
+        Some(match exit {
+            it if it == Exit::Stepped as u32 => {
+                self.cycle = begun;
+                Ran::Left { block, done: frame.done as usize, leave: run.leave }
+            }
+            it if it == Exit::Spins as u32 => {
+                let done = frame.done as usize;
+                self.cycle = cycle - done as u64;
+                Ran::Left { block, done, leave: Leave::To(frame.pc) }
+            }
+            other => {
+                self.cycle = cycle;
+                self.pc = frame.pc;
+                Ran::Here { declined: other == Exit::Declined as u32 }
+            }
+        })
+    }
+}
+
+/// See [`Frame::step`].
+///
+/// # Safety
+/// `frame` is the one that [`Cpu::run_compiled`] has handed to the code that calls this.
+unsafe extern "sysv64" fn step<B: Bus>(frame: *mut Frame, block: u32, op: u32) -> u32 {
+    // SAFETY: the frame is the first field of a `Run<B>`, for `run_compiled` took this instance of
+    // `step` for it. Its caller waits in compiled code, which holds no reference; so core, bus and
+    // cache, which were borrowed for `run_compiled`, are borrowed by nobody else now.
+    let (run, cpu, bus, code) = unsafe {
+        let run = &mut *frame.cast::<Run<B>>();
+        let (cpu, bus, code) = (&mut *run.cpu, &mut *run.bus, &*run.code);
+        (run, cpu, bus, code)
+    };
+    let Some(compiled) = code.compiled() else { return 0 };
+    let number = block;
+    let block = compiled.block(number);
+    let n = op as usize;
+    cpu.cycle = run.limit.wrapping_sub((run.frame.left + i64::from(block.len)) as u64);
+    let mut done = n;
+    let ops = code.ops(block, n + 1);
+    let leave = cpu.execute_one(ops, block, code, bus, &mut done);
+    let short_of_quads = ops[n].opcode == Opcode::Entry && ops[n].t as u8 > cpu.free_quads;
+    if matches!(leave, Leave::Sequential) && done == n + 1 && !short_of_quads {
+        // What it stored may have changed what flash shows.
+        return match bus.near(cpu.index) {
+            Some(_) => 0,
+            None => out(run, number, done, leave),
+        };
+    }
+    out(run, number, done, leave)
+}
+
+fn out<B>(run: &mut Run<B>, block: u32, done: usize, leave: Leave) -> u32 {
+    run.leave = leave;
+    run.frame.block = block;
+    run.frame.done = done as u32;
+    1
+}

@@ -1,0 +1,187 @@
+//! Hot blocks, compiled to host code.
+//!
+//! The interpreter is the reference; compiled code does the same to the same state, cycle by cycle, and
+//! whatever it cannot do it leaves to the interpreter: one operation ([`frame::Frame::step`]) or a
+//! whole block that cannot run to its end. So a run is the same with it and without.
+//!
+//! A block that has been interpreted often enough ([`HOT`]) is compiled by itself. Code goes from one block to
+//! the next through a table by address, like the interpreter's but with host addresses
+//! ([`NativeJump`]); what invalidates blocks empties that table, and nothing has to be patched. Code of
+//! blocks that are gone stays where it is until the cache starts afresh.
+
+mod frame;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
+
+use dynasmrt::mmap::{ExecutableBuffer, MutableBuffer};
+use rustc_hash::FxHashMap;
+
+use super::bus::NearMap;
+use super::code::{Block, JUMP_ENTRIES, JUMP_SHIFT, Op, jump_index};
+pub(super) use frame::Ran;
+
+/// The heat at which a block is compiled.
+pub(super) const HOT: i32 = 0;
+/// Bytes of a piece of executable memory.
+const CHUNK: usize = 1 << 18;
+/// Most of them: 16 MiB.
+const MAX_CHUNKS: usize = 64;
+
+/// An entry of the table by which compiled code finds the next block. Its layout is known to the
+/// emitter, and its size, 16 bytes.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub(super) struct NativeJump {
+    /// Address of the first instruction, or [`NOWHERE`](super::code::NOWHERE).
+    pc: u32,
+    /// The host code.
+    address: usize,
+}
+
+const NO_JUMP: NativeJump = NativeJump { pc: u32::MAX, address: 0 };
+
+/// Byte offset in the table of the entry for `pc`.
+fn jump_offset(pc: u32) -> i32 {
+    (jump_index(pc) * size_of::<NativeJump>()) as i32
+}
+
+/// Executable memory that code is appended to.
+#[derive(Debug)]
+struct Chunk {
+    memory: ExecutableBuffer,
+    used: usize,
+}
+
+impl Chunk {
+    fn new() -> Option<Self> {
+        Some(Self { memory: ExecutableBuffer::new(CHUNK).ok()?, used: 0 })
+    }
+
+    fn has_room(&self, length: usize) -> bool {
+        self.used + length <= CHUNK
+    }
+
+    /// Appends code, for which there is room; its address, and the chunk again, unless the system
+    /// refuses.
+    fn append(self, code: &[u8]) -> Option<(usize, Self)> {
+        let Self { memory, used } = self;
+        let mut memory: MutableBuffer = memory.make_mut().ok()?;
+        memory.set_len(CHUNK);
+        memory[used..used + code.len()].copy_from_slice(code);
+        let memory = memory.make_exec().ok()?;
+        let address = memory.as_ptr().addr() + used;
+        Some((address, Self { memory, used: (used + code.len()).next_multiple_of(16) }))
+    }
+}
+
+/// Compiled blocks of a machine.
+#[derive(Debug)]
+pub(super) struct Compiled {
+    full: Vec<Chunk>,
+    /// `None` when the system gives no memory: nothing is compiled any more.
+    current: Option<Chunk>,
+    entrance: usize,
+    /// By the number that their code knows.
+    blocks: Vec<Block>,
+    /// Host addresses, by the first operation of the block.
+    addresses: FxHashMap<u32, usize>,
+    jumps: Vec<Box<[NativeJump; JUMP_ENTRIES]>>,
+}
+
+impl Compiled {
+    /// For `cores` cores; `None` on hosts that no code is emitted for.
+    pub(super) fn new(cores: usize) -> Option<Self> {
+        #[cfg(target_arch = "x86_64")]
+        {
+            let (entrance, chunk) = Chunk::new()?.append(&x86_64::entrance()?)?;
+            Some(Self {
+                full: Vec::new(),
+                current: Some(chunk),
+                entrance,
+                blocks: Vec::new(),
+                addresses: FxHashMap::default(),
+                jumps: (0..cores).map(|_| Box::new([NO_JUMP; JUMP_ENTRIES])).collect(),
+            })
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        {
+            let _ = cores;
+            None
+        }
+    }
+
+    /// The host code of the block at `pc` of `core`, if its table has it.
+    #[inline(always)]
+    pub(super) fn at(&self, core: usize, pc: u32) -> Option<usize> {
+        let jump = self.jumps[core][jump_index(pc)];
+        (jump.pc == pc).then_some(jump.address)
+    }
+
+    /// Puts the block's code into the table of `core`, if it has been compiled.
+    pub(super) fn reach(&mut self, core: usize, block: Block) -> bool {
+        match self.addresses.get(&block.first) {
+            Some(&address) => {
+                self.jumps[core][jump_index(block.pc)] = NativeJump { pc: block.pc, address };
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// What is in the table of `core` must be looked for again.
+    pub(super) fn forget_jumps(&mut self, core: usize) {
+        self.jumps[core].fill(NO_JUMP);
+    }
+
+    /// Compiles a block; false if it stays with the interpreter.
+    pub(super) fn compile(
+        &mut self,
+        block: Block,
+        ops: &[Op],
+        offsets: &[u8],
+        near: NearMap,
+    ) -> bool {
+        self.emit(block, ops, offsets, near).and_then(|code| self.keep(block, &code)).is_some()
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn emit(&self, block: Block, ops: &[Op], offsets: &[u8], near: NearMap) -> Option<Vec<u8>> {
+        let number = self.blocks.len() as u32;
+        x86_64::block(&x86_64::Source { block, ops, offsets, number, near })
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn emit(&self, _: Block, _: &[Op], _: &[u8], _: NearMap) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn keep(&mut self, block: Block, code: &[u8]) -> Option<()> {
+        let mut chunk = self.current.take()?;
+        if !chunk.has_room(code.len()) {
+            if self.full.len() + 1 >= MAX_CHUNKS {
+                self.current = Some(chunk);
+                return None;
+            }
+            self.full.push(chunk);
+            chunk = Chunk::new()?;
+        }
+        let (address, chunk) = chunk.append(code)?;
+        self.current = Some(chunk);
+        self.blocks.push(block);
+        self.addresses.insert(block.first, address);
+        Some(())
+    }
+
+    /// The code that enters blocks.
+    fn entrance(&self) -> usize {
+        self.entrance
+    }
+
+    fn block(&self, number: u32) -> Block {
+        self.blocks.get(number as usize).copied().unwrap_or(super::code::EMPTY)
+    }
+
+    fn jumps(&self, core: usize) -> *const NativeJump {
+        self.jumps[core].as_ptr()
+    }
+}

@@ -1,0 +1,1270 @@
+//! The emitter for x86-64: operations of a block to host code.
+//!
+//! Source: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2; what the
+//! instructions of the guest do is what `execute` does, case by case in the same order.
+//!
+//! Each operation becomes the two to six instructions that it needs, on registers of the guest that
+//! stay in memory: a value that is read or made is kept in a host register up to the end of the block,
+//! and a value that is made is stored at once. So memory is always right, whoever leaves the block and
+//! wherever, and nothing has to be written back.
+//!
+//! What is too long for that, or rare, is done by [`Frame::step`], which lets the interpreter execute
+//! this one operation.
+//!
+//! | register | holds |
+//! |---|---|
+//! | rbx | address of `Cpu::a` |
+//! | rbp | the [`Frame`] |
+//! | r12 | the memory near by |
+//! | r13 | its guards |
+//! | r14 | cycles that are left when the block has run to its end |
+//! | r15 | the table of compiled blocks |
+//! | rax, rcx, rdx | intermediate values |
+//! | rsi, rdi, r8 to r11 | registers of the guest |
+
+#![allow(clippy::useless_conversion, reason = "dynasm! converts the numbers of registers")]
+
+use std::mem::offset_of;
+
+use dynasmrt::x64::X64Relocation;
+use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, VecAssembler, dynasm};
+
+use super::frame::{Exit, Frame};
+use super::{NativeJump, jump_offset};
+use crate::cpu::Cpu;
+use crate::cpu::bus::NearMap;
+use crate::cpu::code::{Block, Field, Op};
+use crate::cpu::execute::bit_number;
+use crate::cpu::instruction::{B4CONST, B4CONSTU, Opcode};
+use crate::cpu::registers::ps;
+
+/// Host registers that hold registers of the guest.
+const POOL: [u8; 6] = [6, 7, 8, 9, 10, 11];
+
+/// Where a field of the core is, seen from `Cpu::a`.
+macro_rules! field {
+    ($field:ident) => {
+        offset_of!(Cpu, $field) as i32 - offset_of!(Cpu, a) as i32
+    };
+}
+
+const PS: i32 = field!(ps);
+const SAR: i32 = field!(sar);
+const BR: i32 = field!(br);
+const LBEG: i32 = field!(lbeg);
+const LEND: i32 = field!(lend);
+const LCOUNT: i32 = field!(lcount);
+const FILE: i32 = field!(file);
+const WINDOWBASE: i32 = field!(windowbase);
+const WINDOWSTART: i32 = field!(windowstart);
+const FREE_QUADS: i32 = field!(free_quads);
+
+/// Where a field of the frame is.
+macro_rules! frame {
+    ($field:ident) => {
+        offset_of!(Frame, $field) as i32
+    };
+}
+
+/// What the emitter has to know of a block.
+pub(super) struct Source<'c> {
+    pub block: Block,
+    pub ops: &'c [Op],
+    /// Byte offset of each operation, and of the end.
+    pub offsets: &'c [u8],
+    /// The number by which [`Frame::step`] finds the block again.
+    pub number: u32,
+    pub near: NearMap,
+}
+
+/// The code that [`enter`](super::frame::enter) calls: it saves what the caller wants to keep, takes the
+/// registers from the frame (rdi) and goes to the block (rsi).
+pub(super) fn entrance() -> Option<Vec<u8>> {
+    let mut ops = VecAssembler::<X64Relocation>::new(0);
+    dynasm!(ops
+        ; .arch x64
+        ; push rbx
+        ; push rbp
+        ; push r12
+        ; push r13
+        ; push r14
+        ; push r15
+        ; sub rsp, 8
+        ; mov rbp, rdi
+        ; mov rbx, [rbp + frame!(registers)]
+        ; mov r12, [rbp + frame!(memory)]
+        ; mov r13, [rbp + frame!(guards)]
+        ; mov r14, [rbp + frame!(left)]
+        ; mov r15, [rbp + frame!(jumps)]
+        ; jmp rsi
+    );
+    ops.finalize().ok()
+}
+
+/// The code of a block; `None` if it is not worth it.
+pub(super) fn block(source: &Source<'_>) -> Option<Vec<u8>> {
+    Emitter::new(source).run()
+}
+
+/// Code behind the block that is seldom reached.
+enum Aside {
+    /// The interpreter executes operation `op`; then on at `back`, with these registers held.
+    Step { at: DynamicLabel, op: usize, back: DynamicLabel, held: Held },
+    /// A load that is not near: from a page of flash, or else as above. rax is the offset from the
+    /// memory near by.
+    Far { at: DynamicLabel, op: usize, back: DynamicLabel, held: Held, width: Width, to: u8 },
+    /// A transfer to `target` behind `done` operations.
+    Leave { at: DynamicLabel, target: u32, done: usize },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Width {
+    Byte,
+    Half,
+    SignedHalf,
+    Word,
+}
+
+impl Width {
+    fn bytes(self) -> i32 {
+        match self {
+            Self::Byte => 1,
+            Self::Half | Self::SignedHalf => 2,
+            Self::Word => 4,
+        }
+    }
+}
+
+/// Which guest register each host register of the pool holds.
+type Held = [Option<u8>; POOL.len()];
+
+struct Emitter<'c> {
+    source: &'c Source<'c>,
+    ops: VecAssembler<X64Relocation>,
+    held: Held,
+    /// When each was used last.
+    used: [u32; POOL.len()],
+    clock: u32,
+    asides: Vec<Aside>,
+    start: DynamicLabel,
+    /// A loop is being repeated: it may end in the middle of the block.
+    looping: DynamicLabel,
+    /// It does not.
+    checked: DynamicLabel,
+    /// The block's cycles have been taken, but it is not to be executed.
+    undone: DynamicLabel,
+    /// eax is the address to go on at, and nothing is compiled for it.
+    exit_to: DynamicLabel,
+    /// `Frame::step` has said that the block is to be left.
+    stepped_out: DynamicLabel,
+    ended: bool,
+}
+
+impl<'c> Emitter<'c> {
+    fn new(source: &'c Source<'c>) -> Self {
+        let mut ops = VecAssembler::new(0);
+        let [start, looping, checked, undone, exit_to, stepped_out] =
+            std::array::from_fn(|_| ops.new_dynamic_label());
+        Self {
+            source,
+            ops,
+            held: [None; POOL.len()],
+            used: [0; POOL.len()],
+            clock: 0,
+            asides: Vec::new(),
+            start,
+            looping,
+            checked,
+            undone,
+            exit_to,
+            stepped_out,
+            ended: false,
+        }
+    }
+
+    fn run(mut self) -> Option<Vec<u8>> {
+        self.begin();
+        for n in 0..self.source.ops.len() {
+            self.operation(n);
+            if self.ended {
+                break;
+            }
+        }
+        if !self.ended {
+            self.sequential_end();
+        }
+        // Going on elsewhere adds asides.
+        while let Some(aside) = self.asides.pop() {
+            self.aside(aside);
+        }
+        self.exits();
+        self.ops.finalize().ok()
+    }
+
+    fn label(&mut self) -> DynamicLabel {
+        self.ops.new_dynamic_label()
+    }
+
+    fn len(&self) -> i32 {
+        self.source.ops.len() as i32
+    }
+
+    /// The address of operation `n`, or of the end.
+    fn pc(&self, n: usize) -> u32 {
+        self.source.block.pc.wrapping_add(u32::from(self.source.offsets[n]))
+    }
+
+    // ----- the shape of a block --------------------------------------------------------------
+
+    /// What the interpreter asks before it begins a block: cycles, the end of a loop inside of it, the
+    /// window.
+    fn begin(&mut self) {
+        dynasm!(self.ops
+            ; .arch x64
+            ; =>self.start
+            ; sub r14, BYTE self.len() as i8
+            ; jl =>self.undone
+            ; cmp DWORD [rbx + LCOUNT], BYTE 0
+            ; jne =>self.looping
+            ; =>self.checked
+        );
+        let quads = self.source.block.quads;
+        if quads > 1 {
+            dynasm!(self.ops
+                ; .arch x64
+                ; cmp BYTE [rbx + FREE_QUADS], BYTE quads as i8
+                ; jb =>self.undone
+            );
+        }
+    }
+
+    /// Behind the last operation: LBEG, if a loop body ends here, else the next instruction.
+    fn sequential_end(&mut self) {
+        let next = self.pc(self.source.ops.len());
+        let on = self.label();
+        dynasm!(self.ops
+            ; .arch x64
+            ; cmp DWORD [rbx + LCOUNT], BYTE 0
+            ; je =>on
+            ; cmp DWORD [rbx + LEND], next as i32
+            ; jne =>on
+            ; test BYTE [rbx + PS], BYTE ps::EXCM as i8
+            ; jne =>on
+            ; dec DWORD [rbx + LCOUNT]
+            ; mov eax, [rbx + LBEG]
+            ; cmp eax, self.source.block.pc as i32
+            ; je =>self.start
+        );
+        self.go_to_eax();
+        dynasm!(self.ops ; .arch x64 ; =>on);
+        self.go_to(next, self.source.ops.len());
+    }
+
+    /// To a known address, with `done` operations executed.
+    fn go_to(&mut self, target: u32, done: usize) {
+        if target == self.source.block.pc {
+            if self.source.block.may_spin {
+                let spin = self.label();
+                dynasm!(self.ops
+                    ; .arch x64
+                    ; dec DWORD [rbp + frame!(patience)]
+                    ; jns =>self.start
+                    ; =>spin
+                    ; mov DWORD [rbp + frame!(block)], self.source.number as i32
+                    ; mov DWORD [rbp + frame!(done)], done as i32
+                    ; mov DWORD [rbp + frame!(pc)], target as i32
+                    ; mov ecx, Exit::Spins as i32
+                );
+                self.leave();
+            } else {
+                dynasm!(self.ops ; .arch x64 ; jmp =>self.start);
+            }
+            return;
+        }
+        let at = jump_offset(target);
+        let exit = self.label();
+        dynasm!(self.ops
+            ; .arch x64
+            ; cmp DWORD [r15 + at + offset_of!(NativeJump, pc) as i32], target as i32
+            ; jne =>exit
+            ; jmp QWORD [r15 + at + offset_of!(NativeJump, address) as i32]
+            ; =>exit
+            ; mov eax, target as i32
+            ; jmp =>self.exit_to
+        );
+    }
+
+    /// To the address in eax.
+    fn go_to_eax(&mut self) {
+        dynasm!(self.ops
+            ; .arch x64
+            ; mov ecx, eax
+            ; shr ecx, super::JUMP_SHIFT as i8
+            ; xor ecx, eax
+            ; and ecx, (super::JUMP_ENTRIES - 1) as i32
+            ; shl ecx, 4
+            ; cmp [r15 + rcx + offset_of!(NativeJump, pc) as i32], eax
+            ; jne =>self.exit_to
+            ; jmp QWORD [r15 + rcx + offset_of!(NativeJump, address) as i32]
+        );
+    }
+
+    /// Back to the caller of the entrance, with what is in ecx.
+    fn leave(&mut self) {
+        dynasm!(self.ops
+            ; .arch x64
+            ; mov [rbp + frame!(left)], r14
+            ; mov eax, ecx
+            ; add rsp, 8
+            ; pop r15
+            ; pop r14
+            ; pop r13
+            ; pop r12
+            ; pop rbp
+            ; pop rbx
+            ; ret
+        );
+    }
+
+    fn exits(&mut self) {
+        let Block { pc, bytes, .. } = self.source.block;
+        let leave = self.label();
+        dynasm!(self.ops
+            ; .arch x64
+            ; =>self.looping
+            ; mov eax, [rbx + LEND]
+            ; sub eax, pc.wrapping_add(1) as i32
+            ; cmp eax, i32::from(bytes) - 1
+            ; jae =>self.checked
+            ; =>self.undone
+            ; add r14, BYTE self.len() as i8
+            ; mov DWORD [rbp + frame!(pc)], pc as i32
+            ; mov ecx, Exit::Declined as i32
+            ; jmp BYTE =>leave
+            ; =>self.exit_to
+            ; mov [rbp + frame!(pc)], eax
+            ; mov ecx, Exit::To as i32
+            ; jmp BYTE =>leave
+            ; =>self.stepped_out
+            ; mov ecx, Exit::Stepped as i32
+            ; =>leave
+        );
+        self.leave();
+    }
+
+    fn aside(&mut self, aside: Aside) {
+        match aside {
+            Aside::Step { at, op, back, held } => {
+                dynasm!(self.ops ; .arch x64 ; =>at);
+                self.step(op, &held);
+                dynasm!(self.ops ; .arch x64 ; jmp =>back);
+            }
+            Aside::Far { at, op, back, held, width, to } => {
+                let step = self.label();
+                let near = self.source.near;
+                dynasm!(self.ops
+                    ; .arch x64
+                    ; =>at
+                    ; lea eax, [rax + near.base.wrapping_sub(near.pages_base) as i32]
+                    ; cmp eax, (near.pages * 0x1_0000) as i32
+                    ; jae =>step
+                    ; mov ecx, eax
+                    ; shr ecx, 16
+                    ; mov rdx, [rbp + frame!(pages)]
+                    ; mov rdx, [rdx + rcx * 8]
+                    ; test rdx, rdx
+                    ; jz =>step
+                    ; movzx ecx, ax
+                    ; cmp ecx, 0x1_0000 - width.bytes()
+                    ; ja =>step
+                );
+                let host = self.host(&held, to);
+                match width {
+                    Width::Byte => dynasm!(self.ops ; .arch x64 ; movzx Rd(host), BYTE [rdx + rcx]),
+                    Width::Half => dynasm!(self.ops ; .arch x64 ; movzx Rd(host), WORD [rdx + rcx]),
+                    Width::SignedHalf => {
+                        dynasm!(self.ops ; .arch x64 ; movsx Rd(host), WORD [rdx + rcx])
+                    }
+                    Width::Word => dynasm!(self.ops ; .arch x64 ; mov Rd(host), [rdx + rcx]),
+                }
+                dynasm!(self.ops
+                    ; .arch x64
+                    ; mov [BYTE rbx + (to as i8) * 4], Rd(host)
+                    ; jmp =>back
+                    ; =>step
+                );
+                self.step(op, &held);
+                dynasm!(self.ops ; .arch x64 ; jmp =>back);
+            }
+            Aside::Leave { at, target, done } => {
+                dynasm!(self.ops ; .arch x64 ; =>at);
+                let rest = self.len() - done as i32;
+                if rest > 0 {
+                    dynasm!(self.ops ; .arch x64 ; add r14, BYTE rest as i8);
+                }
+                self.go_to(target, done);
+            }
+        }
+    }
+
+    /// The interpreter executes operation `op`; then the registers in `held` are as they say.
+    fn step(&mut self, op: usize, held: &Held) {
+        dynasm!(self.ops
+            ; .arch x64
+            ; mov [rbp + frame!(left)], r14
+            ; mov rdi, rbp
+            ; mov esi, self.source.number as i32
+            ; mov edx, op as i32
+            ; call QWORD [rbp + frame!(step)]
+            ; test eax, eax
+            ; jnz =>self.stepped_out
+        );
+        for (slot, guest) in held.iter().enumerate() {
+            if let Some(guest) = guest {
+                dynasm!(self.ops ; .arch x64 ; mov Rd(POOL[slot]), [BYTE rbx + (*guest as i8) * 4]);
+            }
+        }
+    }
+
+    // ----- registers of the guest ------------------------------------------------------------
+
+    fn host(&self, held: &Held, guest: u8) -> u8 {
+        held.iter().position(|&it| it == Some(guest)).map_or(POOL[0], |slot| POOL[slot])
+    }
+
+    /// The slot of the pool for `guest`: its own, or the one that was used longest ago.
+    fn slot(&mut self, guest: u8) -> (usize, bool) {
+        self.clock += 1;
+        let own = self.held.iter().position(|&it| it == Some(guest));
+        let slot = own.unwrap_or_else(|| {
+            let oldest = (0..POOL.len()).min_by_key(|&slot| self.used[slot]);
+            oldest.unwrap_or(0)
+        });
+        self.used[slot] = self.clock;
+        self.held[slot] = Some(guest);
+        (slot, own.is_some())
+    }
+
+    /// A host register that holds `a[guest]`: good until six others have been asked for.
+    fn get(&mut self, guest: Field) -> u8 {
+        let guest = guest as u8;
+        let (slot, own) = self.slot(guest);
+        if !own {
+            dynasm!(self.ops ; .arch x64 ; mov Rd(POOL[slot]), [BYTE rbx + (guest as i8) * 4]);
+        }
+        POOL[slot]
+    }
+
+    /// `a[guest]` becomes eax.
+    fn put(&mut self, guest: Field) {
+        let guest = guest as u8;
+        let (slot, _) = self.slot(guest);
+        dynasm!(self.ops
+            ; .arch x64
+            ; mov Rd(POOL[slot]), eax
+            ; mov [BYTE rbx + (guest as i8) * 4], eax
+        );
+    }
+
+    /// `a[guest]` becomes a constant.
+    fn put_constant(&mut self, guest: Field, value: u32) {
+        let guest = guest as u8;
+        let (slot, _) = self.slot(guest);
+        dynasm!(self.ops
+            ; .arch x64
+            ; mov Rd(POOL[slot]), value as i32
+            ; mov [BYTE rbx + (guest as i8) * 4], Rd(POOL[slot])
+        );
+    }
+
+    /// All registers may have changed.
+    fn forget(&mut self) {
+        self.held = [None; POOL.len()];
+    }
+
+    // ----- operations ------------------------------------------------------------------------
+
+    /// Operation `n` by the interpreter, right here.
+    fn by_interpreter(&mut self, n: usize) {
+        self.forget();
+        self.step(n, &[None; POOL.len()]);
+    }
+
+    /// A place in the code aside where the interpreter executes operation `n` instead of what is
+    /// emitted between here and [`Emitter::rejoin`].
+    fn otherwise(&mut self) -> (DynamicLabel, DynamicLabel) {
+        (self.label(), self.label())
+    }
+
+    fn rejoin(&mut self, (at, back): (DynamicLabel, DynamicLabel), op: usize) {
+        dynasm!(self.ops ; .arch x64 ; =>back);
+        self.asides.push(Aside::Step { at, op, back, held: self.held });
+    }
+
+    /// eax = `a[s]` + `imm` - the base of the memory near by.
+    fn near_offset(&mut self, s: Field, imm: u32) {
+        let s = self.get(s);
+        let offset = imm.wrapping_sub(self.source.near.base) as i32;
+        dynasm!(self.ops ; .arch x64 ; lea eax, [Rq(s) + offset]);
+    }
+
+    fn load(&mut self, n: usize, op: &Op, width: Width) {
+        self.near_offset(op.s, op.imm);
+        let (at, back) = self.otherwise();
+        dynasm!(self.ops
+            ; .arch x64
+            ; cmp eax, self.source.near.length as i32 - width.bytes()
+            ; ja =>at
+        );
+        let (slot, _) = self.slot(op.t as u8);
+        let host = POOL[slot];
+        match width {
+            Width::Byte => dynasm!(self.ops ; .arch x64 ; movzx Rd(host), BYTE [r12 + rax]),
+            Width::Half => dynasm!(self.ops ; .arch x64 ; movzx Rd(host), WORD [r12 + rax]),
+            Width::SignedHalf => dynasm!(self.ops ; .arch x64 ; movsx Rd(host), WORD [r12 + rax]),
+            Width::Word => dynasm!(self.ops ; .arch x64 ; mov Rd(host), [r12 + rax]),
+        }
+        dynasm!(self.ops
+            ; .arch x64
+            ; mov [BYTE rbx + (op.t as i8) * 4], Rd(host)
+            ; =>back
+        );
+        let (held, to) = (self.held, op.t as u8);
+        self.asides.push(Aside::Far { at, op: n, back, held, width, to });
+    }
+
+    fn store(&mut self, n: usize, op: &Op, width: Width) {
+        let value = self.get(op.t);
+        self.near_offset(op.s, op.imm);
+        let aside = self.otherwise();
+        let at = aside.0;
+        dynasm!(self.ops
+            ; .arch x64
+            ; cmp eax, self.source.near.length as i32 - width.bytes()
+            ; ja =>at
+            ; mov ecx, eax
+            ; shr ecx, 8
+        );
+        // An unaligned store may reach into the next granule.
+        if width != Width::Byte {
+            dynasm!(self.ops
+                ; .arch x64
+                ; test al, BYTE width.bytes() as i8 - 1
+                ; jnz =>at
+            );
+        }
+        dynasm!(self.ops
+            ; .arch x64
+            ; cmp BYTE [r13 + rcx], BYTE 0
+            ; jne =>at
+        );
+        match width {
+            Width::Byte => dynasm!(self.ops ; .arch x64 ; mov [r12 + rax], Rb(value)),
+            Width::Half | Width::SignedHalf => {
+                dynasm!(self.ops ; .arch x64 ; mov [r12 + rax], Rw(value))
+            }
+            Width::Word => dynasm!(self.ops ; .arch x64 ; mov [r12 + rax], Rd(value)),
+        }
+        self.rejoin(aside, n);
+    }
+
+    /// The branch of operation `n`, taken if `jcc` jumps.
+    fn branch(&mut self, n: usize, op: &Op, jump: impl FnOnce(&mut Self, DynamicLabel)) {
+        let at = self.label();
+        jump(self, at);
+        self.asides.push(Aside::Leave { at, target: op.imm, done: n + 1 });
+    }
+
+    fn compare(&mut self, op: &Op) {
+        let (s, t) = (self.get(op.s), self.get(op.t));
+        dynasm!(self.ops ; .arch x64 ; cmp Rd(s), Rd(t));
+    }
+
+    fn compare_with(&mut self, op: &Op, value: u32) {
+        let s = self.get(op.s);
+        if value == 0 {
+            dynasm!(self.ops ; .arch x64 ; test Rd(s), Rd(s));
+        } else {
+            dynasm!(self.ops ; .arch x64 ; cmp Rd(s), value as i32);
+        }
+    }
+
+    /// A windowed call's return address and CALLINC; the caller goes on to the target.
+    fn call(&mut self, n: usize, increment: u8) {
+        let link = u32::from(increment) << 30 | self.pc(n + 1) & 0x3fff_ffff;
+        dynasm!(self.ops
+            ; .arch x64
+            ; mov DWORD [BYTE rbx + (increment as i8) * 16], link as i32
+            ; mov ecx, [rbx + PS]
+            ; and ecx, !ps::CALLINC as i32
+            ; or ecx, (u32::from(increment) << ps::CALLINC_SHIFT) as i32
+            ; mov [rbx + PS], ecx
+        );
+    }
+
+    /// The address in a register goes to edx, where a call's return address does not touch it.
+    fn target_in_edx(&mut self, op: &Op) {
+        let s = self.get(op.s);
+        dynasm!(self.ops ; .arch x64 ; mov edx, Rd(s));
+    }
+
+    fn go_to_edx(&mut self) {
+        dynasm!(self.ops ; .arch x64 ; mov eax, edx);
+        self.go_to_eax();
+        self.ended = true;
+    }
+
+    /// eax is WINDOWSTART, edx WINDOWBASE: how many quads are free goes to eax and the core.
+    fn count_free_quads(&mut self) {
+        dynasm!(self.ops
+            ; .arch x64
+            ; mov ecx, eax
+            ; shl ecx, 16
+            ; or eax, ecx
+            ; mov ecx, edx
+            ; shr eax, cl
+            ; or eax, 1 << 4
+            ; shr eax, 1
+            ; bsf eax, eax
+            ; inc eax
+            ; mov [rbx + FREE_QUADS], al
+        );
+    }
+
+    /// rcx = byte offset in the register file of the quad that is `quads` above WINDOWBASE in edx.
+    fn quad_above(&mut self, quads: i32) {
+        dynasm!(self.ops
+            ; .arch x64
+            ; lea ecx, [rdx + quads]
+            ; and ecx, 15
+            ; shl ecx, 4
+        );
+    }
+
+    /// ENTRY behind a CALL8, which is the call that compilers write.
+    fn entry(&mut self, n: usize, op: &Op) {
+        let s = op.s as u8;
+        if s > 3 {
+            return self.by_interpreter(n);
+        }
+        let aside = self.otherwise();
+        let at = aside.0;
+        self.forget();
+        dynasm!(self.ops
+            ; .arch x64
+            ; mov ecx, [rbx + PS]
+            ; and ecx, (ps::WOE | ps::EXCM | ps::CALLINC) as i32
+            ; cmp ecx, (ps::WOE | 2 << ps::CALLINC_SHIFT) as i32
+            ; jne =>at
+            ; cmp BYTE [rbx + FREE_QUADS], BYTE 2
+            ; jbe =>at
+            ; mov eax, [BYTE rbx + (s as i8) * 4]
+            ; sub eax, op.imm as i32
+            ; mov edx, [rbx + WINDOWBASE]
+            ; movups xmm0, [rbx]
+            ; movups xmm1, [BYTE rbx + 16]
+            ; movups xmm2, [BYTE rbx + 32]
+            ; movups xmm3, [BYTE rbx + 48]
+        );
+        self.quad_above(0);
+        dynasm!(self.ops ; .arch x64 ; movups [rbx + rcx + FILE], xmm0);
+        self.quad_above(1);
+        dynasm!(self.ops ; .arch x64 ; movups [rbx + rcx + FILE], xmm1);
+        self.quad_above(4);
+        dynasm!(self.ops ; .arch x64 ; movups xmm0, [rbx + rcx + FILE]);
+        self.quad_above(5);
+        dynasm!(self.ops
+            ; .arch x64
+            ; movups xmm1, [rbx + rcx + FILE]
+            ; movups [rbx], xmm2
+            ; movups [BYTE rbx + 16], xmm3
+            ; movups [BYTE rbx + 32], xmm0
+            ; movups [BYTE rbx + 48], xmm1
+            ; mov [BYTE rbx + (s as i8) * 4], eax
+            ; add edx, 2
+            ; and edx, 15
+            ; mov [rbx + WINDOWBASE], edx
+            ; movzx eax, WORD [rbx + WINDOWSTART]
+            ; bts eax, edx
+            ; mov [rbx + WINDOWSTART], ax
+        );
+        self.count_free_quads();
+        // The operations behind need registers of a live frame: the next block will see to it.
+        if op.t as u8 > 1 {
+            let leave = self.label();
+            dynasm!(self.ops
+                ; .arch x64
+                ; cmp al, BYTE op.t as i8
+                ; jb =>leave
+            );
+            self.asides.push(Aside::Leave { at: leave, target: self.pc(n + 1), done: n + 1 });
+        }
+        self.rejoin(aside, n);
+    }
+
+    /// RETW to a caller that has used CALL8 and whose frame is in the register file.
+    fn retw(&mut self, n: usize) {
+        let aside = self.otherwise();
+        let at = aside.0;
+        self.forget();
+        dynasm!(self.ops
+            ; .arch x64
+            ; mov eax, [rbx]
+            ; mov ecx, eax
+            ; shr ecx, 30
+            ; cmp ecx, BYTE 2
+            ; jne =>at
+            ; mov ecx, [rbx + PS]
+            ; and ecx, (ps::WOE | ps::EXCM) as i32
+            ; cmp ecx, ps::WOE as i32
+            ; jne =>at
+            ; mov edx, [rbx + WINDOWBASE]
+            ; movzx esi, WORD [rbx + WINDOWSTART]
+            ; mov edi, esi
+            ; shl edi, 16
+            ; or edi, esi
+            ; lea ecx, [rdx + 13]
+            ; shr edi, cl
+            ; and edi, BYTE 6
+            ; cmp edi, BYTE 2
+            ; jne =>at
+            ; btr esi, edx
+            ; mov [rbx + WINDOWSTART], si
+            ; and eax, 0x3fff_ffff
+            ; or eax, (self.pc(n) & 0xc000_0000) as i32
+            ; mov edi, eax
+            ; movups xmm0, [rbx]
+            ; movups xmm1, [BYTE rbx + 16]
+            ; movups xmm2, [BYTE rbx + 32]
+            ; movups xmm3, [BYTE rbx + 48]
+        );
+        self.quad_above(2);
+        dynasm!(self.ops ; .arch x64 ; movups [rbx + rcx + FILE], xmm2);
+        self.quad_above(3);
+        dynasm!(self.ops ; .arch x64 ; movups [rbx + rcx + FILE], xmm3);
+        self.quad_above(14);
+        dynasm!(self.ops ; .arch x64 ; movups xmm2, [rbx + rcx + FILE]);
+        self.quad_above(15);
+        dynasm!(self.ops
+            ; .arch x64
+            ; movups xmm3, [rbx + rcx + FILE]
+            ; movups [rbx], xmm2
+            ; movups [BYTE rbx + 16], xmm3
+            ; movups [BYTE rbx + 32], xmm0
+            ; movups [BYTE rbx + 48], xmm1
+            ; add edx, 14
+            ; and edx, 15
+            ; mov [rbx + WINDOWBASE], edx
+            ; mov eax, esi
+        );
+        self.count_free_quads();
+        dynasm!(self.ops ; .arch x64 ; mov eax, edi);
+        self.go_to_eax();
+        // The interpreter leaves the block in every case; nothing comes behind it.
+        self.rejoin(aside, n);
+        self.ended = true;
+    }
+
+    /// A zero-overhead loop begins.
+    fn begin_loop(&mut self, n: usize, op: &Op) {
+        let s = self.get(op.s);
+        let begin = self.pc(n + 1);
+        dynasm!(self.ops
+            ; .arch x64
+            ; lea eax, [Rq(s) - 1]
+            ; mov [rbx + LCOUNT], eax
+            ; mov DWORD [rbx + LBEG], begin as i32
+            ; mov DWORD [rbx + LEND], op.imm as i32
+        );
+        if op.opcode != Opcode::Loop {
+            dynasm!(self.ops ; .arch x64 ; test Rd(s), Rd(s));
+            self.branch(n, op, |it, to| match op.opcode {
+                Opcode::Loopnez => dynasm!(it.ops ; .arch x64 ; je =>to),
+                _ => dynasm!(it.ops ; .arch x64 ; jle =>to),
+            });
+        }
+        self.go_to(begin, n + 1);
+        self.ended = true;
+    }
+
+    fn operation(&mut self, n: usize) {
+        let op = self.source.ops[n];
+        /// A binary operation on eax, which is `a[s]`, with `a[t]`.
+        macro_rules! binary {
+            ($instruction:ident) => {{
+                let (s, t) = (self.get(op.s), self.get(op.t));
+                dynasm!(self.ops ; .arch x64 ; mov eax, Rd(s) ; $instruction eax, Rd(t));
+                self.put(op.r)
+            }};
+        }
+        /// `a[r]` = `a[s]` times a scale, plus `a[t]`.
+        macro_rules! scaled_add {
+            ($scale:tt) => {{
+                let (s, t) = (self.get(op.s), self.get(op.t));
+                dynasm!(self.ops ; .arch x64 ; lea eax, [Rq(t) + Rq(s) * $scale]);
+                self.put(op.r)
+            }};
+        }
+        macro_rules! scaled_sub {
+            ($shift:tt) => {{
+                let (s, t) = (self.get(op.s), self.get(op.t));
+                dynasm!(self.ops
+                    ; .arch x64
+                    ; mov eax, Rd(s)
+                    ; shl eax, BYTE $shift
+                    ; sub eax, Rd(t)
+                );
+                self.put(op.r)
+            }};
+        }
+        /// `a[r]` = `a[s]` if `a[t]` is so.
+        macro_rules! move_if {
+            ($cmov:ident) => {{
+                let (r, s) = (self.get(op.r), self.get(op.s));
+                let t = self.get(op.t);
+                dynasm!(self.ops
+                    ; .arch x64
+                    ; mov eax, Rd(r)
+                    ; test Rd(t), Rd(t)
+                    ; $cmov eax, Rd(s)
+                );
+                self.put(op.r)
+            }};
+        }
+        macro_rules! select {
+            ($cmov:ident) => {{
+                let (s, t) = (self.get(op.s), self.get(op.t));
+                dynasm!(self.ops
+                    ; .arch x64
+                    ; mov eax, Rd(s)
+                    ; cmp eax, Rd(t)
+                    ; $cmov eax, Rd(t)
+                );
+                self.put(op.r)
+            }};
+        }
+        macro_rules! branch {
+            ($jcc:ident) => {
+                self.branch(n, &op, |it, to| dynasm!(it.ops ; .arch x64 ; $jcc =>to))
+            };
+        }
+        macro_rules! branch_on_bits {
+            ($jcc:ident) => {{
+                let (s, t) = (self.get(op.s), self.get(op.t));
+                dynasm!(self.ops ; .arch x64 ; test Rd(s), Rd(t));
+                branch!($jcc)
+            }};
+        }
+        macro_rules! branch_on_all {
+            ($jcc:ident) => {{
+                let (s, t) = (self.get(op.s), self.get(op.t));
+                dynasm!(self.ops ; .arch x64 ; mov eax, Rd(s) ; not eax ; test eax, Rd(t));
+                branch!($jcc)
+            }};
+        }
+        macro_rules! divide {
+            ($signed:literal, $result:ident) => {{
+                let aside = self.otherwise();
+                let at = aside.0;
+                let (s, t) = (self.get(op.s), self.get(op.t));
+                dynasm!(self.ops ; .arch x64 ; test Rd(t), Rd(t) ; jz =>at);
+                if $signed {
+                    // With 64 bits the one quotient that does not fit into 32 is no trap.
+                    dynasm!(self.ops
+                        ; .arch x64
+                        ; movsxd rax, Rd(s)
+                        ; movsxd rcx, Rd(t)
+                        ; cqo
+                        ; idiv rcx
+                    );
+                } else {
+                    dynasm!(self.ops
+                        ; .arch x64
+                        ; mov eax, Rd(s)
+                        ; xor edx, edx
+                        ; div Rd(t)
+                    );
+                }
+                dynasm!(self.ops ; .arch x64 ; mov eax, $result);
+                self.put(op.r);
+                self.rejoin(aside, n)
+            }};
+        }
+        match op.opcode {
+            // Core: arithmetic and logic.
+            Opcode::Add => scaled_add!(1),
+            Opcode::Addx2 => scaled_add!(2),
+            Opcode::Addx4 => scaled_add!(4),
+            Opcode::Addx8 => scaled_add!(8),
+            Opcode::Sub => binary!(sub),
+            Opcode::Subx2 => scaled_sub!(1),
+            Opcode::Subx4 => scaled_sub!(2),
+            Opcode::Subx8 => scaled_sub!(3),
+            Opcode::And => binary!(and),
+            Opcode::Or => binary!(or),
+            Opcode::Xor => binary!(xor),
+            Opcode::Neg => {
+                let t = self.get(op.t);
+                dynasm!(self.ops ; .arch x64 ; mov eax, Rd(t) ; neg eax);
+                self.put(op.r);
+            }
+            Opcode::Abs => {
+                let t = self.get(op.t);
+                dynasm!(self.ops
+                    ; .arch x64
+                    ; mov eax, Rd(t)
+                    ; mov ecx, eax
+                    ; neg ecx
+                    ; cmovns eax, ecx
+                );
+                self.put(op.r);
+            }
+            Opcode::Addi | Opcode::Addmi => {
+                let s = self.get(op.s);
+                dynasm!(self.ops ; .arch x64 ; lea eax, [Rq(s) + op.imm as i32]);
+                self.put(op.t);
+            }
+            Opcode::Movi => self.put_constant(op.t, op.imm),
+            Opcode::Mov => {
+                let s = self.get(op.s);
+                dynasm!(self.ops ; .arch x64 ; mov eax, Rd(s));
+                self.put(op.t);
+            }
+            Opcode::Moveqz => move_if!(cmovz),
+            Opcode::Movnez => move_if!(cmovnz),
+            Opcode::Movltz => move_if!(cmovs),
+            Opcode::Movgez => move_if!(cmovns),
+            Opcode::Extui => {
+                let t = self.get(op.t);
+                dynasm!(self.ops ; .arch x64 ; mov eax, Rd(t));
+                if op.imm & 31 != 0 {
+                    dynasm!(self.ops ; .arch x64 ; shr eax, BYTE (op.imm & 31) as i8);
+                }
+                let mask = u32::MAX >> (31 - op.s as u32);
+                dynasm!(self.ops ; .arch x64 ; and eax, mask as i32);
+                self.put(op.r);
+            }
+
+            // Core: shifts.
+            Opcode::Slli => {
+                let s = self.get(op.s);
+                dynasm!(self.ops ; .arch x64 ; mov eax, Rd(s) ; shl eax, BYTE (op.imm & 31) as i8);
+                self.put(op.r);
+            }
+            Opcode::Srli => {
+                let t = self.get(op.t);
+                dynasm!(self.ops ; .arch x64 ; mov eax, Rd(t) ; shr eax, BYTE (op.imm & 31) as i8);
+                self.put(op.r);
+            }
+            Opcode::Srai => {
+                let t = self.get(op.t);
+                dynasm!(self.ops ; .arch x64 ; mov eax, Rd(t) ; sar eax, BYTE (op.imm & 31) as i8);
+                self.put(op.r);
+            }
+            Opcode::Sll => {
+                let s = self.get(op.s);
+                dynasm!(self.ops
+                    ; .arch x64
+                    ; mov eax, Rd(s)
+                    ; shl rax, BYTE 32
+                    ; mov ecx, [rbx + SAR]
+                    ; shr rax, cl
+                );
+                self.put(op.r);
+            }
+            Opcode::Srl => {
+                let t = self.get(op.t);
+                dynasm!(self.ops
+                    ; .arch x64
+                    ; mov eax, Rd(t)
+                    ; mov ecx, [rbx + SAR]
+                    ; shr rax, cl
+                );
+                self.put(op.r);
+            }
+            Opcode::Sra => {
+                let t = self.get(op.t);
+                dynasm!(self.ops
+                    ; .arch x64
+                    ; movsxd rax, Rd(t)
+                    ; mov ecx, [rbx + SAR]
+                    ; sar rax, cl
+                );
+                self.put(op.r);
+            }
+            Opcode::Src => {
+                let (s, t) = (self.get(op.s), self.get(op.t));
+                dynasm!(self.ops
+                    ; .arch x64
+                    ; mov eax, Rd(s)
+                    ; shl rax, BYTE 32
+                    ; mov ecx, Rd(t)
+                    ; or rax, rcx
+                    ; mov ecx, [rbx + SAR]
+                    ; shr rax, cl
+                );
+                self.put(op.r);
+            }
+            Opcode::Ssl | Opcode::Ssa8b => {
+                let s = self.get(op.s);
+                dynasm!(self.ops ; .arch x64 ; mov eax, Rd(s));
+                if op.opcode == Opcode::Ssl {
+                    dynasm!(self.ops ; .arch x64 ; and eax, BYTE 31);
+                } else {
+                    dynasm!(self.ops ; .arch x64 ; and eax, BYTE 3 ; shl eax, BYTE 3);
+                }
+                dynasm!(self.ops
+                    ; .arch x64
+                    ; neg eax
+                    ; add eax, BYTE 32
+                    ; mov [rbx + SAR], eax
+                );
+            }
+            Opcode::Ssr => {
+                let s = self.get(op.s);
+                dynasm!(self.ops
+                    ; .arch x64
+                    ; mov eax, Rd(s)
+                    ; and eax, BYTE 31
+                    ; mov [rbx + SAR], eax
+                );
+            }
+            Opcode::Ssa8l => {
+                let s = self.get(op.s);
+                dynasm!(self.ops
+                    ; .arch x64
+                    ; mov eax, Rd(s)
+                    ; and eax, BYTE 3
+                    ; shl eax, BYTE 3
+                    ; mov [rbx + SAR], eax
+                );
+            }
+            Opcode::Ssai => {
+                dynasm!(self.ops ; .arch x64 ; mov DWORD [rbx + SAR], (op.imm & 31) as i32)
+            }
+
+            // Core: branches and jumps.
+            Opcode::Beqz => {
+                self.compare_with(&op, 0);
+                branch!(je)
+            }
+            Opcode::Bnez => {
+                self.compare_with(&op, 0);
+                branch!(jne)
+            }
+            Opcode::Bgez => {
+                self.compare_with(&op, 0);
+                branch!(jns)
+            }
+            Opcode::Bltz => {
+                self.compare_with(&op, 0);
+                branch!(js)
+            }
+            Opcode::Beq => {
+                self.compare(&op);
+                branch!(je)
+            }
+            Opcode::Bne => {
+                self.compare(&op);
+                branch!(jne)
+            }
+            Opcode::Bge => {
+                self.compare(&op);
+                branch!(jge)
+            }
+            Opcode::Blt => {
+                self.compare(&op);
+                branch!(jl)
+            }
+            Opcode::Bgeu => {
+                self.compare(&op);
+                branch!(jae)
+            }
+            Opcode::Bltu => {
+                self.compare(&op);
+                branch!(jb)
+            }
+            Opcode::Beqi => {
+                self.compare_with(&op, B4CONST[op.r as usize] as u32);
+                branch!(je)
+            }
+            Opcode::Bnei => {
+                self.compare_with(&op, B4CONST[op.r as usize] as u32);
+                branch!(jne)
+            }
+            Opcode::Bgei => {
+                self.compare_with(&op, B4CONST[op.r as usize] as u32);
+                branch!(jge)
+            }
+            Opcode::Blti => {
+                self.compare_with(&op, B4CONST[op.r as usize] as u32);
+                branch!(jl)
+            }
+            Opcode::Bgeui => {
+                self.compare_with(&op, B4CONSTU[op.r as usize]);
+                branch!(jae)
+            }
+            Opcode::Bltui => {
+                self.compare_with(&op, B4CONSTU[op.r as usize]);
+                branch!(jb)
+            }
+            Opcode::Bany => branch_on_bits!(jnz),
+            Opcode::Bnone => branch_on_bits!(jz),
+            Opcode::Ball => branch_on_all!(jz),
+            Opcode::Bnall => branch_on_all!(jnz),
+            Opcode::Bbc | Opcode::Bbs => {
+                let (s, t) = (self.get(op.s), self.get(op.t));
+                dynasm!(self.ops ; .arch x64 ; bt Rd(s), Rd(t));
+                if op.opcode == Opcode::Bbc { branch!(jnc) } else { branch!(jc) }
+            }
+            Opcode::Bbci | Opcode::Bbsi => {
+                let s = self.get(op.s);
+                dynasm!(self.ops ; .arch x64 ; bt Rd(s), BYTE bit_number(&op) as i8);
+                if op.opcode == Opcode::Bbci { branch!(jnc) } else { branch!(jc) }
+            }
+            Opcode::Bf | Opcode::Bt => {
+                dynasm!(self.ops ; .arch x64 ; test DWORD [rbx + BR], 1 << op.s as i32);
+                if op.opcode == Opcode::Bf { branch!(jz) } else { branch!(jnz) }
+            }
+            Opcode::J => {
+                self.go_to(op.imm, n + 1);
+                self.ended = true;
+            }
+            Opcode::Jx => {
+                self.target_in_edx(&op);
+                self.go_to_edx();
+            }
+            Opcode::Call0 | Opcode::Callx0 => {
+                let next = self.pc(n + 1);
+                if op.opcode == Opcode::Callx0 {
+                    self.target_in_edx(&op);
+                }
+                dynasm!(self.ops ; .arch x64 ; mov DWORD [rbx], next as i32);
+                if op.opcode == Opcode::Callx0 {
+                    self.go_to_edx();
+                } else {
+                    self.go_to(op.imm, n + 1);
+                    self.ended = true;
+                }
+            }
+            Opcode::Ret => {
+                let a0 = self.get(Field::N0);
+                dynasm!(self.ops ; .arch x64 ; mov eax, Rd(a0));
+                self.go_to_eax();
+                self.ended = true;
+            }
+
+            // Windowed registers.
+            Opcode::Call4 | Opcode::Call8 | Opcode::Call12 => {
+                let increment = match op.opcode {
+                    Opcode::Call4 => 1,
+                    Opcode::Call8 => 2,
+                    _ => 3,
+                };
+                self.call(n, increment);
+                self.go_to(op.imm, n + 1);
+                self.ended = true;
+            }
+            Opcode::Callx4 | Opcode::Callx8 | Opcode::Callx12 => {
+                let increment = match op.opcode {
+                    Opcode::Callx4 => 1,
+                    Opcode::Callx8 => 2,
+                    _ => 3,
+                };
+                self.target_in_edx(&op);
+                self.call(n, increment);
+                self.go_to_edx();
+            }
+            Opcode::Entry => self.entry(n, &op),
+            Opcode::Retw => self.retw(n),
+
+            // Loads and stores.
+            Opcode::L32i | Opcode::L32e => self.load(n, &op, Width::Word),
+            Opcode::L8ui => self.load(n, &op, Width::Byte),
+            Opcode::L16ui => self.load(n, &op, Width::Half),
+            Opcode::L16si => self.load(n, &op, Width::SignedHalf),
+            Opcode::L32r if op.r != Field::N0 => self.put_constant(op.t, op.imm),
+            Opcode::S32i | Opcode::S32e | Opcode::S32nb => self.store(n, &op, Width::Word),
+            Opcode::S16i => self.store(n, &op, Width::Half),
+            Opcode::S8i => self.store(n, &op, Width::Byte),
+
+            // Zero-overhead loops.
+            Opcode::Loop | Opcode::Loopnez | Opcode::Loopgtz => self.begin_loop(n, &op),
+
+            // Multiply, divide, miscellaneous operations.
+            Opcode::Mull => binary!(imul),
+            Opcode::Muluh | Opcode::Mulsh => {
+                let (s, t) = (self.get(op.s), self.get(op.t));
+                dynasm!(self.ops ; .arch x64 ; mov eax, Rd(s));
+                if op.opcode == Opcode::Muluh {
+                    dynasm!(self.ops ; .arch x64 ; mul Rd(t));
+                } else {
+                    dynasm!(self.ops ; .arch x64 ; imul Rd(t));
+                }
+                dynasm!(self.ops ; .arch x64 ; mov eax, edx);
+                self.put(op.r);
+            }
+            Opcode::Mul16u => {
+                let (s, t) = (self.get(op.s), self.get(op.t));
+                dynasm!(self.ops
+                    ; .arch x64
+                    ; movzx eax, Rw(s)
+                    ; movzx ecx, Rw(t)
+                    ; imul eax, ecx
+                );
+                self.put(op.r);
+            }
+            Opcode::Mul16s => {
+                let (s, t) = (self.get(op.s), self.get(op.t));
+                dynasm!(self.ops
+                    ; .arch x64
+                    ; movsx eax, Rw(s)
+                    ; movsx ecx, Rw(t)
+                    ; imul eax, ecx
+                );
+                self.put(op.r);
+            }
+            Opcode::Quou => divide!(false, eax),
+            Opcode::Remu => divide!(false, edx),
+            Opcode::Quos => divide!(true, eax),
+            Opcode::Rems => divide!(true, edx),
+            Opcode::Min => select!(cmovg),
+            Opcode::Max => select!(cmovl),
+            Opcode::Minu => select!(cmova),
+            Opcode::Maxu => select!(cmovb),
+            Opcode::Nsau => {
+                let s = self.get(op.s);
+                dynasm!(self.ops
+                    ; .arch x64
+                    ; mov ecx, 63
+                    ; bsr eax, Rd(s)
+                    ; cmovz eax, ecx
+                    ; xor eax, BYTE 31
+                );
+                self.put(op.t);
+            }
+            Opcode::Sext => {
+                let s = self.get(op.s);
+                let shift = (31 - (op.imm & 31)) as i8;
+                dynasm!(self.ops
+                    ; .arch x64
+                    ; mov eax, Rd(s)
+                    ; shl eax, BYTE shift
+                    ; sar eax, BYTE shift
+                );
+                self.put(op.r);
+            }
+
+            Opcode::Memw
+            | Opcode::Extw
+            | Opcode::Isync
+            | Opcode::Rsync
+            | Opcode::Esync
+            | Opcode::Dsync
+            | Opcode::Excw
+            | Opcode::Nop => {}
+
+            _ => self.by_interpreter(n),
+        }
+    }
+}
