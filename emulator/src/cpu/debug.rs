@@ -97,7 +97,7 @@ impl Cpu {
         match instruction.opcode {
             Opcode::Rfdo => {
                 self.ocd.stopped = false;
-                self.waiting = false;
+                self.end_wait();
                 self.return_from_interrupt(DEBUG_LEVEL);
                 return Ok(());
             }
@@ -167,7 +167,7 @@ impl Cpu {
         let due = self.debug_interrupt_is_due();
         if due {
             self.ocd.interrupt = false;
-            self.waiting = false;
+            self.end_wait();
             self.note(self.cycle);
             self.raise_debug(debugcause::INTERRUPT, self.pc);
         }
@@ -233,6 +233,11 @@ impl Cpu {
 
     // ----- what follows from debug registers -----------------------------------------------------
 
+    /// Whether [`Cpu::follow_debug_state`] has something to do.
+    pub(super) fn debug_state_changed(&self) -> bool {
+        self.ibreaks_changed || self.watchpoints_asleep && self.current_level() < DEBUG_LEVEL
+    }
+
     /// PS or a breakpoint register may have changed.
     pub(super) fn follow_debug_state<B: Bus>(&mut self, bus: &mut B, code: &mut CodeCache) {
         if self.watchpoints_asleep && self.current_level() < DEBUG_LEVEL {
@@ -273,7 +278,7 @@ impl Cpu {
     /// Control goes on at `pc`, out of WAITI too.
     pub fn set_pc(&mut self, pc: u32) {
         self.pc = pc;
-        self.waiting = false;
+        self.end_wait();
     }
 
     /// Writes special register `number`, as WSR would now; false if it cannot be written.

@@ -24,7 +24,8 @@ pub const PROFILING: u32 = 1 << 11;
 pub const NMI: u32 = 1 << 14;
 
 const INTERNAL: u32 = SOFTWARE | PROFILING | 1 << TIMER[0] | 1 << TIMER[1] | 1 << TIMER[2];
-const EXTERNAL_LEVEL: u32 = !(EDGE | INTERNAL);
+/// Lines from outside that have a level and no edge.
+pub(super) const EXTERNAL_LEVEL: u32 = !(EDGE | INTERNAL);
 
 const fn lines_above(level: u32) -> u32 {
     let mut lines = 0;
@@ -39,7 +40,7 @@ const fn lines_above(level: u32) -> u32 {
 }
 
 /// Lines whose level is above the index.
-const ABOVE: [u32; 8] = [
+pub(super) static ABOVE: [u32; 8] = [
     lines_above(0),
     lines_above(1),
     lines_above(2),
@@ -86,7 +87,7 @@ impl Cpu {
 
     /// Takes the interrupt of `level` at the current PC.
     pub(super) fn take_interrupt(&mut self, level: u32) {
-        self.waiting = false;
+        self.end_wait();
         self.note(self.cycle);
         if level == 1 {
             self.raise(Cause::Level1Interrupt, self.pc);
@@ -139,7 +140,16 @@ impl Cpu {
     /// The first cycle at which this core does something while it waits and its lines stay as
     /// they are.
     pub fn wakes_at(&self) -> u64 {
-        self.next_timer
+        match self.is_paused() && !self.waiting && !self.ocd.stopped {
+            true => self.next_timer.min(self.paused_until),
+            false => self.next_timer,
+        }
+    }
+
+    /// WAITI, or the wait of a native function, is over.
+    pub(super) fn end_wait(&mut self) {
+        self.waiting = false;
+        self.paused_until = 0;
     }
 
     /// Whether a match of CCOMPARE would end the core's WAITI.

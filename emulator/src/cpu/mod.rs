@@ -93,6 +93,8 @@ pub struct Cpu {
 
     /// In WAITI: nothing is executed until an interrupt comes.
     waiting: bool,
+    /// Nothing is executed before this cycle, unless an interrupt comes: a ROM function waits.
+    paused_until: u64,
     /// Interrupts, timers or debug state must be looked at before the next instruction.
     attention: bool,
     /// On-chip debug.
@@ -176,6 +178,7 @@ impl Cpu {
             timer_at: [u64::MAX; 3],
             next_timer: u64::MAX,
             waiting: false,
+            paused_until: 0,
             attention: true,
             ocd: debug::Ocd::default(),
             ibreaks_changed: true,
@@ -305,10 +308,22 @@ impl Cpu {
         self.waiting
     }
 
-    /// The core is in WAITI, or stopped, and no interrupt ends that at once.
+    /// A native function lets the core wait until `cycle`, or until an interrupt comes.
+    pub fn pause_until(&mut self, cycle: u64) {
+        self.paused_until = cycle;
+    }
+
+    fn is_paused(&self) -> bool {
+        self.cycle < self.paused_until
+    }
+
+    /// The core is in WAITI, waits in a native function or is stopped, and no interrupt ends that at
+    /// once.
     pub fn is_idle(&self) -> bool {
         self.ocd.stopped
-            || self.waiting && !self.debug_interrupt_is_due() && self.pending_level().is_none()
+            || (self.waiting || self.is_paused())
+                && !self.debug_interrupt_is_due()
+                && self.pending_level().is_none()
     }
 
     /// Lets `cycles` pass for the instruction at hand; what lies behind `end` passes later, before

@@ -9,7 +9,7 @@ use super::bus::Bus;
 use super::special_register::{sr, ur};
 
 /// PRID of PRO_CPU and APP_CPU.
-const PRID: [u32; 2] = [0xcdcd, 0xabab];
+pub(super) const PRID: [u32; 2] = [0xcdcd, 0xabab];
 const CONFIGID0: u32 = 0xc2bc_fffe;
 const CONFIGID1: u32 = 0x1cc5_fe96;
 

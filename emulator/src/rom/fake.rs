@@ -342,6 +342,10 @@ impl Guest for FakeGuest {
         self.left = self.left.saturating_sub(cycles);
     }
 
+    fn pause(&mut self, cycles: u64) {
+        self.charge(cycles);
+    }
+
     fn budget_left(&self) -> u64 {
         self.left
     }

@@ -81,6 +81,10 @@ pub trait Guest {
     /// Lets time pass for this core.
     fn charge(&mut self, cycles: u64);
 
+    /// The core executes nothing for so many cycles, unless an interrupt comes; then the instruction
+    /// that has called the native function is executed again.
+    fn pause(&mut self, cycles: u64);
+
     /// Cycles left in this quantum, not counting those already charged; at least 1 when a native
     /// function is started.
     fn budget_left(&self) -> u64;

@@ -120,6 +120,60 @@ fn deep_calls_of_every_size_spill_and_reload_their_windows() {
 }
 
 #[test]
+fn levels_are_exchanged_and_the_rest_of_ps_stays() {
+    let results = run(".literal set_intlevel, 0x4000bfdc
+    .literal set_min_intlevel, 0x4000bff8
+    .align 4
+    start:
+        entry a1, 64
+        l32r a3, results
+        l32r a4, set_intlevel
+        l32r a5, set_min_intlevel
+        movi a10, 0
+        callx8 a4
+        rsr.ps a6
+        movi a10, 3
+        callx8 a4
+        s32i a10, a3, 0             # the old level
+        movi a10, 1
+        callx8 a5
+        xor a10, a10, a6
+        s32i a10, a3, 4             # PS as it was: with 3
+        rsr.ps a10
+        xor a10, a10, a6
+        s32i a10, a3, 8             # not lowered
+        movi a10, 5
+        callx8 a5
+        rsr.ps a10
+        xor a10, a10, a6
+        s32i a10, a3, 12            # raised
+        movi a10, 0x10
+        callx8 a4
+        s32i a10, a3, 16            # the old level
+        rsr.ps a10
+        xor a10, a10, a6
+        s32i a10, a3, 20            # only four bits of an argument are a level
+        call0 done");
+    assert_eq!(results[..6], [0, 3, 3, 5, 5, 0]);
+}
+
+#[test]
+fn bytes_of_a_word_are_exchanged() {
+    let results = run(".literal bswap, 0x40064ae0
+    .literal word, 0x11223344
+    .align 4
+    start:
+        entry a1, 64
+        l32r a3, results
+        l32r a10, word
+        l32r a4, bswap
+        callx8 a4
+        s32i a10, a3, 0
+        call0 done");
+    assert_eq!(results[0], 0x4433_2211);
+}
+
+#[test]
 fn a_jump_out_of_deep_calls_comes_back_to_its_frame() {
     let results = run(".align 4
         dive:

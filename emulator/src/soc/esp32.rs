@@ -47,7 +47,7 @@ use crate::time::{Hertz, Instant};
 /// Cycles that the cores run in turn while both execute.
 const QUANTUM: u64 = 64;
 /// Runs of a block that make up for compiling it.
-pub const COMPILE_AFTER: u32 = 1000;
+pub const COMPILE_AFTER: u32 = 100;
 /// Most cycles of a native ROM function without a look at the world.
 const PIECE: u64 = 1024;
 

@@ -111,6 +111,10 @@ impl Guest for GuestPort<'_> {
         self.charged += cycles;
     }
 
+    fn pause(&mut self, cycles: u64) {
+        self.cpu.pause_until(self.now() + cycles);
+    }
+
     /// Nothing is left when a store has changed what must be looked at first: another core's
     /// interrupt, a request to the chip that the function is about to wait for.
     fn budget_left(&self) -> u64 {

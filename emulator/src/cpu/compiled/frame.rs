@@ -9,6 +9,7 @@ use super::super::bus::Bus;
 use super::super::code::{Block, CodeCache};
 use super::super::execute::Leave;
 use super::super::instruction::Opcode;
+use super::super::interrupts::ABOVE;
 use super::NativeJump;
 
 /// Why compiled code has come back.
@@ -27,6 +28,18 @@ pub(super) enum Exit {
     Spins = 3,
 }
 
+/// What compiled code does when [`Frame::step`] returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub(super) enum Next {
+    /// It goes on behind the operation.
+    On = 0,
+    /// It comes back with [`Exit::Stepped`].
+    Out = 1,
+    /// It goes to the block at `Frame::pc`, with `Frame::left` cycles.
+    To = 2,
+}
+
 /// What compiled code reads and writes besides the core. Its layout is known to the emitter.
 #[repr(C)]
 pub(super) struct Frame {
@@ -40,10 +53,14 @@ pub(super) struct Frame {
     pub pages: *const usize,
     /// The table of compiled blocks of this core.
     pub jumps: *const NativeJump,
-    /// Lets the interpreter execute operation `op` (from 0) of block `block`: 0 if the block goes on.
+    /// For each interrupt level the lines that are above it, as [`Cpu::interrupt`] names them.
+    pub lines_above: *const u32,
+    /// Lets the interpreter execute operation `op` (from 0) of block `block`; a [`Next`].
     pub step: unsafe extern "sysv64" fn(*mut Frame, block: u32, op: u32) -> u32,
     /// Cycles that are left; inside a block, when it has run to its end.
     pub left: i64,
+    /// The cycle up to which the core runs.
+    pub limit: u64,
     /// How often a polling loop may repeat before somebody looks whether it does nothing else.
     pub patience: i32,
     pub pc: u32,
@@ -59,8 +76,6 @@ struct Run<B> {
     cpu: *mut Cpu,
     bus: *mut B,
     code: *const CodeCache,
-    /// The cycle up to which the core runs.
-    limit: u64,
     leave: Leave,
 }
 
@@ -95,8 +110,10 @@ impl Cpu {
                 guards: near.guards,
                 pages: near.pages,
                 jumps: compiled.jumps(self.index),
+                lines_above: ABOVE.as_ptr(),
                 step: step::<B>,
                 left: (limit - self.cycle) as i64,
+                limit,
                 patience,
                 pc: self.pc,
                 block: 0,
@@ -105,7 +122,6 @@ impl Cpu {
             cpu: ptr::from_mut(self),
             bus: ptr::from_mut(bus),
             code: ptr::from_ref(code),
-            limit,
             leave: Leave::Sequential,
         };
         // SAFETY: `entrance` is the address of the code that `x86_64::entrance` has emitted, which
@@ -159,24 +175,40 @@ unsafe extern "sysv64" fn step<B: Bus>(frame: *mut Frame, block: u32, op: u32) -
     let number = block;
     let block = compiled.block(number);
     let n = op as usize;
-    cpu.cycle = run.limit.wrapping_sub((run.frame.left + i64::from(block.len)) as u64);
+    let limit = run.frame.limit;
+    cpu.cycle = limit.wrapping_sub((run.frame.left + i64::from(block.len)) as u64);
     let mut done = n;
     let ops = code.ops(block, n + 1);
     let leave = cpu.execute_one(ops, block, code, bus, &mut done);
     let short_of_quads = ops[n].opcode == Opcode::Entry && ops[n].t as u8 > cpu.free_quads;
-    if matches!(leave, Leave::Sequential) && done == n + 1 && !short_of_quads {
+    let begun = cpu.cycle;
+    cpu.cycle = begun + done as u64;
+    let next = match leave {
         // What it stored may have changed what flash shows.
-        return match bus.near(cpu.index) {
-            Some(_) => 0,
-            None => out(run, number, done, leave),
-        };
+        Leave::Sequential if done == n + 1 && !short_of_quads && bus.near(cpu.index).is_some() => {
+            Next::On
+        }
+        // The block's last operation: what follows is known if there is nothing to look at.
+        Leave::Look if done == usize::from(block.len) && cpu.sees_nothing_new(limit) => Next::On,
+        Leave::To(target) => {
+            run.frame.pc = target;
+            Next::To
+        }
+        Leave::Redirected if cpu.cycle < limit && cpu.sees_nothing_new(limit) => {
+            run.frame.pc = cpu.pc;
+            Next::To
+        }
+        _ => Next::Out,
+    };
+    match next {
+        Next::On => {}
+        Next::To => run.frame.left = limit.wrapping_sub(cpu.cycle) as i64,
+        Next::Out => {
+            cpu.cycle = begun;
+            run.leave = leave;
+            run.frame.block = number;
+            run.frame.done = done as u32;
+        }
     }
-    out(run, number, done, leave)
-}
-
-fn out<B>(run: &mut Run<B>, block: u32, done: usize, leave: Leave) -> u32 {
-    run.leave = leave;
-    run.frame.block = block;
-    run.frame.done = done as u32;
-    1
+    next as u32
 }

@@ -29,14 +29,18 @@ use std::mem::offset_of;
 use dynasmrt::x64::X64Relocation;
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, VecAssembler, dynasm};
 
-use super::frame::{Exit, Frame};
+use super::frame::{Exit, Frame, Next};
 use super::{NativeJump, jump_offset};
 use crate::cpu::Cpu;
 use crate::cpu::bus::NearMap;
 use crate::cpu::code::{Block, Field, Op};
+use crate::cpu::exceptions::DEBUG_LEVEL;
 use crate::cpu::execute::bit_number;
 use crate::cpu::instruction::{B4CONST, B4CONSTU, Opcode};
+use crate::cpu::interrupts::{EXTERNAL_LEVEL, NMI};
 use crate::cpu::registers::ps;
+use crate::cpu::special_register::{sr, ur};
+use crate::cpu::special_registers::PRID;
 
 /// Host registers that hold registers of the guest.
 const POOL: [u8; 6] = [6, 7, 8, 9, 10, 11];
@@ -58,6 +62,53 @@ const FILE: i32 = field!(file);
 const WINDOWBASE: i32 = field!(windowbase);
 const WINDOWSTART: i32 = field!(windowstart);
 const FREE_QUADS: i32 = field!(free_quads);
+const EXTERNAL: i32 = field!(external);
+const LATCHED: i32 = field!(latched);
+const INTENABLE: i32 = field!(intenable);
+const SCOMPARE1: i32 = field!(scompare1);
+const CCOUNT_OFFSET: i32 = field!(ccount_offset);
+const INDEX: i32 = field!(index);
+const THREADPTR: i32 = field!(threadptr);
+const CPENABLE: i32 = field!(cpenable);
+const FCR: i32 = field!(fcr);
+
+/// Where floating-point register `n` is.
+fn float(n: Field) -> i32 {
+    field!(f) + 4 * n as i32
+}
+
+/// Fields of PS that a critical section changes, and that nothing else depends on than which
+/// interrupts are taken.
+const MASKING: u32 = ps::INTLEVEL | ps::CALLINC | ps::OWB;
+
+/// Where the word of a special register is that RSR reads as it stands, and whether WSR writes it as it
+/// stands, too, and nothing follows.
+fn plain_special(n: u32) -> Option<(i32, bool)> {
+    let word = |field: i32, index: u8| field + 4 * i32::from(index);
+    let n = u8::try_from(n).ok()?;
+    Some(match n {
+        sr::LBEG => (LBEG, false),
+        sr::LEND => (LEND, false),
+        sr::LCOUNT => (LCOUNT, false),
+        sr::SAR => (SAR, false),
+        sr::BR => (BR, false),
+        sr::SCOMPARE1 => (SCOMPARE1, true),
+        sr::M0..=sr::M3 => (word(field!(m), n - sr::M0), true),
+        sr::WINDOWBASE => (WINDOWBASE, false),
+        sr::EPC1..=sr::EPC7 => (word(field!(epc), n - sr::EPC1 + 1), false),
+        sr::DEPC => (field!(depc), false),
+        sr::EPS2..=sr::EPS7 => (word(field!(eps), n - sr::EPS2 + 2), false),
+        sr::EXCSAVE1..=sr::EXCSAVE7 => (word(field!(excsave), n - sr::EXCSAVE1 + 1), true),
+        sr::CPENABLE => (field!(cpenable), false),
+        sr::INTENABLE => (INTENABLE, false),
+        sr::PS => (PS, false),
+        sr::VECBASE => (field!(vecbase), false),
+        sr::EXCCAUSE => (field!(exccause), false),
+        sr::EXCVADDR => (field!(excvaddr), false),
+        sr::MISC0..=sr::MISC3 => (word(field!(misc), n - sr::MISC0), true),
+        _ => return None,
+    })
+}
 
 /// Where a field of the frame is.
 macro_rules! frame {
@@ -155,15 +206,15 @@ struct Emitter<'c> {
     undone: DynamicLabel,
     /// eax is the address to go on at, and nothing is compiled for it.
     exit_to: DynamicLabel,
-    /// `Frame::step` has said that the block is to be left.
-    stepped_out: DynamicLabel,
+    /// `Frame::step` has said in eax that the block is to be left.
+    stepped: DynamicLabel,
     ended: bool,
 }
 
 impl<'c> Emitter<'c> {
     fn new(source: &'c Source<'c>) -> Self {
         let mut ops = VecAssembler::new(0);
-        let [start, looping, checked, undone, exit_to, stepped_out] =
+        let [start, looping, checked, undone, exit_to, stepped] =
             std::array::from_fn(|_| ops.new_dynamic_label());
         Self {
             source,
@@ -177,7 +228,7 @@ impl<'c> Emitter<'c> {
             checked,
             undone,
             exit_to,
-            stepped_out,
+            stepped,
             ended: false,
         }
     }
@@ -328,7 +379,7 @@ impl<'c> Emitter<'c> {
 
     fn exits(&mut self) {
         let Block { pc, bytes, .. } = self.source.block;
-        let leave = self.label();
+        let (leave, out) = (self.label(), self.label());
         dynasm!(self.ops
             ; .arch x64
             ; =>self.looping
@@ -345,11 +396,20 @@ impl<'c> Emitter<'c> {
             ; mov [rbp + frame!(pc)], eax
             ; mov ecx, Exit::To as i32
             ; jmp BYTE =>leave
-            ; =>self.stepped_out
+            ; =>out
             ; mov ecx, Exit::Stepped as i32
             ; =>leave
         );
         self.leave();
+        dynasm!(self.ops
+            ; .arch x64
+            ; =>self.stepped
+            ; cmp eax, Next::Out as i32
+            ; je =>out
+            ; mov r14, [rbp + frame!(left)]
+            ; mov eax, [rbp + frame!(pc)]
+        );
+        self.go_to_eax();
     }
 
     fn aside(&mut self, aside: Aside) {
@@ -417,7 +477,7 @@ impl<'c> Emitter<'c> {
             ; mov edx, op as i32
             ; call QWORD [rbp + frame!(step)]
             ; test eax, eax
-            ; jnz =>self.stepped_out
+            ; jnz =>self.stepped
         );
         for (slot, guest) in held.iter().enumerate() {
             if let Some(guest) = guest {
@@ -763,6 +823,306 @@ impl<'c> Emitter<'c> {
         // The interpreter leaves the block in every case; nothing comes behind it.
         self.rejoin(aside, n);
         self.ended = true;
+    }
+
+    fn read_special(&mut self, n: usize, op: &Op) {
+        if let Some((field, _)) = plain_special(op.imm) {
+            dynasm!(self.ops ; .arch x64 ; mov eax, [rbx + field]);
+            self.put(op.t);
+        } else if op.imm == u32::from(sr::PRID) {
+            dynasm!(self.ops
+                ; .arch x64
+                ; mov eax, PRID[0] as i32
+                ; mov ecx, PRID[1] as i32
+                ; test BYTE [rbx + INDEX], BYTE 1
+                ; cmovnz eax, ecx
+            );
+            self.put(op.t);
+        } else if op.imm == u32::from(sr::CCOUNT) {
+            // The cycle of this operation, counted back from where the core may run to.
+            dynasm!(self.ops
+                ; .arch x64
+                ; mov eax, [rbp + frame!(limit)]
+                ; sub eax, r14d
+                ; add eax, [rbx + CCOUNT_OFFSET]
+                ; add eax, n as i32 - self.len()
+            );
+            self.put(op.t);
+        } else {
+            self.by_interpreter(n);
+        }
+    }
+
+    fn write_special(&mut self, n: usize, op: &Op) {
+        if let Some((field, true)) = plain_special(op.imm) {
+            let t = self.get(op.t);
+            dynasm!(self.ops ; .arch x64 ; mov [rbx + field], Rd(t));
+        } else if op.imm == u32::from(sr::SAR) {
+            let t = self.get(op.t);
+            dynasm!(self.ops
+                ; .arch x64
+                ; mov eax, Rd(t)
+                ; and eax, BYTE 0x3f
+                ; mov [rbx + SAR], eax
+            );
+        } else if op.imm == u32::from(sr::PS) {
+            let t = self.get(op.t);
+            let aside = self.otherwise();
+            dynasm!(self.ops
+                ; .arch x64
+                ; mov edx, Rd(t)
+                ; and edx, ps::MASK as i32
+            );
+            self.forget();
+            self.set_masks(aside.0);
+            self.rejoin(aside, n);
+        } else {
+            self.by_interpreter(n);
+        }
+    }
+
+    /// RSIL.
+    fn set_level(&mut self, n: usize, op: &Op) {
+        let aside = self.otherwise();
+        dynasm!(self.ops
+            ; .arch x64
+            ; mov edx, [rbx + PS]
+            ; and edx, !ps::INTLEVEL as i32
+            ; or edx, (op.imm & ps::INTLEVEL) as i32
+            ; mov esi, [rbx + PS]
+        );
+        self.forget();
+        self.set_masks(aside.0);
+        dynasm!(self.ops ; .arch x64 ; mov eax, esi);
+        self.put(op.t);
+        self.rejoin(aside, n);
+    }
+
+    /// PS becomes edx, if no interrupt and no debug event can follow; else on at `otherwise`.
+    fn set_masks(&mut self, otherwise: DynamicLabel) {
+        dynasm!(self.ops
+            ; .arch x64
+            ; mov eax, [rbx + PS]
+            ; mov ecx, eax
+            ; xor ecx, edx
+            ; test ecx, !MASKING as i32
+            ; jnz =>otherwise
+            ; and eax, BYTE ps::INTLEVEL as i8
+            ; cmp eax, DEBUG_LEVEL as i32
+            ; jae =>otherwise
+            ; mov eax, edx
+            ; and eax, BYTE ps::INTLEVEL as i8
+            ; cmp eax, DEBUG_LEVEL as i32
+            ; jae =>otherwise
+            ; mov eax, [rbx + EXTERNAL]
+            ; and eax, EXTERNAL_LEVEL as i32
+            ; or eax, [rbx + LATCHED]
+            ; mov ecx, [rbx + INTENABLE]
+            ; or ecx, NMI as i32
+            ; and eax, ecx
+            ; mov ecx, edx
+            ; and ecx, BYTE ps::INTLEVEL as i8
+            ; mov rdi, [rbp + frame!(lines_above)]
+            ; test eax, [rdi + rcx * 4]
+            ; jnz =>otherwise
+            ; mov [rbx + PS], edx
+        );
+    }
+
+    /// S32C1I on the memory near by.
+    fn compare_and_store(&mut self, n: usize, op: &Op) {
+        let value = self.get(op.t);
+        self.near_offset(op.s, op.imm);
+        let aside = self.otherwise();
+        let (at, different) = (aside.0, self.label());
+        dynasm!(self.ops
+            ; .arch x64
+            ; cmp eax, self.source.near.length as i32 - 4
+            ; ja =>at
+            ; test al, BYTE 3
+            ; jnz =>at
+            ; mov ecx, eax
+            ; shr ecx, 8
+            ; cmp BYTE [r13 + rcx], BYTE 0
+            ; jne =>at
+            ; mov edx, [r12 + rax]
+            ; cmp edx, [rbx + SCOMPARE1]
+            ; jne =>different
+            ; mov [r12 + rax], Rd(value)
+            ; =>different
+            ; mov eax, edx
+        );
+        self.put(op.t);
+        self.rejoin(aside, n);
+    }
+
+    // ----- floating point ------------------------------------------------------------------------
+
+    /// The host's arithmetic rounds to nearest; with the FPU off or another rounding the interpreter
+    /// does it.
+    fn float_guard(&mut self, otherwise: DynamicLabel, rounds: bool) {
+        dynasm!(self.ops
+            ; .arch x64
+            ; test BYTE [rbx + CPENABLE], BYTE 1
+            ; jz =>otherwise
+        );
+        if rounds {
+            dynasm!(self.ops
+                ; .arch x64
+                ; test BYTE [rbx + FCR], BYTE 3
+                ; jnz =>otherwise
+            );
+        }
+    }
+
+    /// LSI and SSI on the memory near by.
+    fn float_access(&mut self, n: usize, op: &Op) {
+        let aside = self.otherwise();
+        let at = aside.0;
+        self.float_guard(at, false);
+        self.near_offset(op.s, op.imm);
+        dynasm!(self.ops
+            ; .arch x64
+            ; cmp eax, self.source.near.length as i32 - 4
+            ; ja =>at
+        );
+        if op.opcode == Opcode::Lsi {
+            dynasm!(self.ops
+                ; .arch x64
+                ; mov ecx, [r12 + rax]
+                ; mov [rbx + float(op.t)], ecx
+            );
+        } else {
+            dynasm!(self.ops
+                ; .arch x64
+                ; test al, BYTE 3
+                ; jnz =>at
+                ; mov ecx, eax
+                ; shr ecx, 8
+                ; cmp BYTE [r13 + rcx], BYTE 0
+                ; jne =>at
+                ; mov ecx, [rbx + float(op.t)]
+                ; mov [r12 + rax], ecx
+            );
+        }
+        self.rejoin(aside, n);
+    }
+
+    /// A NaN as a result is the interpreter's, which knows which one the chip gives.
+    fn float_arithmetic(&mut self, n: usize, op: &Op) {
+        let fused = matches!(op.opcode, Opcode::MaddS | Opcode::MsubS);
+        if fused && !is_x86_feature_detected!("fma") {
+            return self.by_interpreter(n);
+        }
+        let aside = self.otherwise();
+        let at = aside.0;
+        self.float_guard(at, true);
+        let (r, s, t) = (float(op.r), float(op.s), float(op.t));
+        dynasm!(self.ops ; .arch x64 ; movss xmm0, [rbx + s] ; movss xmm1, [rbx + t]);
+        match op.opcode {
+            Opcode::AddS => dynasm!(self.ops ; .arch x64 ; addss xmm0, xmm1),
+            Opcode::SubS => dynasm!(self.ops ; .arch x64 ; subss xmm0, xmm1),
+            Opcode::MulS => dynasm!(self.ops ; .arch x64 ; mulss xmm0, xmm1),
+            Opcode::MaddS => {
+                dynasm!(self.ops ; .arch x64 ; vfmadd213ss xmm0, xmm1, DWORD [rbx + r])
+            }
+            _ => dynasm!(self.ops ; .arch x64 ; vfnmadd213ss xmm0, xmm1, DWORD [rbx + r]),
+        }
+        dynasm!(self.ops
+            ; .arch x64
+            ; ucomiss xmm0, xmm0
+            ; jp =>at
+            ; movss [rbx + r], xmm0
+        );
+        self.rejoin(aside, n);
+    }
+
+    fn float_comparison(&mut self, n: usize, op: &Op) {
+        let aside = self.otherwise();
+        self.float_guard(aside.0, false);
+        let (s, t) = (float(op.s), float(op.t));
+        // "Less" is "greater" the other way round: only that is false for a NaN.
+        let (left, right) = match op.opcode {
+            Opcode::OltS | Opcode::OleS => (t, s),
+            _ => (s, t),
+        };
+        dynasm!(self.ops
+            ; .arch x64
+            ; movss xmm0, [rbx + left]
+            ; ucomiss xmm0, DWORD [rbx + right]
+        );
+        match op.opcode {
+            Opcode::OeqS => {
+                dynasm!(self.ops ; .arch x64 ; sete al ; setnp cl ; and al, cl)
+            }
+            Opcode::OltS => dynasm!(self.ops ; .arch x64 ; seta al),
+            Opcode::OleS => dynasm!(self.ops ; .arch x64 ; setae al),
+            Opcode::UnS => dynasm!(self.ops ; .arch x64 ; setp al),
+            Opcode::UeqS => dynasm!(self.ops ; .arch x64 ; sete al),
+            Opcode::UltS => dynasm!(self.ops ; .arch x64 ; setb al),
+            _ => dynasm!(self.ops ; .arch x64 ; setbe al),
+        }
+        let bit = op.r as i8;
+        dynasm!(self.ops
+            ; .arch x64
+            ; movzx eax, al
+            ; shl eax, BYTE bit
+            ; mov ecx, [rbx + BR]
+            ; and ecx, !(1 << bit as i32)
+            ; or ecx, eax
+            ; mov [rbx + BR], ecx
+        );
+        self.rejoin(aside, n);
+    }
+
+    fn float_move(&mut self, n: usize, op: &Op) {
+        let aside = self.otherwise();
+        self.float_guard(aside.0, false);
+        match op.opcode {
+            Opcode::Wfr => {
+                let s = self.get(op.s);
+                dynasm!(self.ops ; .arch x64 ; mov [rbx + float(op.r)], Rd(s));
+            }
+            Opcode::Rfr => {
+                dynasm!(self.ops ; .arch x64 ; mov eax, [rbx + float(op.s)]);
+                self.put(op.r);
+            }
+            opcode => {
+                dynasm!(self.ops ; .arch x64 ; mov eax, [rbx + float(op.s)]);
+                match opcode {
+                    Opcode::AbsS => dynasm!(self.ops ; .arch x64 ; and eax, 0x7fff_ffff),
+                    Opcode::NegS => dynasm!(self.ops ; .arch x64 ; xor eax, i32::MIN),
+                    _ => {}
+                }
+                dynasm!(self.ops ; .arch x64 ; mov [rbx + float(op.r)], eax);
+            }
+        }
+        self.rejoin(aside, n);
+    }
+
+    /// FLOAT.S and TRUNC.S without a scale.
+    fn float_conversion(&mut self, n: usize, op: &Op) {
+        let aside = self.otherwise();
+        let at = aside.0;
+        self.float_guard(at, true);
+        if op.opcode == Opcode::FloatS {
+            let s = self.get(op.s);
+            dynasm!(self.ops
+                ; .arch x64
+                ; cvtsi2ss xmm0, Rd(s)
+                ; movss [rbx + float(op.r)], xmm0
+            );
+        } else {
+            // What does not fit gives this value, and one number that does.
+            dynasm!(self.ops
+                ; .arch x64
+                ; cvttss2si eax, [rbx + float(op.s)]
+                ; cmp eax, i32::MIN
+                ; je =>at
+            );
+            self.put(op.r);
+        }
+        self.rejoin(aside, n);
     }
 
     /// A zero-overhead loop begins.
@@ -1187,6 +1547,40 @@ impl<'c> Emitter<'c> {
             Opcode::S32i | Opcode::S32e | Opcode::S32nb => self.store(n, &op, Width::Word),
             Opcode::S16i => self.store(n, &op, Width::Half),
             Opcode::S8i => self.store(n, &op, Width::Byte),
+
+            Opcode::S32c1i => self.compare_and_store(n, &op),
+
+            // Special registers, interrupts.
+            Opcode::Rsr => self.read_special(n, &op),
+            Opcode::Wsr => self.write_special(n, &op),
+            Opcode::Rsil => self.set_level(n, &op),
+            Opcode::Rur if op.imm == u32::from(ur::THREADPTR) => {
+                dynasm!(self.ops ; .arch x64 ; mov eax, [rbx + THREADPTR]);
+                self.put(op.r);
+            }
+            Opcode::Wur if op.imm == u32::from(ur::THREADPTR) => {
+                let t = self.get(op.t);
+                dynasm!(self.ops ; .arch x64 ; mov [rbx + THREADPTR], Rd(t));
+            }
+
+            // Single-precision floating point.
+            Opcode::Lsi | Opcode::Ssi => self.float_access(n, &op),
+            Opcode::AddS | Opcode::SubS | Opcode::MulS | Opcode::MaddS | Opcode::MsubS => {
+                self.float_arithmetic(n, &op)
+            }
+            Opcode::OeqS
+            | Opcode::OltS
+            | Opcode::OleS
+            | Opcode::UnS
+            | Opcode::UeqS
+            | Opcode::UltS
+            | Opcode::UleS => self.float_comparison(n, &op),
+            Opcode::MovS | Opcode::AbsS | Opcode::NegS | Opcode::Rfr | Opcode::Wfr => {
+                self.float_move(n, &op)
+            }
+            Opcode::FloatS | Opcode::TruncS if op.imm & 15 == 0 => {
+                self.float_conversion(n, &op);
+            }
 
             // Zero-overhead loops.
             Opcode::Loop | Opcode::Loopnez | Opcode::Loopgtz => self.begin_loop(n, &op),

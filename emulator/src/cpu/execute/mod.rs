@@ -84,6 +84,10 @@ impl Cpu {
                 self.idle_until(limit);
                 continue;
             }
+            if self.is_paused() {
+                self.idle_until(limit.min(self.paused_until));
+                continue;
+            }
             // ICOUNT counts instructions one by one.
             let counted = self.icountlevel != 0;
             if counted {
@@ -97,6 +101,20 @@ impl Cpu {
                 return stop;
             }
         }
+    }
+
+    /// Looks at what an instruction may have changed, as [`Cpu::run`] does before it executes blocks
+    /// up to cycle `limit`: true if these go on as if it had not.
+    pub(super) fn sees_nothing_new(&mut self, limit: u64) -> bool {
+        let quiet = !self.debug_state_changed()
+            && !self.debug_interrupt_is_due()
+            && self.pending_level().is_none()
+            && self.next_timer >= limit
+            && !self.waiting
+            && !self.ocd.stopped
+            && self.icountlevel == 0;
+        self.attention &= !quiet;
+        quiet
     }
 
     /// Executes blocks until cycle `limit`, or until interrupts, exceptions or the machine need a

@@ -34,12 +34,13 @@ fn begin_delay(call: &mut Call<'_>) -> Result<Outcome, Stop> {
 fn delay(call: &mut Call<'_>) -> Result<Outcome, Stop> {
     let passed = call.guest.ccount().wrapping_sub(call.get(1));
     let left = u64::from(call.get(0).saturating_sub(passed));
-    if left == 0 {
+    if left <= 1 {
+        call.charge(left);
         return Ok(Outcome::Void);
     }
-    let now = left.min(call.guest.budget_left()).max(1);
-    call.charge(now);
-    Ok(if now == left { Outcome::Void } else { Outcome::Again })
+    // The last cycle is that of coming back here.
+    call.guest.pause(left - 1);
+    Ok(Outcome::Again)
 }
 
 /// `void ets_update_cpu_frequency(uint32_t ticks_per_us)`

@@ -40,7 +40,6 @@ pub(in crate::rom) const TABLE: &[Entry] = &[
     entry(0x4006_3820, "__cmpdi2", &[cmpdi2]),
     entry(0x4006_3840, "__ucmpdi2", &[ucmpdi2]),
     entry(0x4006_3860, "__clear_cache", &[clear_cache]),
-    entry(0x4006_4ae0, "__bswapsi2", &[bswapsi2]),
     entry(0x4006_4b08, "__bswapdi2", &[bswapdi2]),
     entry(0x4006_4b64, "__clrsbsi2", &[clrsbsi2]),
     entry(0x4006_4b7c, "__clrsbdi2", &[clrsbdi2]),
@@ -265,12 +264,6 @@ fn clear_cache(call: &mut Call<'_>) -> Result<Outcome, Stop> {
     Ok(Outcome::Void)
 }
 
-/// `int __bswapsi2(int)`
-fn bswapsi2(call: &mut Call<'_>) -> Result<Outcome, Stop> {
-    let value = call.get(0).swap_bytes();
-    word(call, value)
-}
-
 /// `long long __bswapdi2(long long)`
 fn bswapdi2(call: &mut Call<'_>) -> Result<Outcome, Stop> {
     let value = call.get64(0).swap_bytes();
@@ -321,7 +314,6 @@ mod tests {
             assert_eq!(guest.call("__popcountdi2", &pair), a.count_ones());
             assert_eq!(guest.call("__clzdi2", &pair), a.leading_zeros());
         }
-        assert_eq!(guest.call("__bswapsi2", &[0x1122_3344]), 0x4433_2211);
         assert_eq!(guest.call("__clrsbsi2", &[u32::MAX]), 31);
         assert_eq!(guest.call("__ffssi2", &[8]), 4);
     }

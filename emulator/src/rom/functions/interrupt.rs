@@ -37,8 +37,6 @@ pub(in crate::rom) const TABLE: &[Entry] = &[
     entry(0x4000_bf88, "_xtos_ints_on", &[xtos_ints_on]),
     entry(0x4000_bfac, "_xtos_ints_off", &[xtos_ints_off]),
     entry(0x4000_bfd4, "_xtos_p_none", &[nothing]),
-    entry(0x4000_bfdc, "_xtos_set_intlevel", &[xtos_set_intlevel]),
-    entry(0x4000_bff8, "_xtos_set_min_intlevel", &[xtos_set_min_intlevel]),
 ];
 
 fn nothing(call: &mut Call<'_>) -> Result<Outcome, Stop> {
@@ -52,19 +50,6 @@ fn change_level(call: &mut Call<'_>, level: u32) -> u32 {
     call.guest.set_ps(ps & !0xf | level & 0xf);
     call.charge(8);
     ps & 0xf
-}
-
-/// `unsigned _xtos_set_intlevel(int level)`: the old level. The busiest function of all.
-fn xtos_set_intlevel(call: &mut Call<'_>) -> Result<Outcome, Stop> {
-    let level = call.get(0);
-    Ok(Outcome::Return(change_level(call, level)))
-}
-
-/// `unsigned _xtos_set_min_intlevel(int level)`: raises only; returns PS as it was.
-fn xtos_set_min_intlevel(call: &mut Call<'_>) -> Result<Outcome, Stop> {
-    let (ps, level) = (call.guest.ps(), call.get(0) & 0xf);
-    change_level(call, level.max(ps & 0xf));
-    Ok(Outcome::Return(ps))
 }
 
 /// `unsigned _xtos_restore_intlevel(unsigned ps)`
@@ -187,17 +172,6 @@ fn ets_isr_unmask(call: &mut Call<'_>) -> Result<Outcome, Stop> {
 #[cfg(test)]
 mod tests {
     use crate::rom::fake::FakeGuest;
-
-    #[test]
-    fn levels_are_exchanged_and_the_rest_of_ps_stays() {
-        let mut guest = FakeGuest::new(64);
-        assert_eq!(guest.call("_xtos_set_intlevel", &[3]), 0);
-        assert_eq!(guest.ps, 0x0006_0023);
-        assert_eq!(guest.call("_xtos_set_min_intlevel", &[1]), 0x0006_0023);
-        assert_eq!(guest.ps & 0xf, 3);
-        assert_eq!(guest.call("_xtos_set_intlevel", &[0x10]), 3);
-        assert_eq!(guest.ps, 0x0006_0020);
-    }
 
     #[test]
     fn handlers_are_stored_downwards_and_masks_are_merged() {
