@@ -3,6 +3,7 @@
 mod board;
 mod coherence;
 mod common;
+mod compiled;
 mod debugger;
 mod determinism;
 mod download;

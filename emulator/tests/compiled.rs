@@ -1,0 +1,271 @@
+//! Compiled blocks against the interpreter, on programs that nobody has written: random instructions
+//! of every kind, with windows, loops, floats, exceptions and interrupts in the middle of blocks, and
+//! stores into the code itself.
+//!
+//! Both must agree on the whole state of the chip, cycle by cycle, at instants that they choose
+//! anyhow. `COMPILED_PROGRAMS` says how many programs are tried; a failure names its seed.
+
+use esp32_emulator::cpu::decode::encode;
+use esp32_emulator::cpu::instruction::{Instruction, Opcode};
+use esp32_emulator::peripherals::CoreId;
+use esp32_emulator::soc::Esp32;
+
+use crate::common::{Program, Random, assert_same, run_for, state};
+
+/// Words of literals before the body, and bytes of the body.
+const LITERALS: u32 = 64;
+const BODY: usize = 600;
+
+/// Sets the chip up for code that does anything, copies the body to where it can be changed, and
+/// jumps there. Exceptions go on behind the instruction, or behind a part of it; timer interrupts come
+/// every 61 cycles.
+const FRAME: &str = "
+    .literal data, 0x3ffb0000
+    .literal stack, 0x3ffe8000
+    .literal ps_windowed, 0x60020
+    .literal code, 0x40080000
+    .literal entrance, 0x40080100
+    .literal words, 216
+    .literal source, 0
+    start:
+        movi a2, 0; wsr a2, windowbase; rsync
+        movi a2, 1; wsr a2, windowstart; rsync
+        l32r a1, stack
+        l32r a2, ps_windowed; wsr a2, ps; rsync
+        movi a2, 1; wsr a2, cpenable; rsync
+        l32r a2, source
+        l32r a3, code
+        l32r a4, words
+    copy:
+        l32i a5, a2, 0
+        s32i a5, a3, 0
+        addi a2, a2, 4
+        addi a3, a3, 4
+        addi a4, a4, -1
+        bnez a4, copy
+        rsr a5, ccount
+        addi a5, a5, 61
+        wsr a5, ccompare0
+        movi a5, 64; wsr a5, intenable; rsync
+    enter:
+        l32r a1, stack
+        l32r a3, data
+        l32r a4, code
+        addi a4, a4, 127
+        addi a4, a4, 127
+        l32r a5, data
+        l32r a0, entrance
+        jx a0
+    kernel:
+    user:
+        wsr a15, excsave2
+        wsr a14, excsave3
+        rsr a15, exccause
+        beqi a15, 4, timer
+        rsr a15, epc1
+        addi a15, a15, 3
+        extui a14, a15, 12, 16
+        bnei a14, 128, astray         # not in SRAM0
+        wsr a15, epc1
+        j back
+    astray:
+        l32r a15, entrance
+        wsr a15, epc1
+        l32r a3, data
+        l32r a5, data
+        l32r a4, code
+        addi a4, a4, 127
+        addi a4, a4, 127
+        j back
+    timer:
+        rsr a15, ccount
+        addi a15, a15, 61
+        wsr a15, ccompare0
+    back:
+        rsr a14, excsave3
+        rsr a15, excsave2
+        rfe
+    level2:
+    level3:
+        rfi 3
+    level4:
+        rfi 4
+    level5:
+        rfi 5
+    debug:
+        wsr a15, excsave6
+        rsr a15, epc6
+        addi a15, a15, 3
+        wsr a15, epc6
+        rsr a15, excsave6
+        rfi 6
+    nmi:
+        rfi 7
+    double:
+        movi a15, 0
+        wsr a15, windowbase; rsync
+        movi a15, 1
+        wsr a15, windowstart; rsync
+        l32r a15, ps_windowed
+        wsr a15, ps; rsync
+        j enter
+    done:
+        j done
+    .align 4
+    body:
+        .space 864
+";
+
+/// Instructions that end the experiment early or make all programs alike.
+fn is_dull(opcode: Opcode) -> bool {
+    use Opcode::*;
+    matches!(opcode, Illegal | Waiti | Ill | Simcall | Break | BreakN | Witlb | Wdtlb)
+}
+
+/// Special registers that random values make the program end with: vectors, breakpoints, the window.
+fn is_fatal(instruction: &Instruction) -> bool {
+    const FATAL: &[i32] = &[72, 73, 96, 104, 128, 129, 144, 145, 160, 161, 228, 231, 236, 237];
+    matches!(instruction.opcode, Opcode::Wsr | Opcode::Xsr) && FATAL.contains(&instruction.imm)
+}
+
+/// Registers that hold addresses: of data, of data, and of the code.
+fn base(random: &mut Random) -> u8 {
+    [3, 5, 5, 1, 4][random.below(5) as usize]
+}
+
+fn is_access(opcode: Opcode) -> bool {
+    use Opcode::*;
+    matches!(
+        opcode,
+        L8ui | L16ui
+            | L16si
+            | L32i
+            | L32ai
+            | L32e
+            | S8i
+            | S16i
+            | S32i
+            | S32ri
+            | S32nb
+            | S32c1i
+            | S32e
+            | Lsi
+            | Ssi
+            | Lsip
+            | Ssip
+    )
+}
+
+/// One instruction for the place that is `at` bytes into the body.
+fn instruction(random: &mut Random, at: usize) -> Instruction {
+    loop {
+        let opcode = Opcode::ALL[random.below(Opcode::ALL.len() as u32) as usize];
+        let mut field = || random.below(16) as u8;
+        let (r, s, t) = (field(), field(), field());
+        let mut it = Instruction { opcode, length: 3, r, s, t, imm: 0 };
+        if random.below(8) == 0 {
+            it.length = 2;
+        }
+        if is_dull(opcode) {
+            continue;
+        }
+        it.imm = match random.below(4) {
+            _ if it.target(0).is_some() => {
+                // Somewhere in the body, a little ahead more often than not.
+                let near = at as i32 + random.below(40) as i32;
+                let far = random.below(BODY as u32) as i32;
+                let to = if random.below(3) == 0 { far } else { near };
+                (to - at as i32) & if opcode >= Opcode::Call0 { !3 } else { !0 }
+            }
+            _ if opcode == Opcode::L32r => -4 * (1 + random.below(LITERALS) as i32),
+            0 => random.below(16) as i32,
+            1 => 4 * random.below(64) as i32,
+            2 => random.below(256) as i32,
+            _ => random.below(4096) as i32 - 2048,
+        };
+        if is_access(opcode) {
+            it.s = base(random);
+        }
+        // Addresses stay what they are for most of the time.
+        if [it.r, it.t].iter().any(|n| [1, 3, 4, 5].contains(n)) && random.below(12) != 0 {
+            continue;
+        }
+        if is_fatal(&it) || encode(&it).is_none() {
+            continue;
+        }
+        return it;
+    }
+}
+
+/// The program of a seed.
+fn program(seed: u64) -> Program {
+    let mut random = Random::new(seed);
+    let mut program = Program::new(FRAME);
+    let mut bytes = Vec::new();
+    for _ in 0..LITERALS {
+        let literal = match random.below(3) {
+            0 => random.next(),
+            1 => 0x3ffb_0000 + random.below(0x1000),
+            _ => random.below(100),
+        };
+        bytes.extend(literal.to_le_bytes());
+    }
+    // What is called begins on a word and, more often than not, with ENTRY.
+    while bytes.len() < 4 * LITERALS as usize + BODY {
+        let at = bytes.len() - 4 * LITERALS as usize;
+        let mut it = instruction(&mut random, at);
+        if at.is_multiple_of(4) && random.below(6) == 0 {
+            it = Instruction { opcode: Opcode::Entry, length: 3, r: 0, s: 1, t: 0, imm: 32 };
+        }
+        let word = encode(&it).expect("it encodes").to_le_bytes();
+        bytes.extend(&word[..usize::from(it.length)]);
+    }
+    // And at the end from the beginning.
+    let at = bytes.len() as i32 - 4 * LITERALS as i32;
+    let back = Instruction { opcode: Opcode::J, length: 3, r: 0, s: 0, t: 0, imm: -at };
+    bytes.extend(&encode(&back).expect("it encodes").to_le_bytes()[..3]);
+    let body = program.symbol("body");
+    program.set_literal("source", body);
+    program.set_bytes("body", &bytes);
+    program
+}
+
+/// Runs both side by side, from instant to instant.
+fn compare(seed: u64, compile_after: u32) -> u64 {
+    let program = program(seed);
+    let mut compiled = program.chip_that_compiles(Some(compile_after));
+    let mut interpreted = program.chip_that_compiles(None);
+    let mut random = Random::new(!seed);
+    for step in 0..12 {
+        let cycles = 1 + u64::from(random.below([2_000, 7, 4_000][step % 3]));
+        for chip in [&mut compiled, &mut interpreted] {
+            run_for(chip, cycles);
+        }
+        let what = format!(
+            "seed {seed}, compiled after {compile_after}, step {step}, pc {:#x}",
+            interpreted.cpu(CoreId::Pro).pc
+        );
+        assert_same(&state(&compiled), &state(&interpreted), &what);
+        assert_floats(&compiled, &interpreted, &what);
+    }
+    compiled.instructions()
+}
+
+fn assert_floats(compiled: &Esp32, interpreted: &Esp32, what: &str) {
+    for n in 0..16 {
+        let [one, other] = [compiled, interpreted].map(|chip| chip.cpu(CoreId::Pro).float(n));
+        assert_eq!(one, other, "f{n}, {what}");
+    }
+}
+
+#[test]
+fn random_programs_run_the_same_compiled_and_interpreted() {
+    let programs =
+        std::env::var("COMPILED_PROGRAMS").ok().and_then(|n| n.parse().ok()).unwrap_or(60);
+    let mut executed = 0;
+    for seed in 0..programs {
+        executed += compare(seed, (seed % 3) as u32);
+    }
+    // They do not all end in an endless loop of exceptions before anything has happened.
+    assert!(executed > programs * 5_000, "{executed} instructions in {programs} programs");
+}
