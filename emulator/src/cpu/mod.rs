@@ -29,6 +29,8 @@ pub use bus::{Bus, Fetched, Loaded, MAX_FETCH, Near, NearMap, RegionSide, Stored
 pub use debug::NotExecuted;
 pub use execute::Stop;
 
+use std::hash::{Hash, Hasher};
+
 use registers::ps;
 
 /// Architectural state of one core. A clone is a snapshot.
@@ -348,6 +350,49 @@ impl Cpu {
             Some(register) => *register = value,
             None => self.file[(self.windowbase as usize + n / 4) & 15][n & 3] = value,
         }
+    }
+
+    /// Everything that firmware could tell from another state, and nothing else.
+    pub(crate) fn digest(&self, hasher: &mut impl Hasher) {
+        (self.cycle, self.pc, self.ps, self.windowbase, self.windowstart).hash(hasher);
+        (0..64).for_each(|n| self.physical_ar(n).hash(hasher));
+        (self.sar, self.lbeg, self.lend, self.lcount, self.br, self.scompare1).hash(hasher);
+        (self.acc, self.m, self.f, self.fcr, self.fsr, self.threadptr, self.f64r).hash(hasher);
+        (self.epc, self.eps, self.excsave, self.depc, self.exccause, self.excvaddr).hash(hasher);
+        (self.debugcause, self.vecbase, self.cpenable, self.misc).hash(hasher);
+        (self.memctl, self.atomctl, self.ddr, self.icount, self.icountlevel).hash(hasher);
+        (self.ibreakenable, self.ibreaka, self.dbreaka, self.dbreakc).hash(hasher);
+        (self.external, self.latched, self.intenable).hash(hasher);
+        (self.ccount_offset, self.ccompare, self.waiting, self.events).hash(hasher);
+    }
+
+    /// The registers as text, for people to compare.
+    pub(crate) fn registers(&self) -> String {
+        let mut text = format!(
+            "cycle {}  pc {:08x}  ps {:08x}  windowbase {}  windowstart {:04x}",
+            self.cycle, self.pc, self.ps, self.windowbase, self.windowstart
+        );
+        let rows = self.a.chunks(4).chain(self.f.chunks(4)).enumerate();
+        for (n, row) in rows {
+            let name = if n < 4 { 'a' } else { 'f' };
+            text += &format!("\n{name}{:<2}", n % 4 * 4);
+            row.iter().for_each(|value| text += &format!(" {value:08x}"));
+        }
+        let rest = [
+            ("sar", self.sar),
+            ("lbeg", self.lbeg),
+            ("lend", self.lend),
+            ("lcount", self.lcount),
+            ("br", self.br),
+            ("interrupt", self.interrupt()),
+            ("intenable", self.intenable),
+            ("epc1", self.epc[1]),
+            ("exccause", self.exccause),
+            ("excvaddr", self.excvaddr),
+        ];
+        text.push('\n');
+        text += &rest.map(|(name, value)| format!("{name} {value:08x}")).join("  ");
+        text
     }
 
     /// Whether `a[n]` belongs to a frame above the current one, so that an instruction that names it

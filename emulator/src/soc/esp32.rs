@@ -11,7 +11,10 @@
 //!
 //! Source: Technical Reference Manual, "Reset and Clock" for reset causes and what they reach.
 
+use std::hash::Hasher;
 use std::sync::Arc;
+
+use rustc_hash::FxHasher;
 
 use super::access_log::Access;
 use super::bus::System;
@@ -20,6 +23,7 @@ use super::debugger::{Debugger, Held, Place};
 use super::devices::{DeviceConfig, Devices, Id};
 use super::guest_port::GuestPort;
 use super::jtag::Jtag;
+use super::lockstep::{LONGEST_SLICE, Parting, Witness};
 use super::signals::Edge;
 use crate::board::parts::Shown;
 use crate::board::parts::nor_flash::NorFlash;
@@ -107,6 +111,8 @@ pub enum Halt {
         /// Return address of the call.
         caller: u32,
     },
+    /// The chip does not do what it did in another run ([`Esp32::set_witness`]).
+    Parted(Parting),
 }
 
 /// Why [`Esp32::run_until`] came back.
@@ -166,6 +172,8 @@ pub struct Esp32 {
     pub(super) jtag: Jtag,
     /// The slice in which the debugger holds the chip.
     interrupted: Option<Slice>,
+    /// Compares this run with another.
+    witness: Option<Witness>,
     /// Of the symbols that each UART has sent: apart, for the host is free in which order it asks.
     output_hash: [EventHash; 3],
 }
@@ -212,6 +220,7 @@ impl Esp32 {
             debugger: Debugger::default(),
             jtag: Jtag::default(),
             interrupted: None,
+            witness: None,
             output_hash: [EventHash::default(); 3],
         }
     }
@@ -402,6 +411,29 @@ impl Esp32 {
             hash.mix(part.0);
         }
         hash.0
+    }
+
+    /// From now on the chip is compared, slice by slice, with the same one of another run.
+    pub fn set_witness(&mut self, witness: Witness) {
+        self.witness = Some(witness);
+    }
+
+    /// Tells the witness that a slice is over.
+    fn bear_witness(&mut self) {
+        let Some(mut witness) = self.witness.take() else { return };
+        let mut hasher = FxHasher::default();
+        self.cpus.iter().for_each(|cpu| cpu.digest(&mut hasher));
+        if witness.looks_at_memory(self.cycle) {
+            self.system.memory.digest(&mut hasher);
+        }
+        let state = || {
+            let [pro, app] = &self.cpus;
+            format!("PRO_CPU:\n{}\nAPP_CPU:\n{}", pro.registers(), app.registers())
+        };
+        if let Some(parting) = witness.slice(self.cycle, hasher.finish(), state) {
+            self.halted = Some(Halt::Parted(parting));
+        }
+        self.witness = Some(witness);
     }
 
     /// Forgets all pre-decoded code; it is decoded again when it is reached. Changes nothing but
@@ -609,6 +641,7 @@ impl Esp32 {
             };
             self.system.clock.cycle_at(horizon.min(deadline)).min(wakes(0)).min(wakes(1))
         };
+        let end = if self.witness.is_some() { end.min(self.cycle + LONGEST_SLICE) } else { end };
         // Time passes even when a deadline rounds to the present cycle.
         let end = end.max(self.cycle + 1);
         self.system.slice_end = self.system.clock.instant(end);
@@ -644,6 +677,7 @@ impl Esp32 {
         }
         self.cycle = end;
         self.system.advance(self.system.clock.instant(self.cycle));
+        self.bear_witness();
     }
 
     /// The power goes while the debugger holds the chip: both cores meet where one has come to.

@@ -7,6 +7,7 @@
 //! traffic. Memories that hold code have a guard bit per granule, set by the code cache; a store
 //! into a guarded granule is reported, so that stale code can be dropped.
 
+use std::hash::Hasher;
 use std::sync::Arc;
 
 /// Data bus: SRAM2 then SRAM1.
@@ -172,6 +173,13 @@ impl Memory {
     /// RTC fast memory, for its CRC unit.
     pub(super) fn rtc_fast(&self) -> &[u8; RTC_LEN] {
         &self.rtc_fast
+    }
+
+    /// What is in all of them but the ROM.
+    pub(super) fn digest(&self, hasher: &mut impl Hasher) {
+        for memory in [&self.sram[..], &self.sram0[..], &self.rtc_fast[..], &self.rtc_slow[..]] {
+            hasher.write(memory);
+        }
     }
 
     /// The fast path: `N` bytes of the data bus's SRAM.

@@ -11,6 +11,7 @@ mod devices;
 mod esp32;
 mod guest_port;
 mod jtag;
+pub mod lockstep;
 mod memory;
 mod signals;
 mod standing;

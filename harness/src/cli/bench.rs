@@ -6,7 +6,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use esp32_emulator::soc::RomChoice;
 use serde::Serialize;
 
 use super::files::project_of;
@@ -16,7 +15,7 @@ use crate::exit_code::ExitCode;
 use crate::runner::firmware::{FetchNews, FirmwareSource};
 use crate::scenario::model::Spanned;
 use crate::site::{AccessPoint, AirOf, Folders, Host, Http, Network, Security, Site};
-use crate::targets::emulated::Emulated;
+use crate::targets::emulated::{Emulated, Engine};
 use crate::targets::{Port, Power, Target, TargetError, TargetEvent, TargetRequest};
 use crate::time::{DeviceTime, Span};
 
@@ -212,7 +211,7 @@ impl Bench {
         let mut booted = None;
         let mut boots = Vec::new();
         for _ in 0..self.rounds {
-            let mut board = Emulated::new(&request, RomChoice::default())?;
+            let mut board = Emulated::new(&request, &Engine::default())?;
             boots.push(timed(&mut board, |board| {
                 board.power(Power::On)?;
                 read_until(board, PROMPT).map(|_| ())
@@ -259,7 +258,7 @@ impl Bench {
         let request = TargetRequest { site: Some(site), folders, ..request };
         let mut rounds: Vec<Vec<Taken>> = vec![Vec::new(); WIFI_WORK.len()];
         for _ in 0..self.rounds {
-            let mut board = Emulated::new(&request, RomChoice::default())?;
+            let mut board = Emulated::new(&request, &Engine::default())?;
             board.power(Power::On)?;
             read_until(&mut board, PROMPT)?;
             for text in SETUP[..1].iter().chain(WIFI_SETUP) {
@@ -335,7 +334,7 @@ fn flash(terminal: &Terminal) -> Result<Vec<crate::targets::Segment>, Trouble> {
 
 /// Boards on one air, without power.
 fn neighbours(request: &TargetRequest) -> Result<Vec<Emulated>, Trouble> {
-    let first = Emulated::new(request, RomChoice::default())?;
+    let first = Emulated::new(request, &Engine::default())?;
     let others = (1..BOARDS).map(|number| {
         let request = TargetRequest { number, seed: 1 + u64::from(number), ..request.clone() };
         first.beside(&request)?.ok_or(TargetError::Cannot("have neighbours"))

@@ -7,6 +7,7 @@ mod check;
 mod ctl;
 mod doctor;
 mod doors;
+mod engine;
 mod erase;
 mod files;
 mod firmware;

@@ -2,7 +2,7 @@
 
 use super::files::Selection;
 use super::operator::TerminalOperator;
-use super::targets::Machine;
+use super::targets::{Machine, Of};
 use super::terminal::Terminal;
 use crate::exit_code::ExitCode;
 use crate::runner::plan::{Plan, Shard};
@@ -28,15 +28,14 @@ pub(super) struct Planning {
 }
 
 impl Planning {
-    /// Reads and checks every scenario and decides about the cases, on the target of this name or
-    /// else that of the command line.
+    /// Reads and checks every scenario and decides about the cases, on that target.
     ///
     /// # Errors
     /// When there is no such target, or a scenario is invalid; it has been told.
     pub(super) fn plan(
         &self,
         terminal: &Terminal,
-        target: Option<&str>,
+        target: &Of<'_>,
     ) -> Result<(Plan, Box<dyn TargetSource>), ExitCode> {
         let targets = self.machine.source_of(target).map_err(|trouble| {
             terminal.error(trouble.message);

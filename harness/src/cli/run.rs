@@ -8,12 +8,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use console::Term;
+use esp32_emulator::soc::lockstep::Lockstep;
 
 use super::doors::{DoorSpec, Openings, keep_open};
 use super::images::ProjectFirmware;
 use super::modes::Modes;
 use super::operator::TerminalOperator;
 use super::planning::Planning;
+use super::targets::Of;
 use super::terminal::Terminal;
 use crate::comparison::{Compared, Courses, compare};
 use crate::exit_code::ExitCode;
@@ -100,6 +102,17 @@ pub(super) struct Run {
     )]
     compare: Vec<String>,
 
+    /// Run on the emulator twice, interpreted and then with hot code compiled, and compare the state of
+    /// the whole chip all the time; where both differ first, the run ends and shows them side by
+    /// side. One case at a time
+    #[arg(
+        long,
+        conflicts_with_all = [
+            "target", "compare", "no_jit", "jobs", "retries", "json", "junit", "html", "vcd", "hold"
+        ]
+    )]
+    jit_check: bool,
+
     /// Accept new and changed snapshots at once (never under CI)
     #[arg(long)]
     update: bool,
@@ -145,7 +158,8 @@ impl Run {
         let cancelled = cancelled_by_ctrl_c(move || drop(at_exit.take()));
         let playing = Playing { terminal, snapshots, cancelled };
         let code = match &self.compare[..] {
-            [] => self.play(&playing, None, &mut |_| {}),
+            [] if self.jit_check => self.check_compiled(&playing),
+            [] => self.play(&playing, &Of::CommandLine, &mut |_| {}),
             [one, other] => self.compare(&playing, [one, other]),
             _ => {
                 terminal.error("`--compare` takes two targets, such as emulator,board:cam");
@@ -162,7 +176,8 @@ impl Run {
         let mut code = ExitCode::Passed;
         for (name, courses) in names.into_iter().zip(&mut runs) {
             playing.terminal.tell(format_args!("on {name}:"));
-            code = code.worse(self.play(playing, Some(name), &mut |event| courses.event(event)));
+            code =
+                code.worse(self.play(playing, &Of::Named(name), &mut |event| courses.event(event)));
             if matches!(code, ExitCode::Usage | ExitCode::Interrupted) {
                 return code;
             }
@@ -186,11 +201,43 @@ impl Run {
         code
     }
 
-    /// Runs on one target, that of the command line if none is named.
+    /// Runs interpreted and compiled, in step.
+    fn check_compiled(&self, playing: &Playing<'_>) -> ExitCode {
+        let terminal = playing.terminal;
+        let run = |what: &str, run: &Lockstep| {
+            terminal.tell(format_args!("{what}:"));
+            self.play(playing, &Of::Lockstep(run.clone()), &mut |_| {})
+        };
+        let interpreted = Lockstep::record();
+        let code = run("interpreted", &interpreted);
+        if matches!(code, ExitCode::Usage | ExitCode::Interrupted) {
+            return code;
+        }
+        let compiled = interpreted.compare();
+        let code = code.worse(run("compiled", &compiled));
+        let Some(parting) = compiled.parting() else {
+            terminal.say(format_args!(
+                "{} slices are the same interpreted and compiled",
+                compiled.compared()
+            ));
+            return code;
+        };
+        let again = Lockstep::repeat(&parting);
+        run("interpreted, up to where they part", &again);
+        let expected = again.parting().map_or_else(String::new, |it| it.state);
+        terminal.say(format_args!(
+            "chip {} is not the same interpreted and compiled at cycle {}",
+            parting.chip, parting.cycle
+        ));
+        terminal.say(format_args!("interpreted:\n{expected}\ncompiled:\n{}", parting.state));
+        code.worse(ExitCode::Failed)
+    }
+
+    /// Runs on one target.
     fn play(
         &self,
         playing: &Playing<'_>,
-        target: Option<&str>,
+        target: &Of<'_>,
         observe: &mut dyn FnMut(&Event),
     ) -> ExitCode {
         let Playing { terminal, snapshots, cancelled } = playing;
@@ -214,7 +261,11 @@ impl Run {
             snapshots: snapshots.clone(),
             seed: self.seed,
             elf: self.elf.clone(),
-            jobs: self.jobs.unwrap_or_else(|| default_jobs(&*targets)),
+            // Chips that are compared are made in the same order both times.
+            jobs: match target {
+                Of::Lockstep(_) => NonZeroUsize::MIN,
+                _ => self.jobs.unwrap_or_else(|| default_jobs(&*targets)),
+            },
             retries: self.retries,
             fail_fast: self.fail_fast,
             skips,

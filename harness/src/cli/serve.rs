@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::doors::{DoorSpec, ForwardSpec, Openings, bench, keep_open, socket_address};
+use super::engine::EngineChoice;
 use super::files::project_of;
 use super::images::ProjectFirmware;
 use super::run::cancelled_by_ctrl_c;
-use super::targets::{NoTarget, rom};
+use super::targets::NoTarget;
 use super::terminal::Terminal;
 use super::wokwi::Wokwi;
 use crate::exit_code::ExitCode;
@@ -118,10 +119,8 @@ pub(super) struct Serve {
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 
-    /// Run a real mask-ROM image instead of the built-in ROM functions; given twice, the second is
-    /// what APP_CPU sees
-    #[arg(long, value_name = "FILE")]
-    rom: Vec<PathBuf>,
+    #[command(flatten)]
+    engine: EngineChoice,
 }
 
 pub(super) fn boot_mode(text: &str) -> Result<BootMode, String> {
@@ -188,7 +187,7 @@ impl Serve {
             token: self.token.as_ref().or(environment).cloned(),
             pace: self.pace,
             seed: self.seed,
-            source: EmulatorSource { rom: rom(&self.rom)? },
+            source: EmulatorSource { engine: self.engine.engine()? },
             surroundings: match &self.air {
                 None => None,
                 Some(path) => Some(surroundings(terminal, path)?),
@@ -216,7 +215,7 @@ impl Serve {
             folders,
             ..Default::default()
         };
-        let mut board = Emulated::new(&request, rom(&self.rom)?).map_err(usage)?;
+        let mut board = Emulated::new(&request, &self.engine.engine()?).map_err(usage)?;
         if let Some(flash) = flash
             && let Some(contents) = flash.load(board.flash_size().into()).map_err(bench)?
         {

@@ -1,6 +1,7 @@
 //! `benchrig show`: the plan as it would run.
 
 use super::planning::Planning;
+use super::targets::Of;
 use super::terminal::Terminal;
 use crate::exit_code::ExitCode;
 use crate::runner::events::Reason;
@@ -18,7 +19,7 @@ pub(super) struct Show {
 
 impl Show {
     pub(super) fn run(&self, terminal: &Terminal) -> ExitCode {
-        let (plan, targets) = match self.planning.plan(terminal, None) {
+        let (plan, targets) = match self.planning.plan(terminal, &Of::CommandLine) {
             Ok(planned) => planned,
             Err(code) => return code,
         };

@@ -1,10 +1,11 @@
 //! Which target a command means.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use esp32_emulator::soc::RomChoice;
+use esp32_emulator::soc::lockstep::Lockstep;
 
+use super::engine::EngineChoice;
 use super::operator::asking;
 use super::run::wall_time;
 use crate::bench::description::{Bench, BenchError, BoardEntry};
@@ -12,7 +13,7 @@ use crate::bench::profiles;
 use crate::exit_code::ExitCode;
 use crate::targets::TargetSource;
 use crate::targets::board::BoardSource;
-use crate::targets::emulated::EmulatorSource;
+use crate::targets::emulated::{EmulatorSource, Engine, Execution};
 use crate::targets::wokwi::WokwiSource;
 use crate::targets::wokwi::door::{Door, SERVER, TOKEN};
 
@@ -27,10 +28,8 @@ pub(crate) struct Machine {
     #[command(flatten)]
     bench: BenchChoice,
 
-    /// Run a real mask-ROM image on the emulator instead of the built-in ROM functions; given
-    /// twice, the second is what APP_CPU sees
-    #[arg(long, value_name = "FILE")]
-    rom: Vec<PathBuf>,
+    #[command(flatten)]
+    engine: EngineChoice,
 }
 
 /// Which bench, and how long to wait for its boards.
@@ -74,6 +73,17 @@ impl BenchChoice {
     }
 }
 
+/// Which target a run is on.
+#[derive(Debug)]
+pub(crate) enum Of<'a> {
+    /// That of the command line.
+    CommandLine,
+    /// The one of this name.
+    Named(&'a str),
+    /// The emulator, beside another run on it.
+    Lockstep(Lockstep),
+}
+
 /// Why there is no target.
 #[derive(Debug)]
 pub(crate) struct NoTarget {
@@ -89,7 +99,7 @@ impl Machine {
             bench: std::env::var_os("BENCHRIG_BENCH").map(PathBuf::from),
             lock_timeout: PATIENCE,
         };
-        Self { target: name.to_owned(), bench, rom: Vec::new() }
+        Self { target: name.to_owned(), bench, engine: EngineChoice::default() }
     }
 
     /// The board profiles that scenarios can name. Nothing is opened for that.
@@ -103,16 +113,22 @@ impl Machine {
 
     /// Where targets come from.
     pub(crate) fn source(&self) -> Result<Box<dyn TargetSource>, NoTarget> {
-        self.source_of(None)
+        self.source_of(&Of::CommandLine)
     }
 
-    /// The same of another target, if one is named.
-    pub(crate) fn source_of(
-        &self,
-        target: Option<&str>,
-    ) -> Result<Box<dyn TargetSource>, NoTarget> {
-        match target.unwrap_or(&self.target) {
-            "emulator" => Ok(Box::new(EmulatorSource { rom: rom(&self.rom)? })),
+    /// The same of another target.
+    pub(crate) fn source_of(&self, of: &Of<'_>) -> Result<Box<dyn TargetSource>, NoTarget> {
+        let target = match of {
+            Of::CommandLine => &self.target,
+            Of::Named(name) => *name,
+            Of::Lockstep(run) => {
+                let execution = Execution::Lockstep(run.clone());
+                let engine = Engine { execution, ..self.engine.engine()? };
+                return Ok(Box::new(EmulatorSource { engine }));
+            }
+        };
+        match target {
+            "emulator" => Ok(Box::new(EmulatorSource { engine: self.engine.engine()? })),
             "wokwi" => Ok(Box::new(wokwi()?)),
             other => match other.strip_prefix("board:") {
                 Some(name) => Ok(Box::new(self.bench.board(name)?)),
@@ -137,26 +153,4 @@ fn wokwi() -> Result<WokwiSource, NoTarget> {
         ),
         code: ExitCode::Usage,
     })
-}
-
-/// The ROM that the person chose.
-pub(super) fn rom(files: &[PathBuf]) -> Result<RomChoice, NoTarget> {
-    let read = |path: &Path| {
-        std::fs::read(path).map_err(|error| NoTarget {
-            message: format!("cannot read the ROM image {}: {error}", path.display()),
-            code: ExitCode::Usage,
-        })
-    };
-    match files {
-        [] => Ok(RomChoice::default()),
-        [both] => {
-            let image = read(both)?;
-            Ok(RomChoice::Image([image.clone(), image]))
-        }
-        [pro, app] => Ok(RomChoice::Image([read(pro)?, read(app)?])),
-        _ => Err(NoTarget {
-            message: "`--rom` is given at most twice, once for each core".to_owned(),
-            code: ExitCode::Usage,
-        }),
-    }
 }

@@ -5,6 +5,7 @@
 //! been reset into download mode before.
 
 mod debugged;
+mod engine;
 mod parts;
 mod place;
 mod site;
@@ -26,9 +27,10 @@ use esp32_emulator::peripherals::CoreId;
 use esp32_emulator::peripherals::gpio::PINS;
 use esp32_emulator::rom::symbols::symbol_name;
 use esp32_emulator::soc::access_log::{Access, Direction, Fidelity};
-use esp32_emulator::soc::{Doing, Halt, RomChoice};
+use esp32_emulator::soc::{Doing, Halt};
 use esp32_emulator::time::{Duration, Instant};
 
+pub use engine::{Engine, Execution};
 use place::Place;
 
 use super::adapter::Adapter;
@@ -59,8 +61,8 @@ const NO_BLUETOOTH: &str = "Bluetooth is not modelled: the controller starts and
 /// Makes emulated boards.
 #[derive(Debug, Clone, Default)]
 pub struct EmulatorSource {
-    /// The mask ROM of every board.
-    pub rom: RomChoice,
+    /// What every board runs.
+    pub engine: Engine,
 }
 
 impl TargetSource for EmulatorSource {
@@ -113,7 +115,7 @@ impl TargetSource for EmulatorSource {
         if request.circuit.is_some() && request.site.is_none() {
             request.site = Some(guest_network());
         }
-        Ok(Box::new(Emulated::new(&request, self.rom.clone())?))
+        Ok(Box::new(Emulated::new(&request, &self.engine)?))
     }
 }
 
@@ -127,8 +129,8 @@ pub(super) fn buttons(profile: &str) -> Vec<(String, u8)> {
 #[derive(Debug)]
 pub struct Emulated {
     place: Place,
-    /// The mask ROM of this one and its neighbours.
-    rom: RomChoice,
+    /// That of this one and its neighbours.
+    engine: Engine,
     /// How often the flash was changed from outside.
     loads: u64,
     /// Loads and operations of the flash when its contents were last kept.
@@ -152,11 +154,11 @@ impl Emulated {
     ///
     /// # Errors
     /// When there is no such board or the flash contents do not fit.
-    pub fn new(request: &TargetRequest, rom: RomChoice) -> Result<Self, TargetError> {
-        let mut board = board(request, rom.clone())?;
+    pub fn new(request: &TargetRequest, engine: &Engine) -> Result<Self, TargetError> {
+        let mut board = board(request, engine)?;
         let Some(described) = &request.site else {
             let place = Place::Alone(Box::new(board));
-            return Self::in_place(place, None, WayOut::default(), rom, request);
+            return Self::in_place(place, None, WayOut::default(), engine, request);
         };
         let (site, called, way_out) = site::made(described, &request.folders, request.seed)?;
         let place = match request.air {
@@ -166,20 +168,20 @@ impl Emulated {
             }
             AirOf::AllBoards => Place::among(Neighbourhood::new(site), board),
         };
-        Self::in_place(place, Some(Arc::new(called)), way_out, rom, request)
+        Self::in_place(place, Some(Arc::new(called)), way_out, engine, request)
     }
 
     fn in_place(
         place: Place,
         names: Option<Arc<site::Names>>,
         way_out: WayOut,
-        rom: RomChoice,
+        engine: &Engine,
         request: &TargetRequest,
     ) -> Result<Self, TargetError> {
         let adapters = [0, 1, 2].map(|port| Adapter::new(request.seed.wrapping_mul(3) + port));
         let mut target = Self {
             place,
-            rom,
+            engine: engine.clone(),
             loads: 0,
             kept: (0, 0),
             adapters,
@@ -200,11 +202,11 @@ impl Emulated {
     /// # Errors
     /// As for [`Emulated::new`].
     pub fn beside(&self, request: &TargetRequest) -> Result<Option<Self>, TargetError> {
-        let rom = self.rom.clone();
-        let Some(place) = self.place.beside(board(request, rom.clone())?) else {
+        let Some(place) = self.place.beside(board(request, &self.engine)?) else {
             return Ok(None);
         };
-        Self::in_place(place, self.names.clone(), WayOut::default(), rom, request).map(Some)
+        Self::in_place(place, self.names.clone(), WayOut::default(), &self.engine, request)
+            .map(Some)
     }
 
     /// A copy that goes on from here independently; none if other boards are on the same air, or if
@@ -215,7 +217,7 @@ impl Emulated {
         }
         Some(Self {
             place: self.place.fork()?,
-            rom: self.rom.clone(),
+            engine: self.engine.clone(),
             adapters: self.adapters.clone(),
             names: self.names.clone(),
             others: self.others.clone(),
@@ -729,14 +731,14 @@ fn memories(
 }
 
 /// A board as requested, powered off, its flash blank.
-fn board(request: &TargetRequest, rom: RomChoice) -> Result<Board, TargetError> {
+fn board(request: &TargetRequest, engine: &Engine) -> Result<Board, TargetError> {
     let Some(profile) = Profile::named(&request.board) else {
         return Err(TargetError::NoSuchPart(format!("profile `{}`", request.board)));
     };
     let (flash, psram) = memories(request)?;
     let (number, seed) = (request.number, request.seed);
-    let options = Options { number, seed, rom, flash, psram, ..Options::default() };
-    let mut board = Board::new(profile, &options);
+    let options = Options { number, seed, flash, psram, ..Options::default() };
+    let mut board = engine.board(profile, options);
     for part in &request.parts {
         parts::fit(&mut board, part)?;
     }
@@ -775,6 +777,9 @@ fn halted(halt: &Halt) -> String {
                  and nothing is provided there (`--rom FILE` runs a real ROM image)"
             )
         }
+        Halt::Parted(parting) => {
+            format!("the other run did something else up to cycle {}", parting.cycle)
+        }
     }
 }
 
@@ -812,7 +817,7 @@ mod tests {
     fn board() -> Emulated {
         let request =
             TargetRequest { board: "esp32-devkit".to_owned(), seed: 1, ..TargetRequest::default() };
-        Emulated::new(&request, RomChoice::default()).expect("a known board")
+        Emulated::new(&request, &Engine::default()).expect("a known board")
     }
 
     #[test]
@@ -928,7 +933,7 @@ mod tests {
             let board = "esp32-devkit".to_owned();
             let asked =
                 TargetRequest { board, flash_megabytes, psram_megabytes, ..Default::default() };
-            Emulated::new(&asked, RomChoice::default()).map(|target| target.flash_size() >> 20)
+            Emulated::new(&asked, &Engine::default()).map(|target| target.flash_size() >> 20)
         };
         assert_eq!((with(None, None).ok(), with(Some(16), Some(8)).ok()), (Some(4), Some(16)));
         assert!(with(Some(3), None).is_err() && with(None, Some(1)).is_err());

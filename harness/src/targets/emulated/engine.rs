@@ -1,0 +1,49 @@
+//! What runs the code of an emulated board.
+
+use esp32_emulator::board::{Board, Options, Profile};
+use esp32_emulator::soc::RomChoice;
+use esp32_emulator::soc::lockstep::Lockstep;
+
+/// What emulated boards run, and how. A clone is for another board of the same run.
+#[derive(Debug, Clone, Default)]
+pub struct Engine {
+    /// The mask ROM.
+    pub rom: RomChoice,
+    /// Who executes firmware. Changes nothing but speed.
+    pub execution: Execution,
+}
+
+/// Who executes firmware.
+#[derive(Debug, Clone, Default)]
+pub enum Execution {
+    /// The interpreter, and what is hot is compiled to host code.
+    #[default]
+    Compiled,
+    /// The interpreter alone.
+    Interpreted,
+    /// As this run says, compared with another one.
+    Lockstep(Lockstep),
+}
+
+impl Engine {
+    /// Interprets everything.
+    pub fn interpreted() -> Self {
+        Self { execution: Execution::Interpreted, ..Self::default() }
+    }
+
+    /// A board of this profile.
+    pub(super) fn board(&self, profile: &'static Profile, options: Options) -> Board {
+        let interprets = match &self.execution {
+            Execution::Compiled => false,
+            Execution::Interpreted => true,
+            Execution::Lockstep(run) => run.interprets(),
+        };
+        let compile_after = options.compile_after.filter(|_| !interprets);
+        let options = Options { rom: self.rom.clone(), compile_after, ..options };
+        let mut board = Board::new(profile, &options);
+        if let Execution::Lockstep(run) = &self.execution {
+            board.chip_mut().set_witness(run.witness());
+        }
+        board
+    }
+}
