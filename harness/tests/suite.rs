@@ -1,7 +1,8 @@
 //! The programs of `firmware/suite/` on an emulated board with the official MicroPython.
 //!
-//! The board is booted once, up to the raw REPL; every program gets a clone of it. With
-//! `BENCHRIG_SUITE=machine/uart` only the programs whose name contains that text are run.
+//! The board is booted once, up to the raw REPL; every program gets a clone of it, and one of a board that
+//! only interprets, which must come to the same events. With `BENCHRIG_SUITE=machine/uart` only the
+//! programs whose name contains that text are run.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +11,7 @@ use std::sync::mpsc;
 use crate::common;
 use crate::common::Console;
 use benchrig::firmware::suite::{self, Program};
-use esp32_emulator::board::Board;
+use esp32_emulator::board::{Board, Options};
 use esp32_emulator::time::Duration;
 
 /// Device time for the boot, which formats the file system of a blank flash.
@@ -23,8 +24,8 @@ const THREADS: usize = 2;
 const KNOWN_GAPS: &[(&str, &str)] = &[];
 
 /// A board whose MicroPython waits for a program in raw mode.
-fn booted() -> Board {
-    let mut board = common::board();
+fn booted(options: &Options) -> Board {
+    let mut board = common::board_with(options);
     board.power_on();
     let mut console = Console(board);
     let prompt = console.read_until("\r\n>>> ", BOOT);
@@ -40,9 +41,19 @@ fn shortened(line: &str) -> String {
     line.chars().take(120).collect()
 }
 
-/// Runs a program; `Err` says what is wrong with it.
-fn run(board: Board, program: &Program) -> Result<(), String> {
-    let mut console = Console(board);
+/// Runs a program compiled and interpreted; `Err` says what is wrong with it.
+fn run(boards: [Board; 2], program: &Program) -> Result<(), String> {
+    let [(verdict, compiled), (_, interpreted)] = boards.map(|board| {
+        let mut console = Console(board);
+        (run_on(&mut console, program), console.0.event_hash())
+    });
+    if compiled != interpreted {
+        return Err("does something else compiled than interpreted".to_owned());
+    }
+    verdict
+}
+
+fn run_on(console: &mut Console, program: &Program) -> Result<(), String> {
     console.send(&program.source);
     console.send("\x04");
     console.read_until("OK", PROGRAM)?;
@@ -87,15 +98,16 @@ fn every_program_prints_on_the_emulated_board_what_it_must() {
         programs.retain(|it| it.name.contains(&wanted));
         assert!(!programs.is_empty(), "no program has {wanted:?} in its name");
     }
-    let board = booted();
+    let options = Options::default();
+    let boards = [&options, &Options { compile_after: None, ..options.clone() }].map(booted);
     let (next, (verdicts, collected)) = (AtomicUsize::new(0), mpsc::channel());
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
-            let (board, next, programs) = (board.clone(), &next, &programs);
+            let (boards, next, programs) = (boards.clone(), &next, &programs);
             let verdicts = verdicts.clone();
             scope.spawn(move || {
                 while let Some(program) = programs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let verdict = judge(&program.name, run(board.clone(), program));
+                    let verdict = judge(&program.name, run(boards.clone(), program));
                     println!("{}", verdict.as_deref().unwrap_or(&program.name));
                     verdicts.send(verdict).expect("the collector outlives the threads");
                 }

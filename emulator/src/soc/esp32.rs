@@ -23,7 +23,7 @@ use super::debugger::{Debugger, Held, Place};
 use super::devices::{DeviceConfig, Devices, Id};
 use super::guest_port::GuestPort;
 use super::jtag::Jtag;
-use super::lockstep::{LONGEST_SLICE, Parting, Witness};
+use super::lockstep::{Parting, Witness};
 use super::signals::Edge;
 use crate::board::parts::Shown;
 use crate::board::parts::nor_flash::NorFlash;
@@ -641,7 +641,6 @@ impl Esp32 {
             };
             self.system.clock.cycle_at(horizon.min(deadline)).min(wakes(0)).min(wakes(1))
         };
-        let end = if self.witness.is_some() { end.min(self.cycle + LONGEST_SLICE) } else { end };
         // Time passes even when a deadline rounds to the present cycle.
         let end = end.max(self.cycle + 1);
         self.system.slice_end = self.system.clock.instant(end);

@@ -12,8 +12,6 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Longest slice of a chip that is compared, in cycles.
-pub(super) const LONGEST_SLICE: u64 = 4096;
 /// Cycles between two looks at the memories.
 const MEMORY_EVERY: u64 = 1 << 20;
 

@@ -37,9 +37,14 @@ fn firmware() -> Firmware {
 /// # Panics
 /// When the image is in no source's reach: what needs it is not proved without it.
 pub(crate) fn board() -> Board {
+    board_with(&Options::default())
+}
+
+/// The same with other options.
+pub(crate) fn board_with(options: &Options) -> Board {
     let firmware = firmware();
     let profile = Profile::named("esp32-devkit").expect("a known board");
-    let mut board = Board::new(profile, &Options::default());
+    let mut board = Board::new(profile, options);
     for region in firmware.regions() {
         board.flash_mut().load(region.offset, &region.bytes).expect("the image fits");
     }
