@@ -133,6 +133,9 @@ pub struct Network {
     pub gateway: Ipv4Addr,
     /// Bits of the network's part of an address.
     pub prefix: u8,
+    /// The first address that it lends, counted from the network's own; from 1 where there is little
+    /// room.
+    pub lends_from: u32,
     /// Seconds since 1970 at the beginning of the case.
     pub date: u64,
     /// Names that the router answers, besides those of hosts.
@@ -145,6 +148,7 @@ impl Default for Network {
         Self {
             gateway: Ipv4Addr::new(192, 168, 0, 1),
             prefix: 24,
+            lends_from: 50,
             date: 1_767_225_600,
             names: BTreeMap::new(),
         }

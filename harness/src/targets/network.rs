@@ -209,7 +209,7 @@ fn script(script: &Script) -> Service {
     }
 }
 
-/// Addresses to lend: from 50 above the network's own on where there is room, and no host's.
+/// Addresses to lend: 49 where there is room, and no host's.
 fn dhcp(site: &Site) -> DhcpConfig {
     let rest = u32::MAX >> site.network.prefix;
     let base = site.network.gateway.to_bits() & !rest;
@@ -217,7 +217,7 @@ fn dhcp(site: &Site) -> DhcpConfig {
         site.network.gateway.to_bits() == *bits
             || site.hosts.iter().any(|host| host.address.to_bits() == *bits)
     };
-    let start = if rest > 100 { 50 } else { 1 };
+    let start = if rest > 100 { site.network.lends_from } else { 1 };
     let mut free = (start..rest).map(|n| base + n).skip_while(taken);
     let first = free.next().unwrap_or(base + 1);
     let last = free.take_while(|bits| !taken(bits)).take(49).last().unwrap_or(first);
@@ -508,5 +508,23 @@ fn response_of(response: Response) -> NetResponse {
             }
             Manner::Silence => net::Manner::Silence,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::site::Network;
+    use crate::wokwi::guest_network;
+
+    #[test]
+    fn addresses_are_lent_from_where_the_network_says() {
+        let mut site = guest_network();
+        assert_eq!(dhcp(&site).first, Ipv4Addr::new(10, 10, 0, 2));
+        site.network = Network::default();
+        assert_eq!(dhcp(&site).first, Ipv4Addr::new(192, 168, 0, 50));
+        site.network.prefix = 29;
+        let DhcpConfig { first, last, .. } = dhcp(&site);
+        assert_eq!([first, last].map(|it| it.octets()[3]), [2, 6]);
     }
 }

@@ -60,7 +60,7 @@ pub(super) fn read_network<'n>(
     let names = fields.node("names");
     fields.finish(UnknownKeys::Deny, decoder);
     let ((gateway, prefix), date) = (gateway?, date?);
-    Some((Network { gateway, prefix, date, names: BTreeMap::new() }, names))
+    Some((Network { gateway, prefix, date, ..Network::default() }, names))
 }
 
 /// Seconds since 1970 of a day's beginning (UTC) or of a moment as RFC 3339 writes it.
