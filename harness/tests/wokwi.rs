@@ -194,16 +194,28 @@ fn a_part_that_is_not_emulated_is_warned_of_and_fails_only_who_uses_it() {
 }
 
 #[test]
-fn a_project_without_scenarios_says_what_they_are_called() {
+fn a_project_says_what_is_wrong_with_it_and_then_what_its_scenarios_are_called() {
     let root = tempfile::tempdir().expect("a temporary folder");
-    std::fs::write(root.path().join("wokwi.toml"), "").expect("a writable folder");
-    let output = Command::new(env!("CARGO_BIN_EXE_benchrig"))
-        .args(["run", "."])
-        .current_dir(root.path())
-        .output()
-        .expect("the program starts");
-    assert_eq!(output.status.code(), Some(2));
-    assert!(shown(&output).contains("*.scenario.yaml"), "{}", shown(&output));
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wokwi/devkit");
+    for file in ["wokwi.toml", "diagram.json"] {
+        std::fs::copy(from.join(file), root.path().join(file)).expect("a writable folder");
+    }
+    let toml = root.path().join("wokwi.toml");
+    let right = std::fs::read(&toml).expect("text");
+    for (text, names_scenarios) in [(&b""[..], false), (&right, true)] {
+        std::fs::write(&toml, text).expect("a writable folder");
+        for path in [".", "wokwi.toml"] {
+            let output = Command::new(env!("CARGO_BIN_EXE_benchrig"))
+                .args(["run", path])
+                .current_dir(root.path())
+                .output()
+                .expect("the program starts");
+            let said = shown(&output);
+            assert_eq!(output.status.code(), Some(2), "{said}");
+            assert_eq!(said.contains("*.scenario.yaml"), names_scenarios, "{said}");
+            assert_eq!(said.contains("no table `wokwi`"), !names_scenarios, "{said}");
+        }
+    }
 }
 
 #[test]

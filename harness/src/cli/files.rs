@@ -52,12 +52,17 @@ impl Selection {
     /// # Errors
     /// When a path cannot be read; it has been told.
     pub(super) fn load(&self, terminal: &Terminal, boards: &[String]) -> Result<Loaded, ExitCode> {
+        let mut projects = Projects::new();
         let files = self.files().map_err(|(path, error)| {
-            terminal.error(format_args!("cannot read {}: {error}", path.display()));
+            // What is wrong with a project comes before what it lacks.
+            let toml = if path.is_dir() { path.join(project::FILE) } else { path.clone() };
+            let is_project = toml.ends_with(project::FILE) && toml.is_file();
+            if !is_project || project_around(&toml, &mut projects, terminal).is_ok() {
+                terminal.error(format_args!("cannot read {}: {error}", path.display()));
+            }
             ExitCode::Usage
         })?;
         let mut loaded = Loaded { cases: Vec::new(), files: files.len(), invalid: 0 };
-        let mut projects = Projects::new();
         for path in files {
             let wokwi = match project_around(&path, &mut projects, terminal) {
                 Ok(wokwi) => wokwi,

@@ -1,5 +1,6 @@
 //! `benchrig jtag`: one board over JTAG, for a look into it or to write its flash.
 
+use std::num::IntErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -88,7 +89,12 @@ enum Act {
 
 /// An address or a number of bytes.
 fn number(text: &str) -> Result<u32, String> {
-    text.parse().or_else(|_| size(text))
+    match text.parse::<u32>() {
+        Err(error) if *error.kind() == IntErrorKind::PosOverflow => {
+            Err(format!("{text} is more than 32 bits hold"))
+        }
+        number => number.or_else(|_| size(text)),
+    }
 }
 
 impl Jtag {
