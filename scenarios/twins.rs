@@ -99,6 +99,22 @@ const TWINS: &[Twin] = &[
         bad: "n = neopixel.NeoPixel(Pin(13), 3, timing=(400, 850, 450, 850))",
         fails: "expect-part: {part-id: row",
     },
+    // Wiring: the screen's data is on the neighbour of its pin.
+    Twin { scenario: "touch", good: "SDA: 21", bad: "SDA: 19", fails: "bus.scan()" },
+    // Firmware that forgets that the controller counts from the other corner.
+    Twin {
+        scenario: "touch",
+        good: "paint(239 - x, 319 - y)",
+        bad: "paint(x, y)",
+        fails: "take-screenshot",
+    },
+    // Timing: the finger has gone before the firmware looks.
+    Twin {
+        scenario: "touch",
+        good: "y: 0, duration: 1s}",
+        bad: "y: 0, duration: 1ms, wait: true}",
+        fails: "take-screenshot",
+    },
     // Timing: the light is on for longer, which only the times of the edges show.
     Twin {
         scenario: "pins",
@@ -272,6 +288,12 @@ fn project(scenario: &str, text: &str) -> tempfile::TempDir {
         std::fs::copy(snapshot, project.path().join(format!("{scenario}.{name}.snap")))
             .expect("a writable folder");
     }
+    // Pictures are named by their place in the project.
+    let folder = project.path().join("scenarios");
+    std::fs::create_dir(&folder).expect("a writable folder");
+    for (name, picture) in beside(scenario, ".png") {
+        std::fs::copy(picture, folder.join(format!("{scenario}.{name}.png"))).expect("writable");
+    }
     project
 }
 
@@ -290,12 +312,17 @@ fn copy_folder(from: &Path, to: &Path) {
 
 /// The snapshots of a scenario, by name.
 fn snapshots(scenario: &str) -> Vec<(String, PathBuf)> {
+    beside(scenario, ".snap")
+}
+
+/// Files beside a scenario whose names begin with its and end so, by what is between.
+fn beside(scenario: &str, end: &str) -> Vec<(String, PathBuf)> {
     let file = file_of(scenario);
     let folder = std::fs::read_dir(file.parent().expect("a folder")).expect("a folder");
     let named = folder.filter_map(|entry| {
         let path = entry.expect("an entry").path();
         let name = path.file_name()?.to_str()?.strip_prefix(scenario)?;
-        let name = name.strip_prefix('.')?.strip_suffix(".snap")?.to_owned();
+        let name = name.strip_prefix('.')?.strip_suffix(end)?.to_owned();
         Some((name, path))
     });
     named.collect()
@@ -328,7 +355,7 @@ fn files(folder: &Path) -> BTreeSet<PathBuf> {
 fn a_broken_twin_fails_at_the_step_that_must_notice(
     #[values(
         0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24,
-        25, 26, 27, 28
+        25, 26, 27, 28, 29, 30, 31
     )]
     number: usize,
 ) {
@@ -355,7 +382,7 @@ fn every_committed_scenario_has_a_broken_twin_and_every_twin_is_run() {
     let committed: BTreeSet<_> = scenarios().iter().filter_map(stem).collect();
     let twins: BTreeSet<_> = TWINS.iter().map(|twin| twin.scenario.to_owned()).collect();
     assert_eq!(committed, twins);
-    assert_eq!(TWINS.len(), 29, "the test above counts them");
+    assert_eq!(TWINS.len(), 32, "the test above counts them");
 }
 
 #[test]

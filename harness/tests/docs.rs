@@ -21,6 +21,7 @@ use benchrig::scenario::manual::manual;
 use benchrig::scenario::node;
 use benchrig::scenario::schema::schema;
 use benchrig::targets::wiring_fault::WiringFault;
+use benchrig::wokwi::support_page;
 use rstest::rstest;
 use tempfile::TempDir;
 
@@ -39,6 +40,12 @@ fn the_committed_schema_and_manual_are_those_of_this_program() {
                   cargo run -- schema --manual > docs/steps.md";
     assert!(read("docs/scenario.schema.json") == format!("{:#}\n", schema()), "{advice}");
     assert!(read("docs/steps.md") == manual(), "{advice}");
+}
+
+#[test]
+fn the_committed_page_about_wokwi_is_that_of_this_program() {
+    let advice = "write it anew: cargo run -- schema --wokwi > docs/wokwi-support.md";
+    assert!(read("docs/wokwi-support.md") == support_page(), "{advice}");
 }
 
 #[test]

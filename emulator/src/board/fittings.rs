@@ -7,6 +7,7 @@
 use super::parts::buzzer::Buzzer;
 use super::parts::dht22::Dht22;
 use super::parts::ds18b20::Ds18b20;
+use super::parts::ft6206::Finger;
 use super::parts::hc_sr04::HcSr04;
 use super::parts::i2c_part::{I2cPart, OnI2c};
 use super::parts::ili9341::Ili9341;
@@ -19,6 +20,7 @@ use super::parts::resistor::Resistor;
 use super::parts::servo::Servo;
 use super::parts::slide_switch::SlideSwitch;
 use super::parts::ssd1306::Ssd1306;
+use super::parts::touch_display::TouchDisplay;
 use super::parts::{Drive, Part, Shown};
 use crate::peripherals::gpio::PINS;
 use crate::peripherals::i2c::{Ack, I2cBus};
@@ -77,6 +79,8 @@ any_part! {
     Ssd1306(OnI2c<Ssd1306>),
     /// A colour display; its pins are CS, D/C, SCK, MOSI and RST.
     Ili9341(Ili9341),
+    /// A colour display with a touch screen; its pins are SDA, SCL, CS, D/C, SCK, MOSI and RST.
+    TouchDisplay(TouchDisplay),
 }
 
 /// A part with its name, and the pads that its pins are wired to.
@@ -110,6 +114,8 @@ pub enum Missing {
     Part,
     /// The part has nothing of that name to be moved or to be seen.
     Control,
+    /// The part's touch screen does not reach so far.
+    Place,
 }
 
 /// All parts of a board.
@@ -159,6 +165,19 @@ impl Fittings {
         }
         self.look(now);
         missing.map_or(Ok(pads), Err)
+    }
+
+    /// A finger does something on the touch screen of a part.
+    pub(crate) fn touch(
+        &mut self,
+        name: &str,
+        finger: Finger,
+        now: Instant,
+    ) -> Result<(), Missing> {
+        let fitting = self.fittings.iter_mut().find(|fitting| fitting.name == name);
+        let fitting = fitting.ok_or(Missing::Part)?;
+        let screen = fitting.part.part_mut().touch_screen().ok_or(Missing::Control)?;
+        screen.feel(finger, now).then_some(()).ok_or(Missing::Place)
     }
 
     /// What can be seen of a part.

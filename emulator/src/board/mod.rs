@@ -33,6 +33,7 @@ pub use fittings::{AnyPart, Fitting, Missing};
 pub use neighbourhood::{MAX_WINDOW, Neighbourhood};
 use parts::Shown;
 use parts::auto_reset::{CutWires, EN_RISE, ModemLines, Pulls};
+use parts::ft6206::Finger;
 use parts::nor_flash::{FlashSize, NorFlash};
 use parts::psram::{Psram, PsramSize};
 pub use profile::{Button, Led, Lit, Profile, Strap};
@@ -394,6 +395,14 @@ impl Board {
     /// When there is no such part, or it has no such control.
     pub fn set_control(&mut self, part: &str, control: &str, value: f64) -> Result<(), Missing> {
         self.chip.set_control(part, control, value)
+    }
+
+    /// A finger does something on the touch screen of a part.
+    ///
+    /// # Errors
+    /// When there is no such part, it has no touch screen, or the place is beside it.
+    pub fn touch(&mut self, part: &str, finger: Finger) -> Result<(), Missing> {
+        self.chip.touch(part, finger)
     }
 
     /// What can be seen of a part, such as the `angle` of a servo.

@@ -94,6 +94,8 @@ pub struct PinState {
     pub level: bool,
     /// True when it drives; an open-drain output that is high does not.
     pub enabled: bool,
+    /// The resistor inside of it.
+    pub pull: Pull,
 }
 
 /// Where an input signal of a peripheral comes from.
@@ -153,6 +155,7 @@ pub struct Gpio {
     matrix: u64,
     input_enable: u64,
     pull_up: u64,
+    pull_down: u64,
 
     /// Derived: what the chip drives, levels of the pads, and masks of the PIN registers.
     drives: u64,
@@ -193,6 +196,7 @@ impl Gpio {
             matrix: 0,
             input_enable: 0,
             pull_up: 0,
+            pull_down: 0,
             drives: 0,
             drive_level: 0,
             pads: 0,
@@ -246,6 +250,7 @@ impl Gpio {
             set_bit(&mut self.matrix, pin, pad.matrix());
             set_bit(&mut self.input_enable, pin, pad.input_enable);
             set_bit(&mut self.pull_up, pin, pad.pull == Pull::Up);
+            set_bit(&mut self.pull_down, pin, pad.pull == Pull::Down);
             self.derive_output(pin);
             self.update();
             self.routing_changed = true;
@@ -254,7 +259,12 @@ impl Gpio {
 
     /// What the matrix drives on a pad. A pad with a direct IO_MUX function is not driven by it.
     pub fn output(&self, pin: u8) -> PinState {
-        PinState { level: bit(self.drive_level, pin), enabled: bit(self.drives, pin) }
+        let pull = match (bit(self.pull_up, pin), bit(self.pull_down, pin)) {
+            (true, _) => Pull::Up,
+            (false, true) => Pull::Down,
+            (false, false) => Pull::None,
+        };
+        PinState { level: bit(self.drive_level, pin), enabled: bit(self.drives, pin), pull }
     }
 
     /// Level of a pad, whoever drives it.
@@ -574,6 +584,7 @@ impl Peripheral for Gpio {
             matrix: self.matrix,
             input_enable: self.input_enable,
             pull_up: self.pull_up,
+            pull_down: self.pull_down,
             drives: self.drives,
             drive_level: self.drive_level,
             changes: self.changes,
@@ -619,7 +630,7 @@ mod tests {
     fn outputs_drive_when_enabled_and_read_back() {
         let mut gpio = gpio();
         write(&mut gpio, 0x08, 1 << 4); // OUT_W1TS
-        assert_eq!(gpio.output(4), PinState { level: true, enabled: false });
+        assert_eq!(gpio.output(4), PinState { level: true, ..PinState::default() });
         assert!(!gpio.pad_level(4));
         write(&mut gpio, 0x24, 1 << 4); // ENABLE_W1TS
         write(&mut gpio, 0x14, 1 << 1); // OUT1_W1TS
@@ -708,7 +719,7 @@ mod tests {
         let mut gpio = gpio();
         write(&mut gpio, reg::FUNC0_OUT_SEL + 4 * 18, 17 | out_sel::INV);
         gpio.set_signal(17, true);
-        assert_eq!(gpio.output(18), PinState { level: false, enabled: true });
+        assert_eq!(gpio.output(18), PinState { enabled: true, ..PinState::default() });
         assert_eq!(gpio.signal_pads(17), 1 << 18);
         gpio.set_signal_enable(17, false);
         assert!(!gpio.output(18).enabled);

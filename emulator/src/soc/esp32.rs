@@ -26,6 +26,7 @@ use super::jtag::Jtag;
 use super::lockstep::{Parting, Witness};
 use super::signals::Edge;
 use crate::board::parts::Shown;
+use crate::board::parts::ft6206::Finger;
 use crate::board::parts::nor_flash::NorFlash;
 use crate::board::parts::psram::Psram;
 use crate::board::{Fitting, Missing};
@@ -274,6 +275,14 @@ impl Esp32 {
         let pads = self.system.fittings.set_control(part, control, value, now)?;
         self.system.outside_changed(pads);
         Ok(())
+    }
+
+    /// A finger does something on the touch screen of a part.
+    ///
+    /// # Errors
+    /// When there is no such part, it has no touch screen, or the place is beside it.
+    pub fn touch(&mut self, part: &str, finger: Finger) -> Result<(), Missing> {
+        self.system.fittings.touch(part, finger, self.system.now())
     }
 
     /// What can be seen of a part.

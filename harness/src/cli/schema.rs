@@ -7,6 +7,7 @@ use crate::exit_code::ExitCode;
 use crate::runner::events::Event;
 use crate::scenario::manual::manual;
 use crate::scenario::schema::schema;
+use crate::wokwi::support_page;
 
 /// Print the JSON Schema of the scenario language
 ///
@@ -23,14 +24,20 @@ pub(super) struct Schema {
     /// docs/events.schema.json
     #[arg(long, conflicts_with = "manual")]
     events: bool,
+
+    /// Print what of Wokwi is supported in Markdown instead; the committed copy is
+    /// docs/wokwi-support.md
+    #[arg(long, conflicts_with_all = ["manual", "events"])]
+    wokwi: bool,
 }
 
 impl Schema {
     pub(super) fn run(&self, terminal: &Terminal) -> ExitCode {
         // A value made of strings, numbers and lists can always be written.
-        let text = match (self.manual, self.events) {
-            (true, _) => manual(),
-            (_, true) => events(),
+        let text = match self {
+            Self { manual: true, .. } => manual(),
+            Self { events: true, .. } => events(),
+            Self { wokwi: true, .. } => support_page(),
             _ => format!("{:#}\n", schema()),
         };
         terminal.say(text.trim_end());

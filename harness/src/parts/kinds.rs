@@ -12,12 +12,14 @@ const MOST_LAMPS: f64 = 4096.0;
 /// What most types are: without power, attributes, controls and things to be seen.
 const PLAIN: PartType = PartType {
     name: "",
+    doc: "",
     pins: &[],
     driven: &[],
     drives: &[],
     power: None,
     attrs: &[],
     controls: &[],
+    touch: false,
     shows: &[],
     place: |_| Placed::Passive,
 };
@@ -39,23 +41,36 @@ const POTENTIOMETER: PartType = PartType {
     ..PLAIN
 };
 
-const SSD1306: PartType =
-    PartType { attrs: &[("i2cAddress", Form::Hex)], shows: &["picture"], ..PLAIN };
+const SSD1306: PartType = PartType {
+    attrs: &[("i2cAddress", Form::Hex), ("i2c-address", Form::Hex)],
+    shows: &["picture"],
+    ..PLAIN
+};
 
-pub(super) const KINDS: [PartType; 21] = [
-    PartType { name: "wokwi-pushbutton", ..PUSHBUTTON },
-    PartType { name: "wokwi-pushbutton-6mm", ..PUSHBUTTON },
+pub(super) const KINDS: [PartType; 22] = [
+    PartType {
+        name: "wokwi-pushbutton",
+        doc: "Between a pad and ground or supply. It bounces for a millisecond unless `bounce` is `0`.",
+        ..PUSHBUTTON
+    },
+    PartType { name: "wokwi-pushbutton-6mm", doc: "The same.", ..PUSHBUTTON },
     PartType {
         name: "wokwi-slide-switch",
+        doc: "Its middle pin at a pad.",
         pins: &["1", "2", "3"],
         controls: &["value"],
         place: slide_switch,
         ..PLAIN
     },
-    PartType { name: "wokwi-potentiometer", ..POTENTIOMETER },
-    PartType { name: "wokwi-slide-potentiometer", ..POTENTIOMETER },
+    PartType {
+        name: "wokwi-potentiometer",
+        doc: "Between ground and supply; the chip's ADC measures it. `value` is from 0 to 1023.",
+        ..POTENTIOMETER
+    },
+    PartType { name: "wokwi-slide-potentiometer", doc: "The same.", ..POTENTIOMETER },
     PartType {
         name: "wokwi-resistor",
+        doc: "A pull-up or pull-down of a pad; a pin behind it has the level before it.",
         pins: &["1", "2"],
         attrs: &[("value", Form::Any)],
         place: resistor,
@@ -63,6 +78,7 @@ pub(super) const KINDS: [PartType; 21] = [
     },
     PartType {
         name: "wokwi-led",
+        doc: "From 0 to 1, also of a PWM.",
         pins: &["A", "C"],
         driven: &["A", "C"],
         attrs: &[("color", Form::Any)],
@@ -72,6 +88,7 @@ pub(super) const KINDS: [PartType; 21] = [
     },
     PartType {
         name: "wokwi-buzzer",
+        doc: "What it is driven with, in hertz.",
         pins: &["1", "2"],
         driven: &["1", "2"],
         attrs: &[("volume", Form::Number), ("mode", Form::Any)],
@@ -81,6 +98,7 @@ pub(super) const KINDS: [PartType; 21] = [
     },
     PartType {
         name: "wokwi-servo",
+        doc: "What the pulses ask for, in degrees.",
         pins: &["PWM"],
         driven: &["PWM"],
         power: Some(["GND", "V+"]),
@@ -91,6 +109,7 @@ pub(super) const KINDS: [PartType; 21] = [
     },
     PartType {
         name: "wokwi-neopixel",
+        doc: "`pixels` lamps, 1 if it does not say. DIN must lead to a pad, not to another row. Its picture has a dot for each.",
         pins: &["DIN", "DOUT"],
         driven: &["DIN"],
         power: Some(["VSS", "VDD"]),
@@ -101,6 +120,7 @@ pub(super) const KINDS: [PartType; 21] = [
     },
     PartType {
         name: "wokwi-led-ring",
+        doc: "The same with 16 lamps.",
         pins: &["DIN", "DOUT"],
         driven: &["DIN"],
         power: Some(["GND", "VCC"]),
@@ -111,6 +131,7 @@ pub(super) const KINDS: [PartType; 21] = [
     },
     PartType {
         name: "wokwi-dht22",
+        doc: "On its one wire.",
         pins: &["SDA", "NC"],
         driven: &["SDA"],
         power: Some(["GND", "VCC"]),
@@ -120,6 +141,7 @@ pub(super) const KINDS: [PartType; 21] = [
     },
     PartType {
         name: "wokwi-ds18b20",
+        doc: "Several may be on one wire.",
         pins: &["DQ"],
         driven: &["DQ"],
         power: Some(["GND", "VCC"]),
@@ -130,6 +152,7 @@ pub(super) const KINDS: [PartType; 21] = [
     },
     PartType {
         name: "wokwi-hc-sr04",
+        doc: "Centimetres.",
         pins: &["TRIG", "ECHO"],
         driven: &["TRIG"],
         drives: &["ECHO"],
@@ -140,6 +163,7 @@ pub(super) const KINDS: [PartType; 21] = [
     },
     PartType {
         name: "wokwi-mpu6050",
+        doc: "On I2C; AD0 selects its address. Without its FIFO and interrupts.",
         pins: &["SDA", "SCL", "AD0", "INT", "XDA", "XCL"],
         driven: &["SDA", "SCL"],
         power: Some(["GND", "VCC"]),
@@ -157,14 +181,16 @@ pub(super) const KINDS: [PartType; 21] = [
     },
     PartType {
         name: "wokwi-ssd1306",
+        doc: "On I2C, as on Wokwi: one with DC or CS at a pad is refused.",
         pins: &["DATA", "CLK", "DC", "RST", "CS", "3V3"],
         driven: &["DATA", "CLK"],
         power: Some(["GND", "VIN"]),
-        place: |drawn| ssd1306(drawn, ["DATA", "CLK"]),
+        place: spi_or_i2c_ssd1306,
         ..SSD1306
     },
     PartType {
         name: "board-ssd1306",
+        doc: "On I2C.",
         pins: &["SDA", "SCL"],
         driven: &["SDA", "SCL"],
         power: Some(["GND", "VCC"]),
@@ -173,16 +199,39 @@ pub(super) const KINDS: [PartType; 21] = [
     },
     PartType {
         name: "wokwi-ili9341",
-        pins: &["CS", "D/C", "SCK", "MOSI", "RST", "MISO", "LED", "SCL", "SDA"],
+        doc: "Written by a controller of SPI or by software that moves its lines; it is not read back.",
+        pins: &["CS", "D/C", "SCK", "MOSI", "RST", "MISO", "LED"],
         driven: &["CS", "D/C", "SCK", "MOSI", "RST"],
         power: Some(["GND", "VCC"]),
         shows: &["picture"],
         place: ili9341,
         ..PLAIN
     },
-    PartType { name: "wokwi-logic-analyzer", ..PLAIN },
-    PartType { name: "wokwi-gnd", ..PLAIN },
-    PartType { name: "wokwi-vcc", ..PLAIN },
+    PartType {
+        name: "board-ili9341-cap-touch",
+        doc: "The same, and an FT6206 for one finger, on I2C.",
+        pins: &["CS", "D/C", "SCK", "MOSI", "RST", "MISO", "LED", "SCL", "SDA"],
+        driven: &["CS", "D/C", "SCK", "MOSI", "RST", "SCL", "SDA"],
+        power: Some(["GND", "VCC"]),
+        touch: true,
+        shows: &["picture"],
+        place: touch_display,
+        ..PLAIN
+    },
+    PartType {
+        name: "wokwi-logic-analyzer",
+        doc: "D0 to D7; what they see is read as VCD.",
+        attrs: &[
+            ("channelNames", Form::Any),
+            ("bufferSize", Form::Number),
+            ("triggerMode", Form::Any),
+            ("triggerLevel", Form::Any),
+            ("triggerPin", Form::Any),
+        ],
+        ..PLAIN
+    },
+    PartType { name: "wokwi-gnd", doc: "Ground.", pins: &["GND"], ..PLAIN },
+    PartType { name: "wokwi-vcc", doc: "The supply.", pins: &["VCC"], ..PLAIN },
 ];
 
 /// Two pins of a part, of which one leads to a pad and the other to a level.
@@ -286,8 +335,17 @@ fn mpu6050(drawn: &Drawn<'_>) -> Placed {
     on_i2c(drawn, ["SDA", "SCL"], PartKind::Mpu6050 { ad0 })
 }
 
+/// The pins for SPI are there, and lead nowhere inside, as on Wokwi.
+fn spi_or_i2c_ssd1306(drawn: &Drawn<'_>) -> Placed {
+    match drawn.pads(["DC", "CS"]) {
+        [None, None] => ssd1306(drawn, ["DATA", "CLK"]),
+        _ => Placed::Not("it has I2C only, as on Wokwi, and its pins DC and CS are for SPI"),
+    }
+}
+
 fn ssd1306(drawn: &Drawn<'_>, pins: [&str; 2]) -> Placed {
-    let address = drawn.hex("i2cAddress").map_or(0x3c, |address| address as u8 & 0x7f);
+    let address = drawn.hex("i2cAddress").or_else(|| drawn.hex("i2c-address"));
+    let address = address.map_or(0x3c, |address| address as u8 & 0x7f);
     on_i2c(drawn, pins, PartKind::Ssd1306 { address })
 }
 
@@ -295,6 +353,16 @@ fn ili9341(drawn: &Drawn<'_>) -> Placed {
     match drawn.pads(["CS", "D/C", "SCK", "MOSI", "RST"]) {
         pads @ [_, Some(_), Some(_), Some(_), _] => Placed::At(pads.into(), PartKind::Ili9341),
         _ => Placed::Not("its pins D/C, SCK and MOSI must lead to pads"),
+    }
+}
+
+fn touch_display(drawn: &Drawn<'_>) -> Placed {
+    match drawn.pads(["SDA", "SCL", "CS", "D/C", "SCK", "MOSI", "RST"]) {
+        // Either of the two can be left alone.
+        pads @ ([Some(_), Some(_), ..] | [_, _, _, Some(_), Some(_), Some(_), _]) => {
+            Placed::At(pads.into(), PartKind::TouchDisplay)
+        }
+        _ => Placed::Not("its pins D/C, SCK and MOSI, or SDA and SCL, must lead to pads"),
     }
 }
 

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 pub use mistakes::{Wired, mistakes};
 
 use crate::targets::Level;
-use crate::targets::part::{Part, PartKind};
+use crate::targets::part::{Finger, Part, PartKind};
 
 /// What stands before the name of a type in a diagram.
 const VENDOR: &str = "wokwi-";
@@ -94,6 +94,8 @@ impl Form {
 pub struct PartType {
     /// Its name in a diagram.
     pub name: &'static str,
+    /// What is to be known of it besides, for people.
+    pub doc: &'static str,
     /// Its pins, apart from those for its power.
     pub pins: &'static [&'static str],
     /// Those of its pins that the chip drives.
@@ -106,6 +108,8 @@ pub struct PartType {
     pub attrs: &'static [(&'static str, Form)],
     /// What can be moved.
     pub controls: &'static [&'static str],
+    /// Whether it has a touch screen.
+    pub touch: bool,
     /// What can be seen.
     pub shows: &'static [&'static str],
     place: fn(&Drawn<'_>) -> Placed,
@@ -140,9 +144,17 @@ impl PartType {
         self.name.strip_prefix(VENDOR).unwrap_or(self.name)
     }
 
-    /// What steps can name of such a part of that name: itself, its controls and what it shows.
+    /// Its pins, with those for its power.
+    pub fn all_pins(&self) -> impl Iterator<Item = &'static str> + Clone {
+        self.pins.iter().copied().chain(self.power.into_iter().flatten())
+    }
+
+    /// What steps can name of such a part of that name: itself, its controls, what it shows, and its
+    /// touch screen.
     pub fn names(&self, name: &str) -> Vec<String> {
-        let of_it = self.controls.iter().chain(self.shows).map(|what| format!("{name}.{what}"));
+        let screen = self.touch.then_some(&Finger::SCREEN);
+        let of_it = self.controls.iter().chain(self.shows).chain(screen);
+        let of_it = of_it.map(|what| format!("{name}.{what}"));
         std::iter::once(name.to_owned()).chain(of_it).collect()
     }
 
@@ -177,6 +189,7 @@ mod tests {
     #[test]
     fn every_type_has_a_name_of_its_own_and_is_found_by_both_forms_of_it() {
         for known in PartType::ALL {
+            assert!(!known.doc.is_empty(), "{}", known.name);
             for name in [known.name, known.short_name()] {
                 assert_eq!(PartType::named(name).map(|it| it.name), Some(known.name));
             }

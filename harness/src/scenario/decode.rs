@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::fault::{Fault, FaultCode, SourceText, nearest};
-use super::model::{Dialect, Spanned};
+use super::model::{BoardPart, Dialect, Spanned};
 use super::node::{Node, Value};
 use super::units;
 use super::values::{Template, substitute};
@@ -33,6 +33,8 @@ pub struct Decoder<'f> {
     faults: Vec<Fault>,
     dialect: Dialect,
     circuit: Option<Arc<Circuit>>,
+    /// Parts of the only board.
+    parts: Vec<BoardPart>,
     files: Files<'f>,
     /// The text that is being read.
     source: Arc<SourceText>,
@@ -54,6 +56,7 @@ impl<'f> Decoder<'f> {
             faults: Vec::new(),
             dialect: Dialect::Benchrig,
             circuit: None,
+            parts: Vec::new(),
             files,
             source,
             including: Vec::new(),
@@ -85,6 +88,16 @@ impl<'f> Decoder<'f> {
     /// The board and what is wired to it, if a diagram says so.
     pub fn circuit(&self) -> Option<&Arc<Circuit>> {
         self.circuit.as_ref()
+    }
+
+    /// The steps to come are done with one board, and these are its parts.
+    pub fn wired(&mut self, parts: &[BoardPart]) {
+        parts.clone_into(&mut self.parts);
+    }
+
+    /// A part of the only board.
+    pub fn part(&self, name: &str) -> Option<&BoardPart> {
+        self.parts.iter().find(|known| known.part.name == name)
     }
 
     /// The serial port of one of Wokwi's steps that names none: the one at the diagram's monitor. `step`

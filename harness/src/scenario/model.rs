@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::fault::{Place, SourceText};
+use crate::parts::Lead;
 use crate::site::{AirOf, Site};
 use crate::steps::AnyStep;
 use crate::targets::LoopBack;
@@ -106,6 +107,8 @@ pub struct BoardPart {
     pub part: Part,
     /// Its name, and what steps can name of it: `name.control`.
     pub names: Vec<String>,
+    /// What its pins lead to that something is wired to.
+    pub pins: BTreeMap<&'static str, Lead>,
 }
 
 /// Steps with all those inside of them, each before what is inside of it, as far as they are done

@@ -376,6 +376,9 @@ fn read_case(
     let loop_backs = loop_backs(&mut fields, decoder);
     let parts = parts::read(&mut fields, decoder);
     let more_boards = more_boards(&mut fields, decoder);
+    if more_boards.is_empty() {
+        decoder.wired(&parts);
+    }
     let site = site::read(&mut fields, decoder);
     let default_timeout = match dialect {
         Dialect::Benchrig => DEFAULT_TIMEOUT,

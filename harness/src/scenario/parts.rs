@@ -76,8 +76,10 @@ fn part<'n>(key: &'n Node, node: &Node, decoder: &mut Decoder) -> Option<(BoardP
     match known.place(&name, &Drawn { attrs: &attrs, lead: &lead }) {
         Ok(part) => {
             let names = known.names(&name);
+            let pins = known.all_pins().map(|pin| (pin, lead(pin)));
+            let pins = pins.filter(|(_, lead)| *lead != Lead::default()).collect();
             let wired = Wired { name: key.as_text()?, kind: known, lead: Box::new(lead) };
-            Some((BoardPart { part, names }, wired))
+            Some((BoardPart { part, names, pins }, wired))
         }
         Err(why) => decoder.bad(node.span.clone(), format!("`{name}` does nothing: {why}")),
     }
@@ -120,7 +122,7 @@ fn pins(
     let Value::Map(entries) = &node.value else {
         return decoder.wrong(node, "names of pins with what they are wired to");
     };
-    let names = known.pins.iter().copied().chain(known.power.into_iter().flatten());
+    let names = known.all_pins();
     let pins = entries.iter().map(|(pin, node)| {
         let name = pin.as_text().unwrap_or_default();
         if !names.clone().any(|known| known == name) {

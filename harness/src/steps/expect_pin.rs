@@ -2,9 +2,12 @@
 //!
 //! In Wokwi's form, `{part-id: esp, name: "2", value: 1}`, it must have it at this moment.
 
+use std::collections::BTreeMap;
+
 use super::pin_fields::{Pin, seen};
 use super::serial_fields::DEFAULT_WITHIN;
 use super::{Facts, Step};
+use crate::parts::Lead;
 use crate::runner::evidence::Evidence;
 use crate::runner::failure::{Failure, StepError};
 use crate::runner::session::Session;
@@ -13,7 +16,7 @@ use crate::scenario::node::Node;
 use crate::scenario::reference::{Group, Key, Kind, Reference, WITHIN};
 use crate::targets::{Capability, Level, TargetError};
 use crate::time::Span;
-use crate::wokwi::circuit::{Circuit, SeenPin};
+use crate::wokwi::circuit::{Circuit, NoSuch, SeenPin};
 
 /// Fields as written in the scenario file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,11 +34,11 @@ pub struct ExpectPin {
 pub enum PartPin {
     /// One of the chip; in Wokwi's form with the chip's name.
     Chip(Pin, Option<String>),
-    /// One of a diagram, called so, that leads to this pad.
-    Drawn(Pin, String),
-    /// One of a diagram, called so, that leads to no pad and always has this level.
+    /// One of a part, called so, that leads to this pad.
+    Wired(Pin, String),
+    /// One of a part, called so, that leads to no pad and always has this level.
     Always(Level, String),
-    /// One of another part.
+    /// One of a part that the scenario does not have.
     Other(String),
 }
 
@@ -87,6 +90,10 @@ impl Step for ExpectPin {
         let level = fields.required("value", decoder);
         fields.finish(UnknownKeys::Deny, decoder);
         let (part, name) = (part?, name?);
+        if let Some(pins) = decoder.part(&part).map(|part| part.pins.clone()) {
+            let pin = wired(&part, name, &pins, decoder)?;
+            return Some(Self { pin, level: level?, within: Span::ZERO });
+        }
         if let Some(circuit) = decoder.circuit().cloned() {
             let pin = drawn(&part, name, node, &circuit, decoder)?;
             return Some(Self { pin, level: level?, within: Span::ZERO });
@@ -101,7 +108,7 @@ impl Step for ExpectPin {
     fn facts(&self) -> Facts<'_> {
         let (pins, part) = match &self.pin {
             PartPin::Chip(Pin(gpio), part) => (vec![*gpio], part.as_ref()),
-            PartPin::Drawn(Pin(gpio), _) => (vec![*gpio], None),
+            PartPin::Wired(Pin(gpio), _) => (vec![*gpio], None),
             PartPin::Always(..) => (Vec::new(), None),
             PartPin::Other(part) => (Vec::new(), Some(part)),
         };
@@ -117,7 +124,7 @@ impl Step for ExpectPin {
     fn summary(&self) -> String {
         match &self.pin {
             PartPin::Chip(Pin(gpio), _) => format!("GPIO{gpio} {}", self.level),
-            PartPin::Drawn(_, name) | PartPin::Always(_, name) | PartPin::Other(name) => {
+            PartPin::Wired(_, name) | PartPin::Always(_, name) | PartPin::Other(name) => {
                 format!("{name} {}", self.level)
             }
         }
@@ -126,7 +133,7 @@ impl Step for ExpectPin {
     fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError> {
         let (level, within) = (self.level, self.within);
         let gpio = match &self.pin {
-            PartPin::Chip(Pin(gpio), _) | PartPin::Drawn(Pin(gpio), _) => *gpio,
+            PartPin::Chip(Pin(gpio), _) | PartPin::Wired(Pin(gpio), _) => *gpio,
             PartPin::Always(is, name) if *is == level => {
                 return Ok(Evidence::note(format!("{name} is always {is}")));
             }
@@ -149,6 +156,26 @@ impl Step for ExpectPin {
     }
 }
 
+/// A pin of a part of the scenario, called `name`.
+fn wired(
+    part: &str,
+    name: &Node,
+    pins: &BTreeMap<&'static str, Lead>,
+    decoder: &mut Decoder,
+) -> Option<PartPin> {
+    let pin = String::decode(name, decoder)?;
+    let called = format!("{part}:{pin}");
+    match pins.get(pin.as_str()) {
+        Some(Lead { gpio: Some(gpio), .. }) => Some(PartPin::Wired(Pin(*gpio), called)),
+        Some(lead) => Some(PartPin::Always(lead.level.unwrap_or(Level::Low), called)),
+        None => {
+            let message = format!("nothing is wired to a pin `{pin}` of the part `{part}`");
+            let known = pins.keys().map(|pin| (*pin).to_owned()).collect();
+            decoder.no_such(name, &pin, NoSuch { message, known })
+        }
+    }
+}
+
 /// A pin of a diagram, called `name` at `part`, in the step `node`.
 fn drawn(
     part: &str,
@@ -160,7 +187,7 @@ fn drawn(
     let pin = String::decode(name, decoder)?;
     let called = format!("{part}:{pin}");
     match circuit.pin(part, &pin) {
-        Ok(SeenPin::Gpio(gpio)) => Some(PartPin::Drawn(Pin(gpio), called)),
+        Ok(SeenPin::Gpio(gpio)) => Some(PartPin::Wired(Pin(gpio), called)),
         Ok(SeenPin::Always(level)) => Some(PartPin::Always(level, called)),
         Err(none) if none.known.is_empty() => decoder.no_such(name, &pin, none),
         Err(none) => decoder.no_such(node.get("part-id")?, part, none),
@@ -169,7 +196,7 @@ fn drawn(
 
 #[cfg(test)]
 mod tests {
-    use crate::runner::testing::{Outcome, run_steps};
+    use crate::runner::testing::{Outcome, run_file, run_steps};
     use crate::targets::Level;
     use crate::targets::fake::{Cue, FakeTarget, Reply};
     use crate::time::Span;
@@ -204,6 +231,29 @@ mod tests {
         for other in ["{part-id: led1, name: A, value: 1}", "{part-id: nano, name: 2, value: 1}"] {
             assert_eq!(run_steps(blinking(), &format!("- expect-pin: {other}")), Outcome::Skipped);
         }
+    }
+
+    #[test]
+    fn pins_of_parts_have_the_level_of_what_they_are_wired_to() {
+        let scenario = |step: &str| {
+            format!(
+                "name: X\nversion: 1\nparts:\n  lamp: {{type: led, pins: {{A: 2, C: gnd}}}}\n\
+                 steps:\n  - delay: 6ms\n  - expect-pin: {{part-id: lamp, {step}}}\n"
+            )
+        };
+        for (step, passes) in [
+            ("name: A, value: 1", true),
+            ("name: A, value: 0", false),
+            ("name: C, value: 0", true),
+            ("name: C, value: 1", false),
+        ] {
+            let outcome = run_file(blinking(), &scenario(step));
+            assert_eq!(outcome == Outcome::Passed, passes, "{step}: {outcome:?}");
+        }
+        let Outcome::Invalid(faults) = run_file(blinking(), &scenario("name: B, value: 1")) else {
+            panic!("invalid")
+        };
+        assert_eq!(faults[0].message, "nothing is wired to a pin `B` of the part `lamp`");
     }
 
     #[test]

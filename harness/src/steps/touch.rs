@@ -1,62 +1,91 @@
 //! `touch`, `touch-press`, `touch-move`, `touch-release`: a finger on a touch screen (Wokwi's steps).
 //!
-//! No board has a touch screen yet, so a case with one of these steps is skipped, naming the part.
+//! A board without a part of that name skips the case, naming the part.
 
+use super::set_control::Number;
 use super::{Facts, Step};
 use crate::runner::evidence::Evidence;
 use crate::runner::failure::StepError;
 use crate::runner::session::Session;
-use crate::scenario::decode::{Decode, Decoder, Fields, UnknownKeys};
+use crate::scenario::decode::{Decoder, Fields, UnknownKeys};
 use crate::scenario::node::Node;
 use crate::scenario::reference::{Group, Key, Kind, Reference};
-use crate::targets::TargetError;
+use crate::targets::Capability;
+use crate::targets::part::Finger;
 use crate::time::Span;
 
 /// How long a finger stays when the scenario does not say.
 const DURATION: Span = Span::from_millis(50);
 
 const PART: Key = Key::required("part-id", Kind::Text, "The touch screen.");
-const X: Key = Key::required("x", Kind::Decimal, "Pixels from the left.");
-const Y: Key = Key::required("y", Kind::Decimal, "Pixels from the top.");
+const X: Key = Key::required(
+    "x",
+    Kind::Decimal,
+    "Dots, as the screen's controller counts them: with an FT6206 from the right of the display.",
+);
+const Y: Key = Key::required("y", Kind::Decimal, "Dots; with an FT6206 from the bottom.");
 
-/// A place on a screen, in pixels as they are written.
+/// A touch screen, as steps name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// From the left.
-    pub x: String,
-    /// From the top.
-    pub y: String,
+pub struct Screen {
+    /// The part that has it.
+    pub part: String,
+    /// The part with its screen, as plans name it.
+    named: String,
 }
 
-/// A number of any kind, as it is written.
-struct Pixels(String);
-
-impl Decode for Pixels {
-    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
-        match node.as_text() {
-            Some(text) if node.is_number() => Some(Self(text.to_owned())),
-            _ => decoder.wrong(node, "a number of pixels"),
+impl Screen {
+    fn from_fields(node: &Node, fields: &mut Fields<'_>, decoder: &mut Decoder) -> Option<Self> {
+        let part: String = fields.required(PART.name, decoder)?;
+        let Some(circuit) = decoder.circuit().cloned() else {
+            let named = format!("{part}.{}", Finger::SCREEN);
+            return Some(Self { part, named });
+        };
+        match circuit.check_touch(&part) {
+            // What its type has was looked at just now.
+            Ok(()) => Some(Self { named: part.clone(), part }),
+            Err(none) => decoder.no_such(node.get(PART.name)?, &part, none),
         }
     }
+
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            needs: &[Capability::Pins],
+            needs_power: true,
+            parts: vec![&self.named],
+            ..Facts::default()
+        }
+    }
+
+    fn feel(&self, finger: Finger, session: &mut Session<'_>) -> Result<Evidence, StepError> {
+        session.target().touch(&self.part, finger)?;
+        Ok(Evidence::Done)
+    }
 }
+
+/// A place on a screen, in dots as its controller counts them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Place([f64; 2]);
 
 impl Place {
     fn from_fields(fields: &mut Fields<'_>, decoder: &mut Decoder) -> Option<Self> {
-        let x = fields.required::<Pixels>("x", decoder);
-        let y = fields.required::<Pixels>("y", decoder);
-        Some(Self { x: x?.0, y: y?.0 })
+        let [x, y] = [X, Y].map(|key| fields.required::<Number>(key.name, decoder));
+        Some(Self([x?.0, y?.0]))
     }
 }
 
-fn no_screen(part: &str) -> Result<Evidence, StepError> {
-    Err(TargetError::NoSuchPart(format!("touch screen `{part}`")).into())
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [x, y] = self.0;
+        write!(f, "{x}, {y}")
+    }
 }
 
 /// A finger taps.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Touch {
     /// The screen.
-    pub part: String,
+    pub screen: Screen,
     /// Where.
     pub place: Place,
     /// How long the finger stays.
@@ -70,7 +99,7 @@ impl Step for Touch {
 
     const REFERENCE: Reference = Reference {
         group: Group::Wokwi,
-        doc: "A finger taps on a touch screen. No board has one yet: the case is skipped.",
+        doc: "A finger comes down on a touch screen, and goes up by itself.",
         value: Kind::Keys(&[
             PART,
             X,
@@ -83,32 +112,37 @@ impl Step for Touch {
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         let mut fields = Fields::new(node, "`touch`", decoder)?;
-        let part = fields.required("part-id", decoder);
+        let screen = Screen::from_fields(node, &mut fields, decoder);
         let place = Place::from_fields(&mut fields, decoder);
         let duration = fields.or("duration", DURATION, decoder);
         let wait = fields.or("wait", false, decoder);
         fields.finish(UnknownKeys::Deny, decoder);
-        Some(Self { part: part?, place: place?, duration: duration?, wait: wait? })
+        Some(Self { screen: screen?, place: place?, duration: duration?, wait: wait? })
     }
 
     fn facts(&self) -> Facts<'_> {
-        Facts { parts: vec![&self.part], ..Facts::default() }
+        self.screen.facts()
     }
 
     fn summary(&self) -> String {
-        format!("{} at {}, {}", self.part, self.place.x, self.place.y)
+        format!("{} at {} for {}", self.screen.part, self.place, self.duration)
     }
 
-    fn run(&self, _session: &mut Session<'_>) -> Result<Evidence, StepError> {
-        no_screen(&self.part)
+    fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError> {
+        let finger = Finger::Press { at: self.place.0, release_after: Some(self.duration) };
+        let felt = self.screen.feel(finger, session)?;
+        if self.wait {
+            session.let_pass(self.duration)?;
+        }
+        Ok(felt)
     }
 }
 
 /// A finger comes down.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TouchPress {
     /// The screen.
-    pub part: String,
+    pub screen: Screen,
     /// Where.
     pub place: Place,
 }
@@ -118,37 +152,37 @@ impl Step for TouchPress {
 
     const REFERENCE: Reference = Reference {
         group: Group::Wokwi,
-        doc: "A finger comes down on a touch screen and stays. No board has one yet: the case is skipped.",
+        doc: "A finger comes down on a touch screen and stays.",
         value: Kind::Keys(&[PART, X, Y]),
         examples: &["touch-press: {part-id: lcd1, x: 10, y: 20.5}"],
     };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         let mut fields = Fields::new(node, "`touch-press`", decoder)?;
-        let part = fields.required("part-id", decoder);
+        let screen = Screen::from_fields(node, &mut fields, decoder);
         let place = Place::from_fields(&mut fields, decoder);
         fields.finish(UnknownKeys::Deny, decoder);
-        Some(Self { part: part?, place: place? })
+        Some(Self { screen: screen?, place: place? })
     }
 
     fn facts(&self) -> Facts<'_> {
-        Facts { parts: vec![&self.part], ..Facts::default() }
+        self.screen.facts()
     }
 
     fn summary(&self) -> String {
-        format!("{} at {}, {}", self.part, self.place.x, self.place.y)
+        format!("{} at {}", self.screen.part, self.place)
     }
 
-    fn run(&self, _session: &mut Session<'_>) -> Result<Evidence, StepError> {
-        no_screen(&self.part)
+    fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError> {
+        self.screen.feel(Finger::Press { at: self.place.0, release_after: None }, session)
     }
 }
 
 /// A finger moves.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TouchMove {
     /// The screen.
-    pub part: String,
+    pub screen: Screen,
     /// To where.
     pub place: Place,
 }
@@ -158,29 +192,29 @@ impl Step for TouchMove {
 
     const REFERENCE: Reference = Reference {
         group: Group::Wokwi,
-        doc: "The finger on a touch screen moves. No board has one yet: the case is skipped.",
+        doc: "The finger on a touch screen moves; one that is not down touches nothing.",
         value: Kind::Keys(&[PART, X, Y]),
         examples: &["touch-move: {part-id: lcd1, x: 30, y: 20}"],
     };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         let mut fields = Fields::new(node, "`touch-move`", decoder)?;
-        let part = fields.required("part-id", decoder);
+        let screen = Screen::from_fields(node, &mut fields, decoder);
         let place = Place::from_fields(&mut fields, decoder);
         fields.finish(UnknownKeys::Deny, decoder);
-        Some(Self { part: part?, place: place? })
+        Some(Self { screen: screen?, place: place? })
     }
 
     fn facts(&self) -> Facts<'_> {
-        Facts { parts: vec![&self.part], ..Facts::default() }
+        self.screen.facts()
     }
 
     fn summary(&self) -> String {
-        format!("{} to {}, {}", self.part, self.place.x, self.place.y)
+        format!("{} to {}", self.screen.part, self.place)
     }
 
-    fn run(&self, _session: &mut Session<'_>) -> Result<Evidence, StepError> {
-        no_screen(&self.part)
+    fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError> {
+        self.screen.feel(Finger::Move { at: self.place.0 }, session)
     }
 }
 
@@ -188,7 +222,7 @@ impl Step for TouchMove {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TouchRelease {
     /// The screen.
-    pub part: String,
+    pub screen: Screen,
 }
 
 impl Step for TouchRelease {
@@ -196,27 +230,61 @@ impl Step for TouchRelease {
 
     const REFERENCE: Reference = Reference {
         group: Group::Wokwi,
-        doc: "The finger leaves a touch screen. No board has one yet: the case is skipped.",
+        doc: "The finger leaves a touch screen.",
         value: Kind::Keys(&[PART]),
         examples: &["touch-release: {part-id: lcd1}"],
     };
 
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         let mut fields = Fields::new(node, "`touch-release`", decoder)?;
-        let part = fields.required("part-id", decoder);
+        let screen = Screen::from_fields(node, &mut fields, decoder);
         fields.finish(UnknownKeys::Deny, decoder);
-        Some(Self { part: part? })
+        Some(Self { screen: screen? })
     }
 
     fn facts(&self) -> Facts<'_> {
-        Facts { parts: vec![&self.part], ..Facts::default() }
+        self.screen.facts()
     }
 
     fn summary(&self) -> String {
-        self.part.clone()
+        self.screen.part.clone()
     }
 
-    fn run(&self, _session: &mut Session<'_>) -> Result<Evidence, StepError> {
-        no_screen(&self.part)
+    fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError> {
+        self.screen.feel(Finger::Release, session)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::runner::testing::{Outcome, run_steps};
+    use crate::targets::fake::FakeTarget;
+    use crate::targets::part::Shown;
+
+    #[test]
+    fn a_finger_does_what_it_is_told_and_a_tap_may_be_waited_for() {
+        let target = FakeTarget::new([]).showing("lcd.touch", Shown::Number(0.0));
+        let log = target.log();
+        let steps = "
+- touch: {part-id: lcd, x: 10, y: 20.5, wait: true}
+- touch-press: {part-id: lcd, x: 1, y: 2}
+- touch-move: {part-id: lcd, x: 3, y: 4}
+- touch-release: {part-id: lcd}";
+        assert_eq!(run_steps(target, steps), Outcome::Passed);
+        assert_eq!(
+            log.lock().unwrap()[1..],
+            [
+                "0.000000s lcd: press at 10, 20.5 for 50ms",
+                "0.050000s lcd: press at 1, 2",
+                "0.050000s lcd: move to 3, 4",
+                "0.050000s lcd: release",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_board_without_that_screen_skips_the_case() {
+        let step = "- touch: {part-id: lcd, x: 10, y: 20}";
+        assert_eq!(run_steps(FakeTarget::new([]), step), Outcome::Skipped);
     }
 }

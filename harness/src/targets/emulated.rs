@@ -24,7 +24,8 @@ use esp32_emulator::board::{
 };
 use esp32_emulator::net::{NetEvent, NetEventKind};
 use esp32_emulator::peripherals::CoreId;
-use esp32_emulator::peripherals::gpio::PINS;
+use esp32_emulator::peripherals::gpio::{PINS, PinState};
+use esp32_emulator::peripherals::io_mux::Pull;
 use esp32_emulator::rom::symbols::symbol_name;
 use esp32_emulator::soc::access_log::{Access, Direction, Fidelity};
 use esp32_emulator::soc::{Doing, Halt};
@@ -36,13 +37,13 @@ use place::Place;
 use super::adapter::Adapter;
 use super::debugged::Debugged;
 use super::network::Stations;
-use super::part::Shown;
+use super::part::{Finger, Shown};
 use super::way_out::{self, Callee, WayOut};
 use super::wiring_fault::WiringFault;
 use super::{
     BootMode, Button, Capabilities, Capability, Core, Disturbance, FlashOperation, Level,
-    MachineReport, Port, Power, Progress, Target, TargetError, TargetEvent, TargetRequest,
-    TargetSource, UnmodelledAccess,
+    MachineReport, PinSetting, Port, Power, Progress, Target, TargetError, TargetEvent,
+    TargetRequest, TargetSource, UnmodelledAccess,
 };
 use crate::packets::{Capture, Link};
 use crate::serve::machine::Served;
@@ -554,9 +555,18 @@ impl Target for Emulated {
         Ok(self.board().pin_level(pad(gpio)?).into())
     }
 
-    fn drives_pin(&mut self, gpio: u8) -> Result<bool, TargetError> {
+    fn pin_setting(&mut self, gpio: u8) -> Result<PinSetting, TargetError> {
         let (board, gpio) = (self.board(), pad(gpio)?);
-        Ok(board.is_powered() && board.chip().pin(gpio).enabled)
+        if !board.is_powered() {
+            return Ok(PinSetting::default());
+        }
+        let PinState { enabled: drives, pull, .. } = board.chip().pin(gpio);
+        let pull = match pull {
+            Pull::None => None,
+            Pull::Up => Some(Level::High),
+            Pull::Down => Some(Level::Low),
+        };
+        Ok(PinSetting { drives, pull })
     }
 
     fn drive_pin(&mut self, gpio: u8, level: Option<Level>) -> Result<(), TargetError> {
@@ -567,6 +577,10 @@ impl Target for Emulated {
     fn set_control(&mut self, part: &str, control: &str, value: f64) -> Result<(), TargetError> {
         let moved = self.board_mut().set_control(part, control, value);
         moved.map_err(|missing| parts::lacks(missing, part, control))
+    }
+
+    fn touch(&mut self, part: &str, finger: Finger) -> Result<(), TargetError> {
+        parts::touch(&mut self.board_mut(), part, finger)
     }
 
     fn shown(&mut self, part: &str, what: &str) -> Result<Shown, TargetError> {

@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
-use super::part::Shown;
+use super::part::{Finger, Shown};
 use super::{
-    BootMode, Button, Capabilities, Capability, Core, Disturbance, Level, MachineReport, Port,
-    Power, Progress, Target, TargetError, TargetEvent, TargetRequest, TargetSource,
+    BootMode, Button, Capabilities, Capability, Core, Disturbance, Level, MachineReport,
+    PinSetting, Port, Power, Progress, Target, TargetError, TargetEvent, TargetRequest,
+    TargetSource,
 };
 use crate::packets::{Capture, Link};
 use crate::site::{Order, SiteEvent};
@@ -278,12 +279,17 @@ impl Target for FakeTarget {
         Ok(self.levels.get(&gpio).copied().unwrap_or(Level::Low))
     }
 
-    fn drives_pin(&mut self, _gpio: u8) -> Result<bool, TargetError> {
-        Ok(false)
+    fn pin_setting(&mut self, _gpio: u8) -> Result<PinSetting, TargetError> {
+        Ok(PinSetting { drives: false, pull: Some(Level::High) })
     }
 
     fn set_control(&mut self, part: &str, control: &str, value: f64) -> Result<(), TargetError> {
         self.note(format!("{part}.{control} = {value}"));
+        Ok(())
+    }
+
+    fn touch(&mut self, part: &str, finger: Finger) -> Result<(), TargetError> {
+        self.note(format!("{part}: {finger}"));
         Ok(())
     }
 

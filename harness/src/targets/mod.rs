@@ -26,7 +26,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use loop_back::LoopBack;
-use part::{Part, Shown};
+use part::{Finger, Part, Shown};
 pub use standing::Core;
 
 use crate::packets::{Capture, Link};
@@ -221,6 +221,15 @@ impl fmt::Display for Level {
     }
 }
 
+/// What the chip does to a pin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PinSetting {
+    /// It drives the pin.
+    pub drives: bool,
+    /// What its resistor inside of the pin leads to, if it is there.
+    pub pull: Option<Level>,
+}
+
 /// What the flash chip can be told to do to its array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -361,6 +370,14 @@ pub enum TargetError {
     /// The board has no such part.
     #[error("the board has no {0}")]
     NoSuchPart(String),
+    /// A finger is not where a touch screen is.
+    #[error("`{part}` has no touch screen there: {finger}")]
+    BesideScreen {
+        /// The part with the screen.
+        part: String,
+        /// What the finger was to do, and where.
+        finger: String,
+    },
     /// An access point or a host cannot do what it is told.
     #[error("the air and the network around the board cannot do that: {0}")]
     Site(String),
@@ -534,12 +551,12 @@ pub trait Target: Send {
         Err(TargetError::Cannot("see pins"))
     }
 
-    /// Whether the chip drives a pin now.
+    /// What the chip does to a pin now.
     ///
     /// # Errors
     /// Trouble with the target, or no such pin.
-    fn drives_pin(&mut self, _gpio: u8) -> Result<bool, TargetError> {
-        Err(TargetError::Cannot("see which pins the chip drives"))
+    fn pin_setting(&mut self, _gpio: u8) -> Result<PinSetting, TargetError> {
+        Err(TargetError::Cannot("see what the chip does to its pins"))
     }
 
     /// Puts a level on a pin from outside, or lets go of it with `None`.
@@ -555,6 +572,14 @@ pub trait Target: Send {
     /// # Errors
     /// Trouble with the target, no such part, or no such control of it.
     fn set_control(&mut self, part: &str, _control: &str, _value: f64) -> Result<(), TargetError> {
+        Err(TargetError::NoSuchPart(format!("part `{part}`")))
+    }
+
+    /// A finger does something on the touch screen of a part.
+    ///
+    /// # Errors
+    /// Trouble with the target, no such part, no touch screen of it, or a place beside that.
+    fn touch(&mut self, part: &str, _finger: Finger) -> Result<(), TargetError> {
         Err(TargetError::NoSuchPart(format!("part `{part}`")))
     }
 

@@ -1,6 +1,7 @@
 //! Parts that are wired to a board's pins, as targets are asked for them.
 
 use super::Level;
+use crate::time::Span;
 
 /// A part at pads of the chip.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,6 +82,45 @@ pub enum PartKind {
     /// A colour display of 240 by 320 dots with the pins CS, D/C, SCK, MOSI and RST; its `picture` can
     /// be seen.
     Ili9341,
+    /// The same with a touch screen before it; the pins SDA and SCL come first.
+    TouchDisplay,
+}
+
+/// What a finger does on a touch screen, at a place (x and y) in dots as its controller counts them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Finger {
+    /// It comes down.
+    Press {
+        /// Where.
+        at: [f64; 2],
+        /// How long it stays; `None`: until it is told otherwise.
+        release_after: Option<Span>,
+    },
+    /// It moves, if it is down.
+    Move {
+        /// To where.
+        at: [f64; 2],
+    },
+    /// It goes up.
+    Release,
+}
+
+impl Finger {
+    /// What steps call the screen of a part.
+    pub const SCREEN: &'static str = "touch";
+}
+
+impl std::fmt::Display for Finger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Press { at: [x, y], release_after: None } => write!(f, "press at {x}, {y}"),
+            Self::Press { at: [x, y], release_after: Some(span) } => {
+                write!(f, "press at {x}, {y} for {span}")
+            }
+            Self::Move { at: [x, y] } => write!(f, "move to {x}, {y}"),
+            Self::Release => f.write_str("release"),
+        }
+    }
 }
 
 /// What can be seen of a part.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::boards::{BOARDS, Pin};
+use super::boards::{BOARDS, FIRMWARE_OFFSET, FLASH_SIZE, PSRAM_SIZE, Pin};
 use super::diagram::{Diagram, DiagramError, MONITOR};
 use super::refusal::Refusal;
 use super::wiring::Wiring;
@@ -115,9 +115,9 @@ impl Circuit {
 
     /// That of a diagram, which was written so.
     pub(super) fn new(diagram: Diagram, text: &str) -> Result<Self, DiagramError> {
-        let firmware_offset = diagram.board_number("firmwareOffset")?;
-        let flash_megabytes = diagram.board_megabytes("flashSize")?.unwrap_or(DEFAULT_MEGABYTES);
-        let psram_megabytes = diagram.board_megabytes("psramSize")?.unwrap_or(DEFAULT_MEGABYTES);
+        let firmware_offset = diagram.board_number(FIRMWARE_OFFSET)?;
+        let flash_megabytes = diagram.board_megabytes(FLASH_SIZE)?.unwrap_or(DEFAULT_MEGABYTES);
+        let psram_megabytes = diagram.board_megabytes(PSRAM_SIZE)?.unwrap_or(DEFAULT_MEGABYTES);
         let monitor = diagram.monitor()?;
         let wiring = Wiring::new(diagram)?;
         let (parts, warnings) = wiring.parts();
@@ -247,6 +247,21 @@ impl Circuit {
                 message: format!("`{part}` ({}) has no control `{control}`", found.kind),
                 known: controls.iter().map(|name| (*name).to_owned()).collect(),
             }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a part has a touch screen, as far as its type is known here.
+    ///
+    /// # Errors
+    /// When there is no such part, or it is known to have none.
+    pub fn check_touch(&self, part: &str) -> Result<(), NoSuch> {
+        let found = self.wiring.diagram().part(part).map_err(|refusal| self.no_such(&refusal))?;
+        match PartType::named(&found.kind) {
+            Some(known) if !known.touch => {
+                let message = format!("`{part}` ({}) has no touch screen", found.kind);
+                Err(NoSuch { message, known: Vec::new() })
+            }
             _ => Ok(()),
         }
     }

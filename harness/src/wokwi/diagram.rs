@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::boards::{BOARDS, Pin, WokwiBoard};
 use super::refusal::Refusal;
+use crate::parts::PartType;
 use crate::targets::Port;
 
 /// What the graphical monitor is called in connections.
@@ -167,20 +168,24 @@ impl Diagram {
 
     /// The board, as part and as what we know of its type.
     pub(super) fn board(&self) -> Result<(&Part, &'static WokwiBoard), DiagramError> {
-        let is_board = |part: &&Part| {
-            let kind = part.kind.as_str();
-            kind.starts_with("board-") || WokwiBoard::of_kind(kind).is_some()
-        };
-        let mut boards = self.parts.iter().filter(is_board);
-        let part = boards.next().ok_or(DiagramError::NoBoard)?;
-        if let Some(other) = boards.next() {
-            let (id, other) = (part.id.clone(), other.id.clone());
-            return Err(DiagramError::SeveralBoards { id, other });
+        let known = |part: &'_ Part| WokwiBoard::of_kind(&part.kind);
+        let mut boards = self.parts.iter().filter_map(|part| Some((part, known(part)?)));
+        if let Some((part, board)) = boards.next() {
+            return match boards.next() {
+                None => Ok((part, board)),
+                Some((other, _)) => {
+                    let (id, other) = (part.id.clone(), other.id.clone());
+                    Err(DiagramError::SeveralBoards { id, other })
+                }
+            };
         }
-        match WokwiBoard::of_kind(&part.kind) {
-            Some(board) => Ok((part, board)),
-            None => Err(DiagramError::OtherBoard { kind: part.kind.clone() }),
-        }
+        // What a sensor or a display is mounted on is called a board as well.
+        let is_other =
+            |part: &&Part| part.kind.starts_with("board-") && PartType::named(&part.kind).is_none();
+        Err(match self.parts.iter().find(is_other) {
+            Some(part) => DiagramError::OtherBoard { kind: part.kind.clone() },
+            None => DiagramError::NoBoard,
+        })
     }
 
     /// A number among the attributes of the board.
@@ -262,7 +267,9 @@ mod tests {
             (r#"{"version": 2}"#.to_owned(), "version 2"),
             (with(""), "no board"),
             (with(uno), "`board-uno` is not emulated. Boards that are: board-esp32-devkit-c-v4"),
-            (with(&format!("{esp}, {uno}")), "`esp` and `uno`"),
+            (with(&format!("{esp}, {}", esp.replace("esp\"}", "cam\"}"))), "`esp` and `cam`"),
+            (with(r#"{"type": "board-ssd1306", "id": "oled"}"#), "no board"),
+            (with(&format!("{uno}, {esp}, {}", uno.replace("uno", "ssd1306"))), "nothing"),
             (with(&format!("{esp}, {esp}")), "two parts are called `esp`"),
             (r#"{"version": 1, "connections": [["a", "b:c"]]}"#.to_owned(), "`a` is no pin"),
         ] {

@@ -8,6 +8,22 @@ use super::server::Host;
 use crate::firmware::{Firmware, Progress, Region};
 use crate::targets::Segment;
 
+/// Forms of firmware, and what is done with them.
+pub(super) const FORMS: [(&str, &str); 6] = [
+    ("`flasher_args.json`", "Each file at its offset."),
+    (
+        "a merged image",
+        "Written whole, from 0x1000 or from 0; a blank end that the flash has no room for is left out.",
+    ),
+    (
+        "an application alone",
+        "Gets a second-stage bootloader and a partition table ([firmware](../firmware/README.md)).",
+    ),
+    ("an ELF file", "Becomes an application, and is done with as such."),
+    ("UF2", "Refused."),
+    ("Intel HEX", "Refused."),
+];
+
 /// The first bytes of a UF2 file.
 const UF2: &[u8] = b"UF2\n";
 /// A number up to this is a size in megabytes.

@@ -24,6 +24,7 @@
 //! | [`circuit`] | all of that as a board is made from it, for clients and for projects |
 //! | [`project`] | `wokwi.toml`, and what it leads to |
 //! | `parts`, `analyzer` | which parts of it the board has; what a logic analyzer sees |
+//! | `support` | the page that says what of all this is there |
 //! | `surroundings` | the network that firmware for Wokwi finds |
 
 mod analyzer;
@@ -43,9 +44,11 @@ mod refusal;
 pub mod server;
 mod session;
 mod simulation;
+mod support;
 mod surroundings;
 #[cfg(test)]
 mod tests;
 mod wiring;
 
+pub use support::page as support_page;
 pub use surroundings::guest_network;

@@ -21,11 +21,25 @@ const DIAGRAM: &str = "diagram.json";
 /// How the files of its scenarios end.
 const SCENARIOS: [&str; 4] = [".scenario.yaml", ".scenario.yml", ".test.yaml", ".test.yml"];
 
-/// The tables of the file.
-const TABLES: [&str; 4] = ["wokwi", "net", "chip", "sdcard"];
-/// The keys of its table `wokwi`, of which the last three are for editors and command lines.
-const KEYS: [&str; 6] =
-    ["version", "firmware", "elf", "gdbServerPort", "rfc2217ServerPort", "vcdFile"];
+/// The tables of the file, and what is done with them.
+pub(super) const TABLES: [(&str, &str); 4] = [
+    ("wokwi", "See below."),
+    ("net", "For editors: not looked at."),
+    ("chip", "Custom chips are not emulated: a warning."),
+    ("sdcard", "SD cards are not emulated: a warning."),
+];
+/// The keys of its table `wokwi`.
+pub(super) const KEYS: [(&str, &str); 6] = [
+    ("version", "1."),
+    (
+        "firmware",
+        "A merged image, an application alone, an ELF file or `flasher_args.json`. `NAME.bin` without such a file is the image that `benchrig firmware list` calls NAME; `benchrig firmware fetch NAME --to FOLDER` puts it there for Wokwi's tools.",
+    ),
+    ("elf", "Crashes are told with its functions and lines."),
+    ("gdbServerPort", "For editors and command lines: not looked at."),
+    ("rfc2217ServerPort", "For editors and command lines: not looked at."),
+    ("vcdFile", "For editors and command lines: not looked at."),
+];
 
 /// A project that can be run.
 #[derive(Debug)]
@@ -204,12 +218,14 @@ impl Reader<'_> {
     }
 
     /// Keys that nobody knows are pointed out: another version of Wokwi's tools may.
-    fn unknown(&mut self, table: &DeTable<'_>, known: &[&'static str], what: &str) {
-        for key in table.keys().filter(|key| !known.contains(&key.get_ref().as_ref())) {
+    fn unknown(&mut self, table: &DeTable<'_>, known: &[(&'static str, &'static str)], what: &str) {
+        let names = known.iter().map(|(name, _)| *name);
+        let is_known = |key: &str| names.clone().any(|name| name == key);
+        for key in table.keys().filter(|key| !is_known(key.get_ref())) {
             let name = key.get_ref();
             let message = format!("the {what} `{name}` is not known");
             let mut fault = Fault::new(FaultCode::UnknownKey, key.span(), message).warning();
-            if let Some(near) = nearest(name, known.iter().copied()) {
+            if let Some(near) = nearest(name, names.clone()) {
                 fault = fault.label(format!("did you mean `{near}`?"));
             }
             self.faults.push(fault);

@@ -9,6 +9,19 @@ use super::refusal::Refusal;
 /// The version of the protocol that every client asks for.
 const VERSION: u32 = 1;
 
+/// What can be told besides answers.
+pub(super) const EVENTS: [(&str, &str); 3] = [
+    (SERIAL_DATA, "What was said since the last one."),
+    (PAUSED, "With the pause point that was reached, if it was one."),
+    (PIN_CHANGED, "Of a pin that the client listens to."),
+];
+/// See [`EVENTS`].
+pub(super) const SERIAL_DATA: &str = "serial-monitor:data";
+/// See [`EVENTS`].
+pub(super) const PAUSED: &str = "sim:pause";
+/// See [`EVENTS`].
+pub(super) const PIN_CHANGED: &str = "pin:change";
+
 /// What a client wants.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Command {

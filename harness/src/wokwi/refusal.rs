@@ -44,6 +44,8 @@ impl Refusal {
     /// A number for programs, after those of HTTP: the vendor publishes no list of his own.
     pub(super) fn code(&self) -> u16 {
         match self {
+            // A place that is none.
+            Self::Target(TargetError::BesideScreen { .. }) => 400,
             Self::Parameters(_) | Self::Wrong(_) | Self::Diagram(_) | Self::Firmware(_) => 400,
             Self::UnknownCommand(_)
             | Self::NoFile(_)

@@ -170,7 +170,7 @@ impl<'a> Session<'a> {
         let now = self.simulation.as_ref().map_or(DeviceTime::ZERO, Simulation::now);
         self.tell_said(Console::take);
         self.told_paused = true;
-        self.push_event("sim:pause", payload, now);
+        self.push_event(protocol::PAUSED, payload, now);
     }
 
     /// Tells something, behind what the board has said before.
@@ -181,7 +181,7 @@ impl<'a> Session<'a> {
 
     fn tell_said(&mut self, take: impl FnOnce(&mut Console) -> Option<Said>) {
         if let Some(Said { bytes, time }) = take(&mut self.console) {
-            self.push_event("serial-monitor:data", json!({"bytes": bytes}), time);
+            self.push_event(protocol::SERIAL_DATA, json!({"bytes": bytes}), time);
         }
     }
 

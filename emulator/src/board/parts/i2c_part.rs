@@ -27,8 +27,8 @@ pub trait I2cDevice {
     /// A byte from the master.
     fn write(&mut self, byte: u8, now: Instant);
 
-    /// A byte for the master.
-    fn read(&mut self) -> u8;
+    /// A byte for the master, in a transfer that has begun at `now`.
+    fn read(&mut self, now: Instant) -> u8;
 
     /// Moves a control; whether it has one of that name.
     fn set_control(&mut self, _control: &str, _value: f64) -> bool {
@@ -100,6 +100,11 @@ impl<D: I2cDevice> OnI2c<D> {
             phase: Phase::Idle,
             holds_sda: false,
         }
+    }
+
+    /// What is in it.
+    pub(super) fn device_mut(&mut self) -> &mut D {
+        &mut self.device
     }
 
     fn sda_changed(&mut self, level: bool) {
@@ -178,7 +183,7 @@ impl<D: I2cDevice> I2cPart for OnI2c<D> {
     }
 
     fn read(&mut self) -> u8 {
-        if self.addressed == Some(true) { self.device.read() } else { 0xff }
+        if self.addressed == Some(true) { self.device.read(self.now) } else { 0xff }
     }
 
     fn stop(&mut self) {
@@ -308,7 +313,7 @@ pub(super) mod tests {
             self.0.push(byte);
         }
 
-        fn read(&mut self) -> u8 {
+        fn read(&mut self, _now: Instant) -> u8 {
             self.1 += 0x51;
             self.1
         }

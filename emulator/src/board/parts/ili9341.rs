@@ -19,8 +19,10 @@ const SCK: usize = 2;
 const MOSI: usize = 3;
 const RST: usize = 4;
 
-const WIDTH: u16 = 240;
-const HEIGHT: u16 = 320;
+/// Dots in a line.
+pub const WIDTH: u16 = 240;
+/// Lines.
+pub const HEIGHT: u16 = 320;
 
 mod command {
     pub(super) const SOFTWARE_RESET: u8 = 0x01;

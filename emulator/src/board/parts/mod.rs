@@ -5,6 +5,7 @@ pub mod auto_reset;
 pub mod buzzer;
 pub mod dht22;
 pub mod ds18b20;
+pub mod ft6206;
 pub mod hc_sr04;
 pub mod i2c_part;
 pub mod ili9341;
@@ -19,8 +20,10 @@ pub mod resistor;
 pub mod servo;
 pub mod slide_switch;
 pub mod ssd1306;
+pub mod touch_display;
 mod wave;
 
+use self::ft6206::Ft6206;
 use self::i2c_part::I2cPart;
 use crate::time::Instant;
 
@@ -123,6 +126,11 @@ pub trait Part {
 
     /// The part as the master of an I2C bus finds it, with SDA at its pin 0 and SCL at its pin 1.
     fn on_i2c(&mut self) -> Option<&mut dyn I2cPart> {
+        None
+    }
+
+    /// Its touch screen, if it has one.
+    fn touch_screen(&mut self) -> Option<&mut Ft6206> {
         None
     }
 }

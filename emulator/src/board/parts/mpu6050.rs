@@ -102,7 +102,7 @@ impl I2cDevice for Mpu6050 {
         }
     }
 
-    fn read(&mut self) -> u8 {
+    fn read(&mut self, _now: Instant) -> u8 {
         let pointer = self.pointer.unwrap_or(0);
         self.pointer = Some(pointer.wrapping_add(1));
         match pointer {

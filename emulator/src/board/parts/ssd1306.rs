@@ -213,7 +213,7 @@ impl I2cDevice for Ssd1306 {
     }
 
     /// Its status: bit 6 while the display is off.
-    fn read(&mut self) -> u8 {
+    fn read(&mut self, _now: Instant) -> u8 {
         u8::from(!self.on) << 6
     }
 
@@ -285,7 +285,7 @@ mod tests {
         send(&mut display, 0x00, &[0xa7]);
         assert_eq!(lit(&display).len(), WIDTH * HEIGHT - 1);
         send(&mut display, 0x00, &[0xae]);
-        assert_eq!((lit(&display).len(), display.read()), (0, 0x40));
+        assert_eq!((lit(&display).len(), display.read(Instant::ZERO)), (0, 0x40));
         display.power_off();
         send(&mut display, 0x00, &[0xa5, 0xaf]);
         assert_eq!(lit(&display).len(), WIDTH * HEIGHT);

@@ -3,6 +3,7 @@
 use esp32_emulator::board::parts::buzzer::Buzzer;
 use esp32_emulator::board::parts::dht22::Dht22;
 use esp32_emulator::board::parts::ds18b20::Ds18b20;
+use esp32_emulator::board::parts::ft6206;
 use esp32_emulator::board::parts::hc_sr04::HcSr04;
 use esp32_emulator::board::parts::i2c_part::OnI2c;
 use esp32_emulator::board::parts::ili9341::Ili9341;
@@ -15,11 +16,13 @@ use esp32_emulator::board::parts::resistor::Resistor;
 use esp32_emulator::board::parts::servo::Servo;
 use esp32_emulator::board::parts::slide_switch::SlideSwitch;
 use esp32_emulator::board::parts::ssd1306::Ssd1306;
+use esp32_emulator::board::parts::touch_display::TouchDisplay;
 use esp32_emulator::board::parts::{self, Shown as Seen};
 use esp32_emulator::board::{AnyPart, Board, Fitting, Missing};
+use esp32_emulator::time::Duration;
 
 use super::pad;
-use crate::targets::part::{Part, PartKind, Picture, Shown};
+use crate::targets::part::{Finger, Part, PartKind, Picture, Shown};
 use crate::targets::{Level, TargetError};
 
 /// Wires a part to a board.
@@ -56,6 +59,7 @@ fn made(kind: PartKind) -> AnyPart {
         PartKind::HcSr04 => AnyPart::HcSr04(HcSr04::default()),
         PartKind::Mpu6050 { ad0 } => AnyPart::Mpu6050(OnI2c::new(Mpu6050::new(ad0))),
         PartKind::Ili9341 => AnyPart::Ili9341(Ili9341::default()),
+        PartKind::TouchDisplay => AnyPart::TouchDisplay(TouchDisplay::default()),
         PartKind::Ssd1306 { address } => AnyPart::Ssd1306(OnI2c::new(Ssd1306::new(address))),
     }
 }
@@ -64,7 +68,26 @@ fn made(kind: PartKind) -> AnyPart {
 pub(super) fn lacks(missing: Missing, part: &str, what: &str) -> TargetError {
     TargetError::NoSuchPart(match missing {
         Missing::Part => format!("part `{part}`"),
-        Missing::Control => format!("`{what}` at the part `{part}`"),
+        Missing::Control | Missing::Place => format!("`{what}` at the part `{part}`"),
+    })
+}
+
+/// A finger does something on a board's touch screen.
+pub(super) fn touch(board: &mut Board, part: &str, finger: Finger) -> Result<(), TargetError> {
+    let beside = || TargetError::BesideScreen { part: part.to_owned(), finger: finger.to_string() };
+    let dot = |place: f64| u16::try_from(place.round() as i64).map_err(|_| beside());
+    let at = |[x, y]: [f64; 2]| Ok::<_, TargetError>([dot(x)?, dot(y)?]);
+    let felt = match finger {
+        Finger::Press { at: place, release_after } => ft6206::Finger::Press {
+            at: at(place)?,
+            release_after: release_after.map(|span| Duration::from_nanos(span.nanos())),
+        },
+        Finger::Move { at: place } => ft6206::Finger::Move { at: at(place)? },
+        Finger::Release => ft6206::Finger::Release,
+    };
+    board.touch(part, felt).map_err(|missing| match missing {
+        Missing::Place => beside(),
+        missing => lacks(missing, part, Finger::SCREEN),
     })
 }
 

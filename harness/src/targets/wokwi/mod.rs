@@ -31,6 +31,7 @@ use super::{
     BootMode, Button, Capabilities, Capability, Level, MachineReport, Port, Power, Progress,
     Target, TargetError, TargetEvent, TargetRequest, TargetSource,
 };
+use crate::targets::part::Finger;
 use crate::time::{DeviceTime, Span};
 use crate::wokwi::circuit::Circuit;
 
@@ -219,7 +220,7 @@ impl WokwiTarget {
             Err(api::ApiError::Refused { .. }) => false,
             Err(error) => return Err(error.into()),
         };
-        let (level, _) = simulation.pin(&part, &name)?;
+        let level = simulation.pin(&part, &name)?;
         if let Some(observed) = self.observed.get_mut(&gpio) {
             observed.told = told;
         }
@@ -277,6 +278,20 @@ impl WokwiTarget {
         match self.chip {
             Chip::Waits => Ok(()),
             _ => Err(TargetError::NotInDownloadMode(to)),
+        }
+    }
+
+    /// The simulation that has this part.
+    fn parts_of_running(&mut self, part: &str) -> Result<&mut Simulation, TargetError> {
+        if !self.circuit.part_names().any(|known| known == part) {
+            return Err(TargetError::NoSuchPart(format!("part `{part}`")));
+        }
+        match &mut self.chip {
+            Chip::Runs(simulation) => Ok(simulation),
+            Chip::Off => Err(TargetError::NoPower("feel its parts")),
+            Chip::Waits => {
+                Err(TargetError::Cannot("move parts while the chip waits for a download"))
+            }
         }
     }
 
@@ -377,30 +392,17 @@ impl Target for WokwiTarget {
     fn pin(&mut self, gpio: u8) -> Result<Level, TargetError> {
         let (part, name) = self.pad(gpio)?;
         match &mut self.chip {
-            Chip::Runs(simulation) => Ok(simulation.pin(&part, &name)?.0),
+            Chip::Runs(simulation) => Ok(simulation.pin(&part, &name)?),
             Chip::Off | Chip::Waits => Ok(Level::Low),
         }
     }
 
-    fn drives_pin(&mut self, gpio: u8) -> Result<bool, TargetError> {
-        let (part, name) = self.pad(gpio)?;
-        match &mut self.chip {
-            Chip::Runs(simulation) => Ok(simulation.pin(&part, &name)?.1),
-            Chip::Off | Chip::Waits => Ok(false),
-        }
+    fn set_control(&mut self, part: &str, control: &str, value: f64) -> Result<(), TargetError> {
+        Ok(self.parts_of_running(part)?.control(part, control, value)?)
     }
 
-    fn set_control(&mut self, part: &str, control: &str, value: f64) -> Result<(), TargetError> {
-        if !self.circuit.part_names().any(|known| known == part) {
-            return Err(TargetError::NoSuchPart(format!("part `{part}`")));
-        }
-        match &mut self.chip {
-            Chip::Runs(simulation) => Ok(simulation.control(part, control, value)?),
-            Chip::Off => Err(TargetError::NoPower("feel its parts")),
-            Chip::Waits => {
-                Err(TargetError::Cannot("move parts while the chip waits for a download"))
-            }
-        }
+    fn touch(&mut self, part: &str, finger: Finger) -> Result<(), TargetError> {
+        Ok(self.parts_of_running(part)?.touch(part, finger)?)
     }
 
     fn observe_pin(&mut self, gpio: u8) -> Result<(), TargetError> {

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::api::{ApiError, Client, Event, nanos};
 use super::door::Door;
 use crate::targets::Level;
+use crate::targets::part::Finger;
 use crate::time::Span;
 
 /// The files that are uploaded.
@@ -180,16 +181,30 @@ impl Simulation {
         self.client.ask("serial-monitor:write", json!({"bytes": bytes})).map(|_| ())
     }
 
-    /// A pin of a part: its level, and whether the chip drives it.
-    pub(super) fn pin(&mut self, part: &str, pin: &str) -> Result<(Level, bool), ApiError> {
+    /// The level of a pin of a part.
+    pub(super) fn pin(&mut self, part: &str, pin: &str) -> Result<Level, ApiError> {
         let seen = self.client.ask("pin:read", json!({"part": part, "pin": pin}))?;
-        Ok((level(&seen["value"]), seen["direction"] == "out"))
+        Ok(level(&seen["value"]))
     }
 
     /// Changes of a pin happen from now on.
     pub(super) fn listen(&mut self, part: &str, pin: &str) -> Result<(), ApiError> {
         let listen = json!({"part": part, "pin": pin, "listen": true});
         self.client.ask("pin:listen", listen).map(|_| ())
+    }
+
+    /// A finger does something on the touch screen of a part.
+    pub(super) fn touch(&mut self, part: &str, finger: Finger) -> Result<(), ApiError> {
+        let (event, [x, y], span) = match finger {
+            Finger::Press { at, release_after } => ("press", at, release_after),
+            Finger::Move { at } => ("move", at, None),
+            Finger::Release => ("release", [0.0; 2], None),
+        };
+        let mut touch = json!({"part": part, "x": x, "y": y, "event": event});
+        if let Some(span) = span {
+            touch["releaseAfter"] = json!(span.nanos());
+        }
+        self.client.ask("touch:event", touch).map(|_| ())
     }
 
     /// Moves a control of a part.

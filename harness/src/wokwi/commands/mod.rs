@@ -19,27 +19,51 @@ use super::session::Session;
 /// How a command is done.
 type Handler = fn(&mut Session<'_>, Value) -> Result<Value, Refusal>;
 
-/// Commands by name, in the order of the documentation.
-const COMMANDS: [(&str, Handler); 19] = [
-    ("file:upload", files::upload),
-    ("file:download", files::download),
-    ("sim:start", simulation::start),
-    ("sim:pause", simulation::pause),
-    ("sim:resume", simulation::resume),
-    ("sim:restart", simulation::restart),
-    ("sim:status", simulation::status),
-    ("pause-point:add", pause_points::add),
-    ("pause-point:remove", pause_points::remove),
-    ("serial-monitor:listen", serial_monitor::listen),
-    ("serial-monitor:write", serial_monitor::write),
-    ("pin:read", pins::read),
-    ("pin:listen", pins::listen),
-    ("gpio:list", pins::list),
-    ("control:set", controls::set),
-    ("touch:event", touch::event),
-    ("framebuffer:read", framebuffer::read),
-    ("sim:read-vcd", vcd::read),
-    ("sdcard:export", sd_card::export),
+/// Commands by name, in the order of the documentation, with what is to be known of them.
+const COMMANDS: [(&str, Handler, &str); 19] = [
+    ("file:upload", files::upload, "Files of a client have room for 128 MiB."),
+    ("file:download", files::download, "In the form in which it was uploaded."),
+    (
+        "sim:start",
+        simulation::start,
+        "With its warnings. Custom chips and SD cards are refused, naming them.",
+    ),
+    ("sim:pause", simulation::pause, "Its event comes before the answer."),
+    (
+        "sim:resume",
+        simulation::resume,
+        "With `pauseAfter`, and with `waitForBytes` for old clients.",
+    ),
+    (
+        "sim:restart",
+        simulation::restart,
+        "Begins with the firmware that was uploaded; pause points stay.",
+    ),
+    ("sim:status", simulation::status, "Whether it runs, and simulated time."),
+    ("pause-point:add", pause_points::add, "`time-absolute`, `time-relative`, `serial-bytes`."),
+    ("pause-point:remove", pause_points::remove, "By its id."),
+    (
+        "serial-monitor:listen",
+        serial_monitor::listen,
+        "What was said since the start is kept for who listens later.",
+    ),
+    ("serial-monitor:write", serial_monitor::write, "Raw bytes."),
+    (
+        "pin:read",
+        pins::read,
+        "Of all parts; what a pin behind a resistor has is the level before it.",
+    ),
+    ("pin:listen", pins::listen, "The same pins."),
+    ("gpio:list", pins::list, "The pads that the board leads out."),
+    ("control:set", controls::set, "What is moved of parts, as above."),
+    (
+        "touch:event",
+        touch::event,
+        "`press`, with `releaseAfter`, `move` and `release`, in the places of the screen's controller.",
+    ),
+    ("framebuffer:read", framebuffer::read, "Of parts with a picture or with colours, as PNG."),
+    ("sim:read-vcd", vcd::read, "Of a logic analyzer."),
+    ("sdcard:export", sd_card::export, "Refused: SD cards are not emulated."),
 ];
 
 /// Does what a command wants.
@@ -48,13 +72,12 @@ pub(super) fn execute(
     name: &str,
     params: Value,
 ) -> Result<Value, Refusal> {
-    let known = COMMANDS.iter().find(|(known, _)| *known == name);
-    let (_, command) = known.ok_or_else(|| Refusal::UnknownCommand(name.to_owned()))?;
+    let known = COMMANDS.iter().find(|(known, ..)| *known == name);
+    let (_, command, _) = known.ok_or_else(|| Refusal::UnknownCommand(name.to_owned()))?;
     command(session, params)
 }
 
-/// The names of all commands.
-#[cfg(test)]
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    COMMANDS.iter().map(|(name, _)| *name)
+/// The names of all commands, each with what is to be known of it.
+pub(super) fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
+    COMMANDS.iter().map(|(name, _, doc)| (*name, *doc))
 }

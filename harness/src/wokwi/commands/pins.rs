@@ -4,10 +4,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::boards::Pin;
-use super::super::protocol::parameters;
+use super::super::protocol::{PIN_CHANGED, parameters};
 use super::super::refusal::Refusal;
 use super::super::session::Session;
-use crate::targets::Level;
+use crate::targets::{Level, PinSetting};
 use crate::time::DeviceTime;
 
 /// What a pin at the supply has, in volts.
@@ -23,29 +23,33 @@ pub(super) fn read(session: &mut Session<'_>, params: Value) -> Result<Value, Re
     let Named { part, pin } = parameters(params)?;
     let pins = session.wiring()?.named(&part, &pin)?;
     let target = session.simulation()?.target();
-    let (mut level, mut direction) = (Level::Low, "in");
+    let (mut level, mut setting) = (Level::Low, PinSetting::default());
     for at in pins {
         match at {
             Pin::Gpio(gpio) => {
                 level = target.pin(gpio)?;
-                if target.drives_pin(gpio)? {
-                    direction = "out";
-                    break;
-                }
+                let PinSetting { drives, pull } = target.pin_setting(gpio)?;
+                setting.drives |= drives;
+                setting.pull = setting.pull.or(pull);
             }
             Pin::Supply => level = Level::High,
             Pin::Ground | Pin::Other => {}
         }
     }
-    let high = level == Level::High;
-    Ok(json!({
-        "pin": pin,
-        "direction": direction,
-        "value": u8::from(high),
-        "voltage": if high { SUPPLY } else { 0.0 },
-        "pullUp": false,
-        "pullDown": false,
-    }))
+    let mut seen = seen(level, setting);
+    seen["pin"] = json!(pin);
+    seen["voltage"] = json!(if level == Level::High { SUPPLY } else { 0.0 });
+    Ok(seen)
+}
+
+/// What is told of a pin in any case.
+fn seen(level: Level, PinSetting { drives, pull }: PinSetting) -> Value {
+    json!({
+        "direction": if drives { "out" } else { "in" },
+        "value": u8::from(level == Level::High),
+        "pullUp": pull == Some(Level::High),
+        "pullDown": pull == Some(Level::Low),
+    })
 }
 
 #[derive(Deserialize)]
@@ -83,25 +87,20 @@ pub(in super::super) struct Listener {
 
 /// A pad has changed.
 pub(in super::super) fn tell(session: &mut Session<'_>, gpio: u8, time: DeviceTime, level: Level) {
-    let drives = session.simulation().and_then(|it| Ok(it.target().drives_pin(gpio)?));
-    let direction = if drives.unwrap_or(false) { "out" } else { "in" };
+    let setting = session.simulation().and_then(|it| Ok(it.target().pin_setting(gpio)?));
+    let seen = seen(level, setting.unwrap_or_default());
     let payloads: Vec<_> = session
         .listeners
         .iter()
         .filter(|listener| listener.gpios.contains(&gpio))
         .map(|Listener { part, pin, .. }| {
-            json!({
-                "part": part,
-                "pin": pin,
-                "direction": direction,
-                "value": u8::from(level == Level::High),
-                "pullUp": false,
-                "pullDown": false,
-            })
+            let mut seen = seen.clone();
+            (seen["part"], seen["pin"]) = (json!(part), json!(pin));
+            seen
         })
         .collect();
     for payload in payloads {
-        session.tell("pin:change", payload, time);
+        session.tell(PIN_CHANGED, payload, time);
     }
 }
 
