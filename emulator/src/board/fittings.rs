@@ -77,9 +77,10 @@ any_part! {
     Mpu6050(OnI2c<Mpu6050>),
     /// A display; its pins are SDA and SCL.
     Ssd1306(OnI2c<Ssd1306>),
-    /// A colour display; its pins are CS, D/C, SCK, MOSI and RST.
+    /// A colour display; its pins are CS, D/C, SCK, MOSI, RST and MISO.
     Ili9341(Ili9341),
-    /// A colour display with a touch screen; its pins are SDA, SCL, CS, D/C, SCK, MOSI and RST.
+    /// A colour display with a touch screen; its pins are SDA, SCL, CS, D/C, SCK, MOSI, RST and
+    /// MISO.
     TouchDisplay(TouchDisplay),
 }
 
@@ -101,10 +102,38 @@ impl Fitting {
         wired.fold(0, |mask, pad| mask | 1 << pad)
     }
 
+    /// A byte for each of the part's pins that the controller sends to; what comes back of it.
+    fn exchange_spi(&mut self, exchange: &SpiExchange, byte: u8) -> Option<u8> {
+        let mut back = None;
+        for pin in 0..self.pads.len() {
+            if self.pads[pin].is_some_and(|pad| exchange.to.contains(&pad))
+                && let Some((at, answer)) = self.part.part_mut().exchange_spi(pin, byte)
+                && exchange.back.is_some()
+                && self.pads.get(at).copied().flatten() == exchange.back
+            {
+                back = Some(answer);
+            }
+        }
+        back
+    }
+
     /// The pins that are wired to this pad.
     fn pins_at(&self, pad: u8) -> impl Iterator<Item = usize> {
         (0..self.pads.len()).filter(move |pin| self.pads[*pin] == Some(pad))
     }
+}
+
+/// What a controller of an SPI bus does in one go.
+#[derive(Debug)]
+pub(crate) struct SpiExchange {
+    /// Pads at which it moves chip selects itself, and whether it selects there.
+    pub(crate) selects: Vec<(u8, bool)>,
+    /// Pads that it sends to.
+    pub(crate) to: Vec<u8>,
+    /// The pad that it listens at.
+    pub(crate) back: Option<u8>,
+    /// What it sends, also while it only listens.
+    pub(crate) sent: Vec<u8>,
 }
 
 /// What of a part there is none of.
@@ -210,15 +239,23 @@ impl Fittings {
         self.look(now);
     }
 
-    /// A controller of an SPI bus sends bytes to a pad.
-    pub(crate) fn hear_spi(&mut self, pad: u8, bytes: &[u8]) {
-        for fitting in &mut self.fittings {
-            for pin in 0..fitting.pads.len() {
-                if fitting.pads[pin] == Some(pad) {
-                    fitting.part.part_mut().hear_spi(pin, bytes);
-                }
-            }
+    /// A controller of an SPI bus sends bytes. What comes back meanwhile, byte by byte; `None` where
+    /// nobody sends.
+    pub(crate) fn exchange_spi(&mut self, exchange: &SpiExchange, now: Instant) -> Vec<Option<u8>> {
+        for (pad, active) in &exchange.selects {
+            self.hear(*pad, !active, now);
         }
+        let answers = exchange.sent.iter().map(|byte| {
+            let parts = self.fittings.iter_mut();
+            let answers = parts.filter_map(|fitting| fitting.exchange_spi(exchange, *byte));
+            // Who sends a zero wins.
+            answers.reduce(|all, answer| all & answer)
+        });
+        let answers = answers.collect();
+        for (pad, _) in exchange.selects.iter().filter(|(_, active)| *active) {
+            self.hear(*pad, true, now);
+        }
+        answers
     }
 
     /// The strongest of what they do to a pad.

@@ -64,6 +64,8 @@ pub enum BootMode {
 pub struct Options {
     /// Which one of several boards of a kind, from 0: each chip has addresses of its own.
     pub number: u8,
+    /// Another base address than that of the board's chip.
+    pub mac: Option<[u8; 6]>,
     /// Seed of everything random.
     pub seed: u64,
     /// The mask ROM.
@@ -83,6 +85,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             number: 0,
+            mac: None,
             seed: 1,
             rom: RomChoice::default(),
             max_block: MAX_BLOCK,
@@ -186,7 +189,7 @@ enum Surroundings {
 impl Board {
     /// A board without power, its flash blank.
     pub fn new(profile: &'static Profile, options: &Options) -> Self {
-        let mac = mac_of(profile, options.number);
+        let mac = options.mac.unwrap_or_else(|| mac_of(profile, options.number));
         let config = ChipConfig {
             efuse: EfuseConfig {
                 mac,

@@ -569,7 +569,7 @@ impl System {
                     self.dirty.push((PHYSICAL_FLASH + range.start, range.end - range.start));
                 }
             }
-            Id::Spi2 | Id::Spi3 => self.serve_bare_spi(id),
+            Id::Spi2 | Id::Spi3 => self.serve_spi(id, cx.now),
             Id::I2c0 | Id::I2c1 => self.serve_i2c(id, cx),
             Id::I2s0 | Id::I2s1 => self.serve_i2s(id, cx),
             Id::Gpio | Id::IoMux | Id::RtcIo => self.serve_pads(id, cx),
@@ -638,8 +638,8 @@ impl System {
         controller.complete(&answer, &mut NoMemory);
     }
 
-    /// A general-purpose controller, with parts that hear it and none that answers.
-    fn serve_bare_spi(&mut self, id: Id) {
+    /// A general-purpose controller, with the parts at its pads.
+    fn serve_spi(&mut self, id: Id, now: Instant) {
         let signals = if id == Id::Spi2 { signals::SPI2 } else { signals::SPI3 };
         let mut memory = DmaPort { memory: &mut self.memory, dirty: &mut self.dirty };
         let controller = match id {
@@ -647,8 +647,7 @@ impl System {
             _ => &mut self.devices.spi3,
         };
         let Some(transaction) = controller.take_transaction(&mut memory) else { return };
-        self.tell_spi_parts(signals, &transaction);
-        let miso = self.bare_miso(signals, &transaction);
+        let miso = self.miso(signals, &transaction, now);
         let mut memory = DmaPort { memory: &mut self.memory, dirty: &mut self.dirty };
         match id {
             Id::Spi2 => self.devices.spi2.complete(&miso, &mut memory),

@@ -12,6 +12,7 @@
 use super::bus::System;
 use super::devices::Id;
 use crate::board::Fitting;
+use crate::board::fittings::SpiExchange;
 use crate::board::parts::Drive;
 use crate::peripherals::gpio::{Gpio, PINS, SignalSource};
 use crate::peripherals::io_mux::{PadConfig, Pull};
@@ -86,20 +87,34 @@ const TXD: [Route; 3] = [
     Route { signal: 198, pad: 17, function: 4 },
 ];
 
-/// A general-purpose SPI controller's data signals, and the pad of MISO without the matrix.
+/// A general-purpose SPI controller's signals, and the pad of MISO without the matrix.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SpiSignals {
     mosi: Route,
     miso: u8,
     miso_pad: u8,
+    selects: [Route; 3],
 }
 
 /// HSPI.
-pub(super) const SPI2: SpiSignals =
-    SpiSignals { mosi: Route { signal: 10, pad: 13, function: 1 }, miso: 9, miso_pad: 12 };
+pub(super) const SPI2: SpiSignals = SpiSignals {
+    mosi: Route { signal: 10, pad: 13, function: 1 },
+    miso: 9,
+    miso_pad: 12,
+    selects: [Route { signal: 11, pad: 15, function: 1 }, by_matrix(61), by_matrix(62)],
+};
 /// VSPI.
-pub(super) const SPI3: SpiSignals =
-    SpiSignals { mosi: Route { signal: 65, pad: 23, function: 1 }, miso: 64, miso_pad: 19 };
+pub(super) const SPI3: SpiSignals = SpiSignals {
+    mosi: Route { signal: 65, pad: 23, function: 1 },
+    miso: 64,
+    miso_pad: 19,
+    selects: [Route { signal: 68, pad: 5, function: 1 }, by_matrix(69), by_matrix(70)],
+};
+
+/// A signal without a pad of its own.
+const fn by_matrix(signal: u8) -> Route {
+    Route { signal, pad: u8::MAX, function: u8::MAX }
+}
 
 /// Who listens to an input signal.
 #[derive(Debug, Clone, Copy)]
@@ -536,27 +551,64 @@ impl System {
         controller.run(&mut self.fittings.i2c_bus(sda, scl, cx.now), cx);
     }
 
-    /// Lets parts hear what a SPI controller sends. They know nothing of commands and addresses, which
-    /// are bits like others to them.
-    pub(super) fn tell_spi_parts(&mut self, signals: SpiSignals, transaction: &Transaction) {
-        let pads = ones_of(self.fittings.heard()).filter(|pad| self.carries(*pad, signals.mosi));
-        let pads = pads.collect::<Vec<_>>();
-        if pads.is_empty() {
-            return;
+    /// What a SPI controller reads: what parts answer to what it sends, and where none does, what it
+    /// reads with nothing attached.
+    pub(super) fn miso(
+        &mut self,
+        signals: SpiSignals,
+        transaction: &Transaction,
+        now: Instant,
+    ) -> Vec<u8> {
+        let mut bytes = self.bare_miso(signals, transaction);
+        let to: Vec<u8> = self.heard_pads_of(signals.mosi).collect();
+        if to.is_empty() {
+            return bytes;
         }
-        let sent = transaction.sent();
-        pads.into_iter().for_each(|pad| self.fittings.hear_spi(pad, &sent));
+        let selects = signals.selects.into_iter().zip(0..).flat_map(|(select, n)| {
+            let active = transaction.cs.has(n);
+            self.heard_pads_of(select).map(move |pad| (pad, active))
+        });
+        let selects = selects.collect();
+        let source = self.miso_source(signals);
+        // Parts know nothing of commands and addresses, which are bits like others to them.
+        let mut sent = transaction.sent();
+        let first = match transaction.duplex {
+            Duplex::Half => sent.len(),
+            Duplex::Full => sent.len() - transaction.mosi_bits as usize / 8,
+        };
+        sent.resize(sent.len().max(first + bytes.len()), 0);
+        let back = source.ok().map(|(pad, _)| pad);
+        let exchange = SpiExchange { selects, to, back, sent };
+        let answers = self.fittings.exchange_spi(&exchange, now);
+        let inverted = source.is_ok_and(|(_, inverted)| inverted);
+        for (byte, answer) in bytes.iter_mut().zip(answers.into_iter().skip(first)) {
+            *byte = answer.map_or(*byte, |answer| if inverted { !answer } else { answer });
+        }
+        bytes
+    }
+
+    /// Pads at which a part listens, and this signal is.
+    fn heard_pads_of(&self, output: Route) -> impl Iterator<Item = u8> {
+        ones_of(self.fittings.heard()).filter(move |pad| self.carries(*pad, output))
+    }
+
+    /// Where a SPI controller listens: a pad, perhaps inverted, or a constant level.
+    fn miso_source(&self, signals: SpiSignals) -> Result<(u8, bool), bool> {
+        match self.devices.gpio.signal_source(signals.miso) {
+            SignalSource::Pad { pin, inverted } => Ok((pin, inverted)),
+            SignalSource::Direct => Ok((signals.miso_pad, false)),
+            SignalSource::Constant(level) => Err(level),
+        }
     }
 
     /// What a SPI controller reads with nothing attached: its own MOSI if that is on the same pad,
     /// else the level of the pad.
-    pub(super) fn bare_miso(&self, signals: SpiSignals, transaction: &Transaction) -> Vec<u8> {
+    fn bare_miso(&self, signals: SpiSignals, transaction: &Transaction) -> Vec<u8> {
         let gpio = &self.devices.gpio;
         let bytes = transaction.miso_bits.div_ceil(8) as usize;
-        let (pad, inverted) = match gpio.signal_source(signals.miso) {
-            SignalSource::Pad { pin, inverted } => (pin, inverted),
-            SignalSource::Direct => (signals.miso_pad, false),
-            SignalSource::Constant(level) => return vec![if level { 0xff } else { 0 }; bytes],
+        let (pad, inverted) = match self.miso_source(signals) {
+            Ok(source) => source,
+            Err(level) => return vec![if level { 0xff } else { 0 }; bytes],
         };
         if self.carries(pad, signals.mosi) {
             let mut echo = vec![0; bytes];

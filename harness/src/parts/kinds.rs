@@ -199,7 +199,7 @@ pub(super) const KINDS: [PartType; 22] = [
     },
     PartType {
         name: "wokwi-ili9341",
-        doc: "Written by a controller of SPI or by software that moves its lines; it is not read back.",
+        doc: "Written and read by a controller of SPI or by software that moves its lines; `flipHorizontal`, `flipVertical` and `swapXY` are not looked at.",
         pins: &["CS", "D/C", "SCK", "MOSI", "RST", "MISO", "LED"],
         driven: &["CS", "D/C", "SCK", "MOSI", "RST"],
         power: Some(["GND", "VCC"]),
@@ -350,16 +350,16 @@ fn ssd1306(drawn: &Drawn<'_>, pins: [&str; 2]) -> Placed {
 }
 
 fn ili9341(drawn: &Drawn<'_>) -> Placed {
-    match drawn.pads(["CS", "D/C", "SCK", "MOSI", "RST"]) {
-        pads @ [_, Some(_), Some(_), Some(_), _] => Placed::At(pads.into(), PartKind::Ili9341),
+    match drawn.pads(["CS", "D/C", "SCK", "MOSI", "RST", "MISO"]) {
+        pads @ [_, Some(_), Some(_), Some(_), ..] => Placed::At(pads.into(), PartKind::Ili9341),
         _ => Placed::Not("its pins D/C, SCK and MOSI must lead to pads"),
     }
 }
 
 fn touch_display(drawn: &Drawn<'_>) -> Placed {
-    match drawn.pads(["SDA", "SCL", "CS", "D/C", "SCK", "MOSI", "RST"]) {
+    match drawn.pads(["SDA", "SCL", "CS", "D/C", "SCK", "MOSI", "RST", "MISO"]) {
         // Either of the two can be left alone.
-        pads @ ([Some(_), Some(_), ..] | [_, _, _, Some(_), Some(_), Some(_), _]) => {
+        pads @ ([Some(_), Some(_), ..] | [_, _, _, Some(_), Some(_), Some(_), ..]) => {
             Placed::At(pads.into(), PartKind::TouchDisplay)
         }
         _ => Placed::Not("its pins D/C, SCK and MOSI, or SDA and SCL, must lead to pads"),

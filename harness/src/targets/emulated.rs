@@ -750,8 +750,8 @@ fn board(request: &TargetRequest, engine: &Engine) -> Result<Board, TargetError>
         return Err(TargetError::NoSuchPart(format!("profile `{}`", request.board)));
     };
     let (flash, psram) = memories(request)?;
-    let (number, seed) = (request.number, request.seed);
-    let options = Options { number, seed, flash, psram, ..Options::default() };
+    let (number, seed, mac) = (request.number, request.seed, request.mac);
+    let options = Options { number, mac, seed, flash, psram, ..Options::default() };
     let mut board = engine.board(profile, options);
     for part in &request.parts {
         parts::fit(&mut board, part)?;

@@ -719,6 +719,8 @@ pub struct TargetRequest {
     pub flash_megabytes: Option<u32>,
     /// Megabytes of another PSRAM than the board's own.
     pub psram_megabytes: Option<u32>,
+    /// Another MAC address than the board's own.
+    pub mac: Option<[u8; 6]>,
     /// What is wired to its pins.
     pub parts: Vec<Part>,
     /// The diagram of a Wokwi project that all of this comes from.

@@ -79,8 +79,8 @@ pub enum PartKind {
         /// Its address on the bus.
         address: u8,
     },
-    /// A colour display of 240 by 320 dots with the pins CS, D/C, SCK, MOSI and RST; its `picture` can
-    /// be seen.
+    /// A colour display of 240 by 320 dots with the pins CS, D/C, SCK, MOSI, RST and MISO; its
+    /// `picture` can be seen.
     Ili9341,
     /// The same with a touch screen before it; the pins SDA and SCL come first.
     TouchDisplay,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::boards::{BOARDS, FIRMWARE_OFFSET, FLASH_SIZE, PSRAM_SIZE, Pin};
+use super::boards::{BOARDS, FIRMWARE_OFFSET, FLASH_SIZE, MAC_ADDRESS, PSRAM_SIZE, Pin};
 use super::diagram::{Diagram, DiagramError, MONITOR};
 use super::refusal::Refusal;
 use super::wiring::Wiring;
@@ -17,6 +17,8 @@ use crate::targets::{Level, LoopBack, Port, Segment, TargetRequest};
 
 /// Flash and PSRAM of a board whose diagram does not say more.
 const DEFAULT_MEGABYTES: u32 = 4;
+/// The MAC address of every board on Wokwi whose diagram does not say another one.
+const DEFAULT_MAC: [u8; 6] = [0x24, 0x0a, 0xc4, 0x00, 0x01, 0x10];
 
 /// A board with what is wired to it.
 #[derive(Debug)]
@@ -30,6 +32,7 @@ pub struct Circuit {
     pub(super) flash_megabytes: u32,
     psram_megabytes: u32,
     firmware_offset: Option<u32>,
+    mac: [u8; 6],
 }
 
 /// Circuits are equal whose diagrams are.
@@ -118,6 +121,7 @@ impl Circuit {
         let firmware_offset = diagram.board_number(FIRMWARE_OFFSET)?;
         let flash_megabytes = diagram.board_megabytes(FLASH_SIZE)?.unwrap_or(DEFAULT_MEGABYTES);
         let psram_megabytes = diagram.board_megabytes(PSRAM_SIZE)?.unwrap_or(DEFAULT_MEGABYTES);
+        let mac = diagram.board_mac(MAC_ADDRESS)?.unwrap_or(DEFAULT_MAC);
         let monitor = diagram.monitor()?;
         let wiring = Wiring::new(diagram)?;
         let (parts, warnings) = wiring.parts();
@@ -130,6 +134,7 @@ impl Circuit {
             flash_megabytes,
             psram_megabytes,
             firmware_offset,
+            mac,
         })
     }
 
@@ -198,6 +203,7 @@ impl Circuit {
             board: self.profile().to_owned(),
             flash_megabytes: Some(self.flash_megabytes),
             psram_megabytes: Some(self.psram_megabytes),
+            mac: Some(self.mac),
             parts: [request.parts, self.parts.clone()].concat(),
             loop_backs: [request.loop_backs, self.loop_backs()].concat(),
             ..request
@@ -337,6 +343,25 @@ mod tests {
             let text = TEXT.replace(r#""flashSize": "2""#, &format!(r#""flashSize": "{size}""#));
             let error = Circuit::parse(text.as_bytes()).unwrap_err().to_string();
             assert_eq!(error, format!("`{size}` is no value of `flashSize`"));
+        }
+    }
+
+    #[test]
+    fn the_address_of_the_radio_is_wokwis_or_what_the_diagram_says() {
+        let mac = |value: &str| {
+            let attrs = format!(r#""flashSize": "2", "macAddress": "{value}""#);
+            let text = TEXT.replace(r#""flashSize": "2""#, &attrs);
+            let circuit = Circuit::parse(text.as_bytes())?;
+            Ok::<_, DiagramError>(circuit.ask(TargetRequest::default()).mac.unwrap())
+        };
+        assert_eq!(mac("24:0A:c4:12:34:56").unwrap(), [0x24, 0x0a, 0xc4, 0x12, 0x34, 0x56]);
+        let usual = Circuit::parse(TEXT.as_bytes()).unwrap().ask(TargetRequest::default());
+        assert_eq!(usual.mac, Some(DEFAULT_MAC));
+        for wrong in
+            ["24:0a:c4:12:34", "24:0a:c4:12:34:56:78", "+4:0a:c4:12:34:56", "25:0a:c4:12:34:56"]
+        {
+            let error = mac(wrong).unwrap_err().to_string();
+            assert_eq!(error, format!("`{wrong}` is no value of `macAddress`"));
         }
     }
 

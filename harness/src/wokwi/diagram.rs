@@ -199,6 +199,24 @@ impl Diagram {
         number.map(Some).map_err(|_| DiagramError::Attribute { name, value: value.clone() })
     }
 
+    /// An address among the attributes of the board, of one station.
+    pub(super) fn board_mac(&self, name: &'static str) -> Result<Option<[u8; 6]>, DiagramError> {
+        let (part, _) = self.board()?;
+        let Some(value) = part.attrs.get(name) else { return Ok(None) };
+        let octet = |text: &str| match text.as_bytes() {
+            [a, b] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => {
+                u8::from_str_radix(text, 16).ok()
+            }
+            _ => None,
+        };
+        let octets: Option<Vec<u8>> = value.split(':').map(octet).collect();
+        let mac = octets.and_then(|octets| <[u8; 6]>::try_from(octets).ok());
+        match mac.filter(|mac| mac[0] & 1 == 0) {
+            Some(mac) => Ok(Some(mac)),
+            None => Err(DiagramError::Attribute { name, value: value.clone() }),
+        }
+    }
+
     /// The size of one of the board's memories, in megabytes.
     pub(super) fn board_megabytes(&self, name: &'static str) -> Result<Option<u32>, DiagramError> {
         match self.board_number(name)? {

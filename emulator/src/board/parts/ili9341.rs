@@ -1,16 +1,19 @@
 //! ILI9341: a colour display of 240 by 320 dots on four wires of SPI.
 //!
 //! Source: ILITEK, "ILI9341 a-Si TFT LCD Single Chip Driver", version 1.11: serial interface,
-//! commands, memory access control.
+//! commands, memory access control. The command 0xd9, which no data sheet has: what drivers that use it
+//! expect.
 //!
-//! *Modelled*: the memory with its window, in 16 and 18 bits for each dot; exchange of rows and columns
-//! and both directions, where those that modules are built for (MX and BGR) show the first dot at the
-//! upper left; on, off, sleep, inversion, both resets.
+//! *Modelled*: the memory with its window, in 16 and 18 bits for each dot, written and read; exchange of
+//! rows and columns and both directions, where those that modules are built for (MX and BGR) show the
+//! first dot at the upper left; on, off, sleep, inversion, both resets; what it says of its state.
 //!
-//! *Not modelled*: reading back; scrolling, partial and idle mode, gamma; a chip select that the
-//! controller drives by itself.
+//! *Not modelled*: scrolling, partial and idle mode, gamma; identities that makers of modules program
+//! (they are 0); a data line for both directions.
 
-use super::{Part, Picture, Shown};
+use std::collections::VecDeque;
+
+use super::{Drive, Part, Picture, Shown};
 use crate::time::Instant;
 
 const CS: usize = 0;
@@ -18,6 +21,7 @@ const DC: usize = 1;
 const SCK: usize = 2;
 const MOSI: usize = 3;
 const RST: usize = 4;
+const MISO: usize = 5;
 
 /// Dots in a line.
 pub const WIDTH: u16 = 240;
@@ -26,6 +30,14 @@ pub const HEIGHT: u16 = 320;
 
 mod command {
     pub(super) const SOFTWARE_RESET: u8 = 0x01;
+    pub(super) const READ_IDENTIFICATION: u8 = 0x04;
+    pub(super) const READ_STATUS: u8 = 0x09;
+    pub(super) const READ_POWER_MODE: u8 = 0x0a;
+    pub(super) const READ_ACCESS_CONTROL: u8 = 0x0b;
+    pub(super) const READ_PIXEL_FORMAT: u8 = 0x0c;
+    pub(super) const READ_IMAGE_FORMAT: u8 = 0x0d;
+    pub(super) const READ_SIGNAL_MODE: u8 = 0x0e;
+    pub(super) const READ_SELF_DIAGNOSTIC: u8 = 0x0f;
     pub(super) const ENTER_SLEEP: u8 = 0x10;
     pub(super) const SLEEP_OUT: u8 = 0x11;
     pub(super) const INVERSION_OFF: u8 = 0x20;
@@ -35,9 +47,16 @@ mod command {
     pub(super) const COLUMN_ADDRESS_SET: u8 = 0x2a;
     pub(super) const PAGE_ADDRESS_SET: u8 = 0x2b;
     pub(super) const MEMORY_WRITE: u8 = 0x2c;
+    pub(super) const MEMORY_READ: u8 = 0x2e;
     pub(super) const MEMORY_ACCESS_CONTROL: u8 = 0x36;
     pub(super) const PIXEL_FORMAT_SET: u8 = 0x3a;
     pub(super) const WRITE_MEMORY_CONTINUE: u8 = 0x3c;
+    pub(super) const READ_MEMORY_CONTINUE: u8 = 0x3e;
+    pub(super) const READ_ID4: u8 = 0xd3;
+    /// Which byte of an answer comes first.
+    pub(super) const READ_INDEX: u8 = 0xd9;
+    pub(super) const READ_ID1: u8 = 0xda;
+    pub(super) const READ_ID3: u8 = 0xdc;
 }
 
 mod access {
@@ -51,8 +70,8 @@ mod access {
 #[derive(Debug, Clone)]
 struct Registers {
     access: u8,
-    /// Bytes of a dot.
-    depth: usize,
+    /// As it was written.
+    pixel_format: u8,
     columns: [u16; 2],
     pages: [u16; 2],
     asleep: bool,
@@ -64,13 +83,40 @@ impl Default for Registers {
     fn default() -> Self {
         Self {
             access: 0,
-            depth: 3,
+            pixel_format: 0x66,
             columns: [0, WIDTH - 1],
             pages: [0, HEIGHT - 1],
             asleep: true,
             on: false,
             inverted: false,
         }
+    }
+}
+
+impl Registers {
+    /// Bytes of a dot.
+    fn depth(&self) -> usize {
+        if self.pixel_format & 7 == 5 { 2 } else { 3 }
+    }
+
+    /// Booster, sleep, normal mode and display, as the power mode has them.
+    fn power_mode(&self) -> u8 {
+        let awake = u8::from(!self.asleep);
+        awake << 7 | awake << 4 | 1 << 3 | u8::from(self.on) << 2
+    }
+
+    /// All of it in 32 bits.
+    fn status(&self) -> u32 {
+        let awake = u32::from(!self.asleep);
+        let format = u32::from(self.pixel_format & 7) << 20;
+        let access = u32::from(self.access >> 2 & 0x3f) << 25;
+        awake << 31
+            | access
+            | format
+            | awake << 17
+            | 1 << 16
+            | u32::from(self.inverted) << 13
+            | u32::from(self.on) << 10
     }
 }
 
@@ -85,9 +131,15 @@ pub struct Ili9341 {
     shifted: (u8, u8),
     command: u8,
     operands: Vec<u8>,
-    /// Where the next dot goes.
+    /// Where the next dot goes, or comes from.
     column: u16,
     page: u16,
+    /// What it is going to send.
+    answer: VecDeque<u8>,
+    /// The byte of the next answer that comes first.
+    first_answered: usize,
+    /// A byte that goes out by lines that software moves, and bits of it that are left.
+    going_out: (u8, u8),
 }
 
 impl Default for Ili9341 {
@@ -102,6 +154,9 @@ impl Default for Ili9341 {
             operands: Vec::new(),
             column: 0,
             page: 0,
+            answer: VecDeque::new(),
+            first_answered: 0,
+            going_out: (0, 0),
         }
     }
 }
@@ -118,6 +173,7 @@ impl Ili9341 {
     }
 
     fn begin(&mut self) {
+        self.answer = self.answered();
         let registers = &mut self.registers;
         match self.command {
             command::SOFTWARE_RESET => *registers = Registers::default(),
@@ -127,11 +183,44 @@ impl Ili9341 {
             command::INVERSION_ON => registers.inverted = true,
             command::DISPLAY_OFF => registers.on = false,
             command::DISPLAY_ON => registers.on = true,
-            command::MEMORY_WRITE => {
+            command::MEMORY_WRITE | command::MEMORY_READ => {
                 (self.column, self.page) = (registers.columns[0], registers.pages[0]);
             }
             _ => {}
         }
+    }
+
+    /// What a command is answered with, as far as that is known beforehand.
+    fn answered(&mut self) -> VecDeque<u8> {
+        let registers = &self.registers;
+        let answer = match self.command {
+            command::READ_IDENTIFICATION => after_dummy_bit(&[0; 3]),
+            command::READ_STATUS => after_dummy_bit(&registers.status().to_be_bytes()),
+            command::READ_POWER_MODE => vec![registers.power_mode()],
+            command::READ_ACCESS_CONTROL => vec![registers.access],
+            command::READ_PIXEL_FORMAT => vec![registers.pixel_format],
+            command::READ_IMAGE_FORMAT
+            | command::READ_SIGNAL_MODE
+            | command::READ_ID1..=command::READ_ID3 => vec![0],
+            command::READ_SELF_DIAGNOSTIC => vec![if registers.asleep { 0 } else { 0xc0 }],
+            // The first byte is a dummy.
+            command::READ_ID4 => vec![0, 0, 0x93, 0x41],
+            command::MEMORY_READ | command::READ_MEMORY_CONTINUE => return [0].into(),
+            _ => return VecDeque::new(),
+        };
+        answer.into_iter().skip(std::mem::take(&mut self.first_answered)).collect()
+    }
+
+    /// The next byte that it sends.
+    fn next_answer(&mut self) -> Option<u8> {
+        if self.answer.is_empty()
+            && matches!(self.command, command::MEMORY_READ | command::READ_MEMORY_CONTINUE)
+        {
+            let dot = self.cell().map_or([0; 3], |cell| self.ordered(self.memory[cell]));
+            self.answer.extend(dot.map(|part| part & 0xfc));
+            self.move_on();
+        }
+        self.answer.pop_front()
     }
 
     fn operand(&mut self, byte: u8) {
@@ -152,9 +241,10 @@ impl Ili9341 {
                 registers.pages = window(&self.operands).unwrap_or(registers.pages);
             }
             command::MEMORY_ACCESS_CONTROL => registers.access = byte,
-            command::PIXEL_FORMAT_SET => registers.depth = if byte & 7 == 5 { 2 } else { 3 },
+            command::PIXEL_FORMAT_SET => registers.pixel_format = byte,
+            command::READ_INDEX => self.first_answered = usize::from(byte & 0x0f),
             command::MEMORY_WRITE | command::WRITE_MEMORY_CONTINUE
-                if self.operands.len() == registers.depth =>
+                if self.operands.len() == registers.depth() =>
             {
                 self.dot();
             }
@@ -178,19 +268,38 @@ impl Ili9341 {
             _ => return,
         };
         self.operands.clear();
-        let Registers { access, columns, pages, .. } = self.registers;
+        if let Some(cell) = self.cell() {
+            self.memory[cell] = self.ordered(colour);
+        }
+        self.move_on();
+    }
+
+    /// The dot of the memory that is next; none beside the panel.
+    fn cell(&self) -> Option<usize> {
+        let access = self.registers.access;
         let (x, y) = match access & access::MV {
             0 => (self.column, self.page),
             _ => (self.page, self.column),
         };
-        if x < WIDTH && y < HEIGHT {
-            // Modules are built so that MX is the direction to read in.
-            let x = if access & access::MX == 0 { WIDTH - 1 - x } else { x };
-            let y = if access & access::MY == 0 { y } else { HEIGHT - 1 - y };
-            let [red, green, blue] = colour;
-            let colour = if access & access::BGR == 0 { [blue, green, red] } else { colour };
-            self.memory[usize::from(y) * usize::from(WIDTH) + usize::from(x)] = colour;
+        if x >= WIDTH || y >= HEIGHT {
+            return None;
         }
+        // Modules are built so that MX is the direction to read in.
+        let x = if access & access::MX == 0 { WIDTH - 1 - x } else { x };
+        let y = if access & access::MY == 0 { y } else { HEIGHT - 1 - y };
+        Some(usize::from(y) * usize::from(WIDTH) + usize::from(x))
+    }
+
+    /// A colour as the panel has it from one as it is sent, and the other way.
+    fn ordered(&self, [red, green, blue]: [u8; 3]) -> [u8; 3] {
+        match self.registers.access & access::BGR {
+            0 => [blue, green, red],
+            _ => [red, green, blue],
+        }
+    }
+
+    fn move_on(&mut self) {
+        let Registers { columns, pages, .. } = self.registers;
         let next = |at: u16, [first, last]: [u16; 2]| {
             if at >= last { (first, true) } else { (at + 1, false) }
         };
@@ -202,7 +311,20 @@ impl Ili9341 {
     }
 }
 
+/// Answers of more than one byte begin behind a clock that says nothing.
+fn after_dummy_bit(bytes: &[u8]) -> Vec<u8> {
+    let before = std::iter::once(&0).chain(bytes);
+    bytes.iter().chain([&0]).zip(before).map(|(byte, before)| before << 7 | byte >> 1).collect()
+}
+
 impl Part for Ili9341 {
+    fn drive(&self, pin: usize, _now: Instant) -> Drive {
+        match (pin, self.going_out) {
+            (MISO, (byte, 1..)) if !self.levels[CS] => Drive::Strong(byte & 0x80 != 0),
+            _ => Drive::None,
+        }
+    }
+
     fn hears(&self) -> bool {
         true
     }
@@ -211,8 +333,11 @@ impl Part for Ili9341 {
         let Some(before) = self.levels.get_mut(pin) else { return };
         *before = level;
         match pin {
-            CS => self.shifted = (0, 0),
-            RST if !level => self.registers = Registers::default(),
+            CS => (self.shifted, self.going_out) = ((0, 0), (0, 0)),
+            RST if !level => {
+                self.registers = Registers::default();
+                self.answer.clear();
+            }
             SCK if level && !self.levels[CS] => {
                 let (byte, bits) = self.shifted;
                 let byte = byte << 1 | u8::from(self.levels[MOSI]);
@@ -222,14 +347,24 @@ impl Part for Ili9341 {
                     self.byte(byte);
                 }
             }
+            SCK if !level && !self.levels[CS] => {
+                self.going_out = match self.going_out {
+                    (byte, left @ 2..) => (byte << 1, left - 1),
+                    _ if self.shifted.1 == 0 => self.next_answer().map_or((0, 0), |it| (it, 8)),
+                    _ => (0, 0),
+                };
+            }
             _ => {}
         }
     }
 
-    fn hear_spi(&mut self, pin: usize, bytes: &[u8]) {
-        if pin == MOSI && !self.levels[CS] {
-            bytes.iter().for_each(|byte| self.byte(*byte));
+    fn exchange_spi(&mut self, pin: usize, byte: u8) -> Option<(usize, u8)> {
+        if pin != MOSI || self.levels[CS] {
+            return None;
         }
+        let answer = self.levels[DC].then(|| self.next_answer()).flatten();
+        self.byte(byte);
+        answer.map(|answer| (MISO, answer))
     }
 
     fn shown(&self, what: &str, _now: Instant) -> Option<Shown> {
@@ -256,9 +391,17 @@ mod tests {
     /// A command with its operands, from a controller.
     fn send(display: &mut Ili9341, command: u8, operands: &[u8]) {
         display.hear(DC, false, Instant::ZERO);
-        display.hear_spi(MOSI, &[command]);
+        assert_eq!(display.exchange_spi(MOSI, command), None);
         display.hear(DC, true, Instant::ZERO);
-        display.hear_spi(MOSI, operands);
+        for byte in operands {
+            let _ = display.exchange_spi(MOSI, *byte);
+        }
+    }
+
+    /// What a command is answered with.
+    fn read<const N: usize>(display: &mut Ili9341, command: u8) -> [u8; N] {
+        send(display, command, &[]);
+        std::array::from_fn(|_| display.exchange_spi(MOSI, 0).expect("an answer").1)
     }
 
     fn window(display: &mut Ili9341, columns: [u8; 2], pages: [u8; 2]) {
@@ -322,6 +465,53 @@ mod tests {
         assert_eq!(lit(&display), [(0, 0, [0xff, 0, 0])]);
         display.hear(RST, false, Instant::ZERO);
         assert_eq!(lit(&display), [], "it sleeps");
+    }
+
+    #[test]
+    fn what_was_written_is_read_back_behind_a_dummy_byte() {
+        let mut display = display(access::MX);
+        window(&mut display, [1, 2], [5, 6]);
+        send(&mut display, command::MEMORY_WRITE, &[0xf8, 0, 0x07, 0xe0, 0, 0x1f]);
+        let read: [u8; 10] = read(&mut display, command::MEMORY_READ);
+        assert_eq!(read, [0, 0xfc, 0, 0, 0, 0xfc, 0, 0, 0, 0xfc]);
+    }
+
+    #[test]
+    fn it_tells_its_state_and_who_it_is() {
+        let mut display = Ili9341::default();
+        assert_eq!(read(&mut display, command::READ_POWER_MODE), [0x08]);
+        // 0x00610000, which all others call its identity, behind a bit.
+        assert_eq!(read(&mut display, command::READ_STATUS), [0, 0x30, 0x80, 0, 0]);
+        let mut display = self::display(access::MX | access::BGR);
+        assert_eq!(read(&mut display, command::READ_POWER_MODE), [0x9c]);
+        assert_eq!(read(&mut display, command::READ_ACCESS_CONTROL), [0x48]);
+        assert_eq!(read(&mut display, command::READ_PIXEL_FORMAT), [0x55]);
+        assert_eq!(read(&mut display, command::READ_SELF_DIAGNOSTIC), [0xc0]);
+        assert_eq!(read(&mut display, command::READ_ID4), [0, 0, 0x93, 0x41]);
+        send(&mut display, command::READ_INDEX, &[0x13]);
+        assert_eq!(read(&mut display, command::READ_ID4), [0x41]);
+        assert_eq!(read(&mut display, command::READ_ID4), [0, 0, 0x93, 0x41], "once");
+        assert_eq!(display.exchange_spi(MOSI, 0), None, "nothing more");
+    }
+
+    #[test]
+    fn software_that_moves_the_lines_reads_it_too() {
+        let mut display = display(access::MX | access::BGR);
+        let mut byte = |dc, byte: u8| {
+            display.hear(DC, dc, Instant::ZERO);
+            (0..8).rev().fold(0, |read, bit| {
+                display.hear(MOSI, byte >> bit & 1 != 0, Instant::ZERO);
+                display.hear(SCK, true, Instant::ZERO);
+                let line = display.drive(MISO, Instant::ZERO) == Drive::Strong(true);
+                display.hear(SCK, false, Instant::ZERO);
+                read << 1 | u8::from(line)
+            })
+        };
+        byte(false, command::READ_ACCESS_CONTROL);
+        assert_eq!(byte(true, 0), 0x48);
+        byte(false, command::READ_ID4);
+        assert_eq!([0; 4].map(|zero| byte(true, zero)), [0, 0, 0x93, 0x41]);
+        assert_eq!(display.drive(MISO, Instant::ZERO), Drive::None);
     }
 
     #[test]

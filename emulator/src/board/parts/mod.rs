@@ -113,8 +113,11 @@ pub trait Part {
     /// The pad at one of its pins has another level, by whomever.
     fn hear(&mut self, _pin: usize, _level: bool, _now: Instant) {}
 
-    /// A controller of an SPI bus sends bytes to the pad at one of its pins.
-    fn hear_spi(&mut self, _pin: usize, _bytes: &[u8]) {}
+    /// A controller of an SPI bus sends a byte to the pad at one of its pins. What the part sends
+    /// meanwhile, and at which pin; `None` if it leaves its line alone.
+    fn exchange_spi(&mut self, _pin: usize, _byte: u8) -> Option<(usize, u8)> {
+        None
+    }
 
     /// What can be seen of it, if there is something of that name.
     fn shown(&self, _what: &str, _now: Instant) -> Option<Shown> {

@@ -28,7 +28,10 @@ impl Default for TouchDisplay {
 
 impl Part for TouchDisplay {
     fn drive(&self, pin: usize, now: Instant) -> Drive {
-        self.touch.drive(pin, now)
+        match pin.checked_sub(TOUCH_PINS) {
+            None => self.touch.drive(pin, now),
+            Some(pin) => self.display.drive(pin, now),
+        }
     }
 
     fn hears(&self) -> bool {
@@ -42,10 +45,9 @@ impl Part for TouchDisplay {
         }
     }
 
-    fn hear_spi(&mut self, pin: usize, bytes: &[u8]) {
-        if let Some(pin) = pin.checked_sub(TOUCH_PINS) {
-            self.display.hear_spi(pin, bytes);
-        }
+    fn exchange_spi(&mut self, pin: usize, byte: u8) -> Option<(usize, u8)> {
+        let (pin, answer) = self.display.exchange_spi(pin.checked_sub(TOUCH_PINS)?, byte)?;
+        Some((TOUCH_PINS + pin, answer))
     }
 
     fn shown(&self, what: &str, now: Instant) -> Option<Shown> {
@@ -79,18 +81,20 @@ mod tests {
         });
         let send = |part: &mut TouchDisplay, dc, byte| {
             part.hear(3, dc, Instant::ZERO);
-            part.hear_spi(5, &[byte]);
+            part.exchange_spi(5, byte)
         };
         for command in [0x11, 0x29, 0x2c] {
-            send(&mut part, false, command);
+            assert_eq!(send(&mut part, false, command), None);
         }
         for colour in [0xff; 3] {
-            send(&mut part, true, colour);
+            assert_eq!(send(&mut part, true, colour), None);
         }
         let Some(Shown::Picture(picture)) = part.shown("picture", Instant::ZERO) else {
             panic!("a picture")
         };
         assert_eq!(picture.dots.iter().filter(|dot| **dot != [0; 3]).count(), 1);
+        assert_eq!(send(&mut part, false, 0x0a), None);
+        assert_eq!(send(&mut part, true, 0), Some((7, 0x9c)), "its mode, at MISO");
         let press = Finger::Press { at: [239, 319], release_after: None };
         assert!(part.touch_screen().unwrap().feel(press, Instant::ZERO));
     }
