@@ -115,6 +115,15 @@ const TWINS: &[Twin] = &[
         bad: "y: 0, duration: 1ms, wait: true}",
         fails: "take-screenshot",
     },
+    // Wiring: the card's answers go to the neighbour of their pin.
+    Twin { scenario: "sd-card", good: "DO: 19}", bad: "DO: 21}", fails: "sd.info()" },
+    // Firmware that does not close its file before the power fails.
+    Twin {
+        scenario: "sd-card",
+        good: "n = f.write('more'); f.close()",
+        bad: "n = f.write('more'); None",
+        fails: "open('/sd/more.txt')",
+    },
     // Timing: the light is on for longer, which only the times of the edges show.
     Twin {
         scenario: "pins",
@@ -355,7 +364,7 @@ fn files(folder: &Path) -> BTreeSet<PathBuf> {
 fn a_broken_twin_fails_at_the_step_that_must_notice(
     #[values(
         0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24,
-        25, 26, 27, 28, 29, 30, 31
+        25, 26, 27, 28, 29, 30, 31, 32, 33
     )]
     number: usize,
 ) {
@@ -382,7 +391,7 @@ fn every_committed_scenario_has_a_broken_twin_and_every_twin_is_run() {
     let committed: BTreeSet<_> = scenarios().iter().filter_map(stem).collect();
     let twins: BTreeSet<_> = TWINS.iter().map(|twin| twin.scenario.to_owned()).collect();
     assert_eq!(committed, twins);
-    assert_eq!(TWINS.len(), 32, "the test above counts them");
+    assert_eq!(TWINS.len(), 34, "the test above counts them");
 }
 
 #[test]

@@ -12,6 +12,7 @@ use super::parts::hc_sr04::HcSr04;
 use super::parts::i2c_part::{I2cPart, OnI2c};
 use super::parts::ili9341::Ili9341;
 use super::parts::led::Led;
+use super::parts::micro_sd::MicroSd;
 use super::parts::mpu6050::Mpu6050;
 use super::parts::neopixel::NeoPixel;
 use super::parts::potentiometer::Potentiometer;
@@ -79,6 +80,8 @@ any_part! {
     Ssd1306(OnI2c<Ssd1306>),
     /// A colour display; its pins are CS, D/C, SCK, MOSI, RST and MISO.
     Ili9341(Ili9341),
+    /// A memory card; its pins are CS, SCK, DI and DO.
+    MicroSd(MicroSd),
     /// A colour display with a touch screen; its pins are SDA, SCL, CS, D/C, SCK, MOSI, RST and
     /// MISO.
     TouchDisplay(TouchDisplay),

@@ -341,3 +341,18 @@ mod acts {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::number;
+
+    #[test]
+    fn an_address_or_a_length_has_32_bits_and_its_trouble_is_named() {
+        for (text, value) in [("4096", 4096), ("4KB", 4096), ("0x3ffae000", 0x3ffa_e000)] {
+            assert_eq!(number(text), Ok(value));
+        }
+        let huge = "99999999999999999999";
+        assert_eq!(number(huge), Err(format!("{huge} is more than 32 bits hold")));
+        assert!(number("much").is_err() && number("-1").is_err());
+    }
+}

@@ -47,7 +47,7 @@ const SSD1306: PartType = PartType {
     ..PLAIN
 };
 
-pub(super) const KINDS: [PartType; 22] = [
+pub(super) const KINDS: [PartType; 23] = [
     PartType {
         name: "wokwi-pushbutton",
         doc: "Between a pad and ground or supply. It bounces for a millisecond unless `bounce` is `0`.",
@@ -219,6 +219,15 @@ pub(super) const KINDS: [PartType; 22] = [
         ..PLAIN
     },
     PartType {
+        name: "wokwi-microsd-card",
+        doc: "A blank card of 8 MiB in its SPI mode; it keeps what firmware writes as long as the board is there. Files cannot be put on it.",
+        pins: &["CS", "SCK", "DI", "DO", "CD"],
+        driven: &["CS", "SCK", "DI"],
+        power: Some(["GND", "VCC"]),
+        place: micro_sd,
+        ..PLAIN
+    },
+    PartType {
         name: "wokwi-logic-analyzer",
         doc: "D0 to D7; what they see is read as VCD.",
         attrs: &[
@@ -353,6 +362,13 @@ fn ili9341(drawn: &Drawn<'_>) -> Placed {
     match drawn.pads(["CS", "D/C", "SCK", "MOSI", "RST", "MISO"]) {
         pads @ [_, Some(_), Some(_), Some(_), ..] => Placed::At(pads.into(), PartKind::Ili9341),
         _ => Placed::Not("its pins D/C, SCK and MOSI must lead to pads"),
+    }
+}
+
+fn micro_sd(drawn: &Drawn<'_>) -> Placed {
+    match drawn.pads(["CS", "SCK", "DI", "DO"]) {
+        pads @ [Some(_), Some(_), Some(_), Some(_)] => Placed::At(pads.into(), PartKind::MicroSd),
+        _ => Placed::Not("its pins CS, SCK, DI and DO must lead to pads"),
     }
 }
 

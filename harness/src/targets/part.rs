@@ -84,6 +84,8 @@ pub enum PartKind {
     Ili9341,
     /// The same with a touch screen before it; the pins SDA and SCL come first.
     TouchDisplay,
+    /// A blank memory card with the pins CS, SCK, DI and DO.
+    MicroSd,
 }
 
 /// What a finger does on a touch screen, at a place (x and y) in dots as its controller counts them.

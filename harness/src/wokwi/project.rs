@@ -26,7 +26,7 @@ pub(super) const TABLES: [(&str, &str); 4] = [
     ("wokwi", "See below."),
     ("net", "For editors: not looked at."),
     ("chip", "Custom chips are not emulated: a warning."),
-    ("sdcard", "SD cards are not emulated: a warning."),
+    ("sdcard", "Files cannot be put on an SD card: a warning."),
 ];
 /// The keys of its table `wokwi`.
 pub(super) const KEYS: [(&str, &str); 6] = [
@@ -171,7 +171,7 @@ impl Reader<'_> {
             }
         };
         self.unknown(root.get_ref(), &TABLES, "table");
-        for (table, what) in [("chip", "custom chips"), ("sdcard", "SD cards")] {
+        for (table, what) in [("chip", "custom chips"), ("sdcard", "files on SD cards")] {
             if let Some((key, _)) = find(root.get_ref(), table) {
                 let message = format!("{what} are not emulated");
                 let fault = Fault::new(FaultCode::BadValue, key, message);

@@ -13,6 +13,7 @@
 
 use std::collections::VecDeque;
 
+use super::spi_shift::SpiShift;
 use super::{Drive, Part, Picture, Shown};
 use crate::time::Instant;
 
@@ -127,8 +128,7 @@ pub struct Ili9341 {
     memory: Vec<[u8; 3]>,
     /// Levels of its pins.
     levels: [bool; 5],
-    /// Bits of a byte that comes by lines that software moves, and how many.
-    shifted: (u8, u8),
+    shift: SpiShift,
     command: u8,
     operands: Vec<u8>,
     /// Where the next dot goes, or comes from.
@@ -138,8 +138,6 @@ pub struct Ili9341 {
     answer: VecDeque<u8>,
     /// The byte of the next answer that comes first.
     first_answered: usize,
-    /// A byte that goes out by lines that software moves, and bits of it that are left.
-    going_out: (u8, u8),
 }
 
 impl Default for Ili9341 {
@@ -149,14 +147,13 @@ impl Default for Ili9341 {
             registers: Registers::default(),
             memory: vec![[0; 3]; usize::from(WIDTH) * usize::from(HEIGHT)],
             levels: [false; 5],
-            shifted: (0, 0),
+            shift: SpiShift::default(),
             command: 0,
             operands: Vec::new(),
             column: 0,
             page: 0,
             answer: VecDeque::new(),
             first_answered: 0,
-            going_out: (0, 0),
         }
     }
 }
@@ -319,8 +316,8 @@ fn after_dummy_bit(bytes: &[u8]) -> Vec<u8> {
 
 impl Part for Ili9341 {
     fn drive(&self, pin: usize, _now: Instant) -> Drive {
-        match (pin, self.going_out) {
-            (MISO, (byte, 1..)) if !self.levels[CS] => Drive::Strong(byte & 0x80 != 0),
+        match self.shift.line() {
+            Some(level) if pin == MISO && !self.levels[CS] => Drive::Strong(level),
             _ => Drive::None,
         }
     }
@@ -333,26 +330,20 @@ impl Part for Ili9341 {
         let Some(before) = self.levels.get_mut(pin) else { return };
         *before = level;
         match pin {
-            CS => (self.shifted, self.going_out) = ((0, 0), (0, 0)),
+            CS => self.shift = SpiShift::default(),
             RST if !level => {
                 self.registers = Registers::default();
                 self.answer.clear();
             }
             SCK if level && !self.levels[CS] => {
-                let (byte, bits) = self.shifted;
-                let byte = byte << 1 | u8::from(self.levels[MOSI]);
-                self.shifted = (byte, bits + 1);
-                if bits + 1 == 8 {
-                    self.shifted = (0, 0);
+                if let Some(byte) = self.shift.rise(self.levels[MOSI]) {
                     self.byte(byte);
                 }
             }
-            SCK if !level && !self.levels[CS] => {
-                self.going_out = match self.going_out {
-                    (byte, left @ 2..) => (byte << 1, left - 1),
-                    _ if self.shifted.1 == 0 => self.next_answer().map_or((0, 0), |it| (it, 8)),
-                    _ => (0, 0),
-                };
+            SCK if !self.levels[CS] => {
+                let mut shift = self.shift;
+                shift.fall(|| self.next_answer());
+                self.shift = shift;
             }
             _ => {}
         }

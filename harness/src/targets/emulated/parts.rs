@@ -8,6 +8,7 @@ use esp32_emulator::board::parts::hc_sr04::HcSr04;
 use esp32_emulator::board::parts::i2c_part::OnI2c;
 use esp32_emulator::board::parts::ili9341::Ili9341;
 use esp32_emulator::board::parts::led::Led;
+use esp32_emulator::board::parts::micro_sd::MicroSd;
 use esp32_emulator::board::parts::mpu6050::Mpu6050;
 use esp32_emulator::board::parts::neopixel::NeoPixel;
 use esp32_emulator::board::parts::potentiometer::Potentiometer;
@@ -59,6 +60,7 @@ fn made(kind: PartKind) -> AnyPart {
         PartKind::HcSr04 => AnyPart::HcSr04(HcSr04::default()),
         PartKind::Mpu6050 { ad0 } => AnyPart::Mpu6050(OnI2c::new(Mpu6050::new(ad0))),
         PartKind::Ili9341 => AnyPart::Ili9341(Ili9341::default()),
+        PartKind::MicroSd => AnyPart::MicroSd(MicroSd::default()),
         PartKind::TouchDisplay => AnyPart::TouchDisplay(TouchDisplay::default()),
         PartKind::Ssd1306 { address } => AnyPart::Ssd1306(OnI2c::new(Ssd1306::new(address))),
     }

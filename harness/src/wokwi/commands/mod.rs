@@ -26,7 +26,7 @@ const COMMANDS: [(&str, Handler, &str); 19] = [
     (
         "sim:start",
         simulation::start,
-        "With its warnings. Custom chips and SD cards are refused, naming them.",
+        "With its warnings. Custom chips and SD cards with files (`sdcards`) are refused, naming them.",
     ),
     ("sim:pause", simulation::pause, "Its event comes before the answer."),
     (
@@ -63,7 +63,7 @@ const COMMANDS: [(&str, Handler, &str); 19] = [
     ),
     ("framebuffer:read", framebuffer::read, "Of parts with a picture or with colours, as PNG."),
     ("sim:read-vcd", vcd::read, "Of a logic analyzer."),
-    ("sdcard:export", sd_card::export, "Refused: SD cards are not emulated."),
+    ("sdcard:export", sd_card::export, "Refused: what is on a card only the firmware can read."),
 ];
 
 /// Does what a command wants.

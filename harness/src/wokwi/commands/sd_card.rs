@@ -7,5 +7,5 @@ use super::super::session::Session;
 
 pub(super) fn export(session: &mut Session<'_>, _params: Value) -> Result<Value, Refusal> {
     session.simulation()?;
-    Err(Refusal::NotEmulated("an SD card".to_owned()))
+    Err(Refusal::NotEmulated("a reader for the SD card".to_owned()))
 }

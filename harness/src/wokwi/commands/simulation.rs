@@ -35,7 +35,7 @@ pub(super) fn start(session: &mut Session<'_>, params: Value) -> Result<Value, R
         return Err(Refusal::NotEmulated(what));
     }
     if start.sdcards.is_some_and(|cards| !cards.is_empty()) {
-        return Err(Refusal::NotEmulated("an SD card".to_owned()));
+        return Err(Refusal::NotEmulated("an SD card with files on it".to_owned()));
     }
     let mut circuit = match session.files.find(DIAGRAM) {
         Some(file) => Circuit::parse(file.bytes())?,
