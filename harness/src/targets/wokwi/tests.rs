@@ -267,6 +267,7 @@ impl Fake {
             self.asked.push(match command {
                 "file:upload" => format!("upload {}", params["name"].as_str().unwrap()),
                 "sim:resume" => "resume".to_owned(),
+                "touch:event" => format!("touch {params}"),
                 _ => command.to_owned(),
             });
             match command {
@@ -333,7 +334,7 @@ impl Fake {
                     self.button = params["value"].as_f64().unwrap() as u64;
                     self.answer(json!({}));
                 }
-                "file:upload" | "serial-monitor:write" => self.answer(json!({})),
+                "file:upload" | "serial-monitor:write" | "touch:event" => self.answer(json!({})),
                 other => panic!("{other}"),
             }
         }
@@ -474,6 +475,28 @@ fn a_blank_flash_cannot_run_and_what_the_guest_may_have_written_cannot_be_read()
     target.press(Button::Reset).unwrap();
     assert!(matches!(target.release(Button::Reset), Err(TargetError::Cannot(_))));
     thread.join().unwrap();
+}
+
+#[test]
+fn a_finger_goes_to_the_server() {
+    let (door, thread) = serve(Plays::default());
+    let mut target = opened(door);
+    let press = Finger::Press { at: [10.0, 20.5], release_after: Some(Span::from_millis(50)) };
+    assert!(matches!(target.touch("boot", press), Err(TargetError::NoPower(_))));
+    target.power(Power::On).unwrap();
+    for finger in [press, Finger::Move { at: [1.0, 2.0] }, Finger::Release] {
+        target.touch("boot", finger).unwrap();
+    }
+    assert!(matches!(target.touch("moon", press), Err(TargetError::NoSuchPart(_))));
+    drop(target);
+    let asked = thread.join().unwrap();
+    let touches: Vec<_> = asked.iter().filter_map(|it| it.strip_prefix("touch ")).collect();
+    let wanted = [
+        json!({"part": "boot", "x": 10.0, "y": 20.5, "event": "press", "releaseAfter": 50 * MS}),
+        json!({"part": "boot", "x": 1.0, "y": 2.0, "event": "move"}),
+        json!({"part": "boot", "x": 0.0, "y": 0.0, "event": "release"}),
+    ];
+    assert_eq!(touches, wanted.map(|it| it.to_string()));
 }
 
 #[test]
