@@ -199,9 +199,10 @@ pub(super) const KINDS: [PartType; 23] = [
     },
     PartType {
         name: "wokwi-ili9341",
-        doc: "Written and read by a controller of SPI or by software that moves its lines; `flipHorizontal`, `flipVertical` and `swapXY` are not looked at.",
+        doc: "Written and read by a controller of SPI or by software that moves its lines; `swapXY` is not looked at.",
         pins: &["CS", "D/C", "SCK", "MOSI", "RST", "MISO", "LED"],
         driven: &["CS", "D/C", "SCK", "MOSI", "RST"],
+        attrs: &[("flipHorizontal", Form::Any), ("flipVertical", Form::Any), ("swapXY", Form::Any)],
         power: Some(["GND", "VCC"]),
         shows: &["picture"],
         place: ili9341,
@@ -360,7 +361,11 @@ fn ssd1306(drawn: &Drawn<'_>, pins: [&str; 2]) -> Placed {
 
 fn ili9341(drawn: &Drawn<'_>) -> Placed {
     match drawn.pads(["CS", "D/C", "SCK", "MOSI", "RST", "MISO"]) {
-        pads @ [_, Some(_), Some(_), Some(_), ..] => Placed::At(pads.into(), PartKind::Ili9341),
+        pads @ [_, Some(_), Some(_), Some(_), ..] => {
+            let is_set = |name: &str| drawn.attrs.get(name).is_some_and(|value| value == "1");
+            let flips = ["flipHorizontal", "flipVertical"].map(is_set);
+            Placed::At(pads.into(), PartKind::Ili9341 { flips })
+        }
         _ => Placed::Not("its pins D/C, SCK and MOSI must lead to pads"),
     }
 }

@@ -81,7 +81,10 @@ pub enum PartKind {
     },
     /// A colour display of 240 by 320 dots with the pins CS, D/C, SCK, MOSI, RST and MISO; its
     /// `picture` can be seen.
-    Ili9341,
+    Ili9341 {
+        /// Whether its panel is mounted the other way round, horizontally and vertically.
+        flips: [bool; 2],
+    },
     /// The same with a touch screen before it; the pins SDA and SCL come first.
     TouchDisplay,
     /// A blank memory card with the pins CS, SCK, DI and DO.

@@ -20,8 +20,8 @@ How to use it says [wokwi.md](wokwi.md).
 ";
 
 const PARTS: &str = "
-Attributes with the name of a control say where it is at first; others are for the eye. What can be
-seen is expected with [`expect-part`](steps.md#expect-part), a `picture` and `pixels` also with
+Attributes with the name of a control say where it is at first. What can be seen is expected with
+[`expect-part`](steps.md#expect-part), a `picture` and `pixels` also with
 [`take-screenshot`](steps.md#take-screenshot) and `framebuffer:read`. Pins of parts of other types
 float; a diagram with one gives a warning, and what asks for the part is refused. `wokwi-text` is for
 the eye only.

@@ -124,6 +124,8 @@ impl Registers {
 /// A display.
 #[derive(Debug, Clone)]
 pub struct Ili9341 {
+    /// Whether its panel is mounted the other way round, horizontally and vertically.
+    flips: [bool; 2],
     registers: Registers,
     memory: Vec<[u8; 3]>,
     /// Levels of its pins.
@@ -144,6 +146,7 @@ impl Default for Ili9341 {
     /// A display without a picture.
     fn default() -> Self {
         Self {
+            flips: [false; 2],
             registers: Registers::default(),
             memory: vec![[0; 3]; usize::from(WIDTH) * usize::from(HEIGHT)],
             levels: [false; 5],
@@ -159,6 +162,11 @@ impl Default for Ili9341 {
 }
 
 impl Ili9341 {
+    /// The same with a panel that is mounted the other way round, horizontally and vertically.
+    pub fn flipped(flips: [bool; 2]) -> Self {
+        Self { flips, ..Self::default() }
+    }
+
     fn byte(&mut self, byte: u8) {
         if self.levels[DC] {
             self.operand(byte);
@@ -365,13 +373,20 @@ impl Part for Ili9341 {
             (true, false) => *dot,
             (true, true) => dot.map(|part| !part),
         };
-        let dots = self.memory.iter().map(dot).collect();
+        let place = |at: u16, size: u16, flip: bool| if flip { size - 1 - at } else { at };
+        let [across, down] = self.flips;
+        let cells = (0..HEIGHT).flat_map(|y| (0..WIDTH).map(move |x| (x, y)));
+        let dots = cells.map(|(x, y)| {
+            let (x, y) = (place(x, WIDTH, across), place(y, HEIGHT, down));
+            dot(&self.memory[usize::from(y) * usize::from(WIDTH) + usize::from(x)])
+        });
+        let dots = dots.collect();
         let picture = Picture { width: WIDTH.into(), height: HEIGHT.into(), dots };
         (what == "picture").then_some(Shown::Picture(picture))
     }
 
     fn power_off(&mut self) {
-        *self = Self { levels: self.levels, ..Self::default() };
+        *self = Self { levels: self.levels, ..Self::flipped(self.flips) };
     }
 }
 
@@ -456,6 +471,23 @@ mod tests {
         assert_eq!(lit(&display), [(0, 0, [0xff, 0, 0])]);
         display.hear(RST, false, Instant::ZERO);
         assert_eq!(lit(&display), [], "it sleeps");
+    }
+
+    #[test]
+    fn a_panel_can_be_mounted_the_other_way_round() {
+        let lit = |flips| {
+            let mut display = Ili9341::flipped(flips);
+            display.power_off();
+            for (command, operand) in [(command::SLEEP_OUT, 0), (command::DISPLAY_ON, 0)] {
+                send(&mut display, command, &[operand]);
+            }
+            send(&mut display, command::MEMORY_ACCESS_CONTROL, &[access::MX]);
+            send(&mut display, command::MEMORY_WRITE, &[0xfc; 3]);
+            lit(&display).into_iter().map(|(x, y, _)| (x, y)).collect::<Vec<_>>()
+        };
+        assert_eq!(lit([false, false]), [(0, 0)]);
+        assert_eq!(lit([true, false]), [(239, 0)]);
+        assert_eq!(lit([true, true]), [(239, 319)]);
     }
 
     #[test]

@@ -59,7 +59,7 @@ fn made(kind: PartKind) -> AnyPart {
         PartKind::Ds18b20 { family, serial } => AnyPart::Ds18b20(Ds18b20::new(family, serial)),
         PartKind::HcSr04 => AnyPart::HcSr04(HcSr04::default()),
         PartKind::Mpu6050 { ad0 } => AnyPart::Mpu6050(OnI2c::new(Mpu6050::new(ad0))),
-        PartKind::Ili9341 => AnyPart::Ili9341(Ili9341::default()),
+        PartKind::Ili9341 { flips } => AnyPart::Ili9341(Ili9341::flipped(flips)),
         PartKind::MicroSd => AnyPart::MicroSd(MicroSd::default()),
         PartKind::TouchDisplay => AnyPart::TouchDisplay(TouchDisplay::default()),
         PartKind::Ssd1306 { address } => AnyPart::Ssd1306(OnI2c::new(Ssd1306::new(address))),
