@@ -92,6 +92,22 @@ const TWINS: &[Twin] = &[
         bad: "screen: {type: board-ssd1306, pins: {SDA: 21, SCL: 23}}",
         fails: "bus.scan()",
     },
+    // Firmware that does what the button does, not the opposite.
+    Twin { scenario: "button", good: "led(1 - p()))", bad: "led(p()))", fails: "level: high" },
+    // Wiring: the contacts of the switch are exchanged.
+    Twin {
+        scenario: "switch",
+        good: "\"1\": gnd, \"2\": 14, \"3\": vcc",
+        bad: "\"1\": vcc, \"2\": 14, \"3\": gnd",
+        fails: "code: \"p()\", expect: \"0\"",
+    },
+    // Firmware that looks for another network.
+    Twin {
+        scenario: "guest-network",
+        good: "connect('Wokwi-GUEST'",
+        bad: "connect('Wokwi-GHOST'",
+        fails: "isconnected",
+    },
     // Timing: a pulse of one lamp's worth less.
     Twin {
         scenario: "parts",
@@ -364,7 +380,7 @@ fn files(folder: &Path) -> BTreeSet<PathBuf> {
 fn a_broken_twin_fails_at_the_step_that_must_notice(
     #[values(
         0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24,
-        25, 26, 27, 28, 29, 30, 31, 32, 33
+        25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36
     )]
     number: usize,
 ) {
@@ -391,7 +407,7 @@ fn every_committed_scenario_has_a_broken_twin_and_every_twin_is_run() {
     let committed: BTreeSet<_> = scenarios().iter().filter_map(stem).collect();
     let twins: BTreeSet<_> = TWINS.iter().map(|twin| twin.scenario.to_owned()).collect();
     assert_eq!(committed, twins);
-    assert_eq!(TWINS.len(), 34, "the test above counts them");
+    assert_eq!(TWINS.len(), 37, "the test above counts them");
 }
 
 #[test]

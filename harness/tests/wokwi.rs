@@ -101,7 +101,7 @@ fn what_wokwi_refuses_is_refused() {
 /// the texts of its files; exit code and what was said.
 fn project(change: &[(&str, &str, &str)], arguments: &[&str]) -> (Option<i32>, String) {
     let root = tempfile::tempdir().expect("a temporary folder");
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wokwi/devkit");
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wokwi-project");
     let folder = root.path().join("wokwi");
     std::fs::create_dir(&folder).expect("a writable folder");
     for file in ["wokwi.toml", "diagram.json", "button.scenario.yaml"] {
@@ -134,6 +134,80 @@ fn the_projects_of_this_repository_run_as_they_stand() {
     let said = shown(&output);
     assert_eq!(output.status.code(), Some(0), "{said}");
     assert!(said.contains("3 passed"), "{said}");
+}
+
+/// Runs `export wokwi` in a folder.
+fn export(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_benchrig"))
+        .args([&["export", "wokwi"], arguments].concat())
+        .env("CI", "")
+        .current_dir(folder)
+        .output()
+        .expect("the program starts");
+    (output.status.code(), shown(&output))
+}
+
+#[test]
+fn the_projects_of_this_repository_are_what_its_scenarios_are_in_wokwis_terms() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let (code, said) = export(&root, &["--check"]);
+    assert_eq!(code, Some(0), "run `cargo run -- export wokwi`: {said}");
+    let workflow = std::fs::read_to_string(root.join(".github/workflows/wokwi.yml"));
+    let workflow = workflow.expect("the workflow");
+    let mut scenarios = 0;
+    for folder in std::fs::read_dir(root.join("wokwi")).expect("the projects") {
+        let folder = folder.expect("an entry");
+        for file in std::fs::read_dir(folder.path()).expect("a project") {
+            let (name, folder) = (file.expect("an entry").file_name(), folder.file_name());
+            let (name, folder) = (name.to_string_lossy(), folder.to_string_lossy());
+            if name.ends_with(".scenario.yaml") {
+                let entry = format!("{{folder: {folder}, scenario: {name}}}");
+                assert!(workflow.contains(&entry), "wokwi.yml has no {entry}");
+                scenarios += 1;
+            }
+        }
+    }
+    assert_eq!(workflow.matches("{folder: ").count(), scenarios);
+}
+
+#[test]
+fn exported_files_are_written_checked_and_never_lost() {
+    let root = tempfile::tempdir().expect("a temporary folder");
+    let project = root.path();
+    std::fs::create_dir(project.join("scenarios")).expect("a writable folder");
+    std::fs::write(project.join("bench.toml"), "").expect("a writable folder");
+    let text = "name: Boots\nversion: 1\nfirmware: micropython-1.23.0\nsteps:\n\
+                - wait-serial: '>>> '\n- repl: {code: 6 * 7, expect: 42}\n";
+    std::fs::write(project.join("scenarios/boots.yaml"), text).expect("a writable folder");
+    let cannot = text.replace("- wait-serial: '>>> '\n", "- power-cycle\n");
+    std::fs::write(project.join("scenarios/cuts.yaml"), cannot).expect("a writable folder");
+    let (code, said) = export(project, &["--check"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("wokwi/devkit/diagram.json is stale"), "{said}");
+    assert!(!project.join("wokwi").exists(), "nothing is written");
+    let (code, said) = export(project, &[]);
+    assert_eq!(code, Some(0), "{said}");
+    let told = "scenarios/cuts.yaml:5:3: not exported: `power-cycle`: Wokwi has no such step";
+    assert!(said.contains(told), "{said}");
+    assert_eq!(export(project, &["--check"]), (Some(0), String::new()));
+    let output = Command::new(env!("CARGO_BIN_EXE_benchrig"))
+        .args(["run", "wokwi"])
+        .env_remove("BENCHRIG_TARGET")
+        .current_dir(project)
+        .output()
+        .expect("the program starts");
+    assert_eq!(output.status.code(), Some(0), "{}", shown(&output));
+    assert!(shown(&output).contains("passed boots.scenario"), "{}", shown(&output));
+    // What somebody else has written.
+    let mine = "{\"version\": 1, \"author\": \"me\"}";
+    std::fs::write(project.join("wokwi/devkit/diagram.json"), mine).expect("a writable folder");
+    let (code, said) = export(project, &[]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("was not written by `benchrig export wokwi`"), "{said}");
+    let kept = std::fs::read_to_string(project.join("wokwi/devkit/diagram.json"));
+    assert_eq!(kept.expect("the file"), mine);
+    let (code, _) = export(project, &["scenarios/cuts.yaml"]);
+    assert_eq!(code, Some(4), "nothing can be said");
 }
 
 #[test]

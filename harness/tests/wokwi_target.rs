@@ -59,7 +59,7 @@ fn a_wokwi_project_does_the_same_on_the_emulator_and_on_a_server() {
     let words = ["run", "--compare", "emulator,wokwi", "wokwi/devkit/button.scenario.yaml"];
     let (code, said) = benchrig(&root(), &url, "any", &words);
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("button.scenario: the same (16 steps"), "{said}");
+    assert!(said.contains("button.scenario: the same (18 steps"), "{said}");
 }
 
 /// Passes bytes on, and makes a 43 of each 42 that the board says.

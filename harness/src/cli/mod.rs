@@ -9,6 +9,7 @@ mod doctor;
 mod doors;
 mod engine;
 mod erase;
+mod export;
 mod files;
 mod firmware;
 mod fixtures;
@@ -94,6 +95,7 @@ enum Verb {
     Review(review::Review),
     Redact(redact::Redact),
     Schema(schema::Schema),
+    Export(export::ExportVerb),
     Firmware(firmware::Firmware),
     Serve(serve::Serve),
     #[cfg(unix)]
@@ -132,6 +134,7 @@ pub fn main(
         Verb::Review(verb) => verb.run(&terminal),
         Verb::Redact(verb) => verb.run(&terminal),
         Verb::Schema(verb) => verb.run(&terminal),
+        Verb::Export(verb) => verb.run(&terminal),
         Verb::Firmware(verb) => verb.run(&terminal),
         Verb::Serve(verb) => verb.run(&terminal),
         #[cfg(unix)]

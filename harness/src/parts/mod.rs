@@ -25,6 +25,17 @@ pub struct Lead {
     pub level: Option<Level>,
 }
 
+/// A part as a scenario describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fitted {
+    /// Its type, by its name in a diagram.
+    pub kind: &'static str,
+    /// What those of its pins lead to that the scenario names.
+    pub leads: BTreeMap<String, Lead>,
+    /// Its attributes.
+    pub attrs: BTreeMap<String, String>,
+}
+
 /// A part as somebody has drawn it.
 #[derive(Clone, Copy)]
 pub struct Drawn<'d> {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::fault::{Place, SourceText};
-use crate::parts::Lead;
+use crate::parts::{Fitted, Lead};
 use crate::site::{AirOf, Site};
 use crate::steps::AnyStep;
 use crate::targets::LoopBack;
@@ -105,6 +105,8 @@ pub struct BoardEntry {
 pub struct BoardPart {
     /// What the target is asked for.
     pub part: Part,
+    /// What it is asked for, as it was written.
+    pub fitted: Fitted,
     /// Its name, and what steps can name of it: `name.control`.
     pub names: Vec<String>,
     /// What its pins lead to that something is wired to.

@@ -7,7 +7,7 @@ use super::fault::{Fault, FaultCode, nearest};
 use super::model::{BoardPart, StepEntry};
 use super::node::{Node, Value};
 use super::reference::{Key, Kind};
-use crate::parts::{Drawn, Form, Lead, PartType, Wired, mistakes};
+use crate::parts::{Drawn, Fitted, Form, Lead, PartType, Wired, mistakes};
 use crate::steps::pin_fields::Pin;
 use crate::targets::Level;
 
@@ -67,6 +67,7 @@ fn part<'n>(key: &'n Node, node: &Node, decoder: &mut Decoder) -> Option<(BoardP
     let pins = self::pins(pins?, known, decoder);
     let attrs = attrs.map_or(Some(BTreeMap::new()), |node| self::attrs(node, known, decoder));
     let (pins, attrs) = (pins?, attrs?);
+    let fitted = Fitted { kind: known.name, leads: pins.clone(), attrs: attrs.clone() };
     let lead = move |pin: &str| match (pins.get(pin), known.power) {
         (Some(lead), _) => *lead,
         (None, Some([ground, _])) if pin == ground => at(Level::Low),
@@ -79,7 +80,7 @@ fn part<'n>(key: &'n Node, node: &Node, decoder: &mut Decoder) -> Option<(BoardP
             let pins = known.all_pins().map(|pin| (pin, lead(pin)));
             let pins = pins.filter(|(_, lead)| *lead != Lead::default()).collect();
             let wired = Wired { name: key.as_text()?, kind: known, lead: Box::new(lead) };
-            Some((BoardPart { part, names, pins }, wired))
+            Some((BoardPart { part, fitted, names, pins }, wired))
         }
         Err(why) => decoder.bad(node.span.clone(), format!("`{name}` does nothing: {why}")),
     }

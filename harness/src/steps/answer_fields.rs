@@ -1,7 +1,7 @@
 //! What the steps that run code on MicroPython share: what the answer must be, and what becomes of
 //! it. Code that raises an exception fails the step unless `expect` says what should come.
 
-use super::micropython::Answer;
+use super::micropython::{Answer, SaidAnswer};
 use super::serial_fields::{TextPattern, is_short};
 use crate::runner::failure::{Failure, StepError};
 use crate::runner::session::Session;
@@ -9,6 +9,7 @@ use crate::scenario::decode::{Decode, Decoder, Fields};
 use crate::scenario::node::Node;
 use crate::scenario::values::Template;
 use crate::transcript::Pattern;
+use crate::wokwi::script::Script;
 
 /// The fields `expect` and `capture`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -53,6 +54,24 @@ impl AnswerFields {
     /// A name without a value.
     pub fn pattern(&self, session: &Session<'_>) -> Result<Option<Pattern>, StepError> {
         self.expect.as_ref().map(|expect| expect.pattern(session)).transpose()
+    }
+
+    /// What Wokwi is told to wait for.
+    ///
+    /// # Errors
+    /// What it cannot look for, or keep.
+    pub(super) fn say(&self, script: &mut Script<'_>) -> Result<SaidAnswer, String> {
+        if self.capture.is_some() {
+            return Err("a Wokwi scenario keeps no answer".to_owned());
+        }
+        match &self.expect {
+            None => {
+                script.remark("Wokwi does not see whether the code raises an exception");
+                Ok(SaidAnswer::Any)
+            }
+            Some(Expected::Exactly(text)) => script.text(text).map(SaidAnswer::Exactly),
+            Some(Expected::Contains(pattern)) => pattern.say(script).map(SaidAnswer::With),
+        }
     }
 
     /// Whether a line of the answer is expected, should it be a sign of death.

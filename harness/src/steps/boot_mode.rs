@@ -8,6 +8,7 @@ use crate::scenario::decode::{Decoder, word};
 use crate::scenario::node::Node;
 use crate::scenario::reference::{Group, Kind, Reference};
 use crate::targets::{BootMode, Capability};
+use crate::wokwi::script::Script;
 
 /// What the chip does after the next reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,10 @@ impl Step for BootModeStep {
             BootMode::Download => "download",
         }
         .to_owned()
+    }
+
+    fn say(&self, script: &mut Script<'_>) -> Result<(), String> {
+        script.boot_mode(self.0)
     }
 
     fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError> {

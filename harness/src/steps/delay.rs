@@ -8,6 +8,7 @@ use crate::scenario::decode::{Decode, Decoder};
 use crate::scenario::node::Node;
 use crate::scenario::reference::{Group, Kind, Reference};
 use crate::time::Span;
+use crate::wokwi::script::Script;
 
 /// How long, in device time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +34,11 @@ impl Step for Delay {
 
     fn summary(&self) -> String {
         self.0.to_string()
+    }
+
+    fn say(&self, script: &mut Script<'_>) -> Result<(), String> {
+        script.delay(self.0);
+        Ok(())
     }
 
     fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError> {

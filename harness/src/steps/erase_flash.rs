@@ -8,6 +8,7 @@ use crate::scenario::decode::Decoder;
 use crate::scenario::node::Node;
 use crate::scenario::reference::{Group, Kind, Reference};
 use crate::targets::Capability;
+use crate::wokwi::script::{Flash, Script};
 
 /// The whole chip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +43,10 @@ impl Step for EraseFlash {
 
     fn summary(&self) -> String {
         String::new()
+    }
+
+    fn say(&self, script: &mut Script<'_>) -> Result<(), String> {
+        script.flashes(Flash::Blank)
     }
 
     fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError> {

@@ -17,6 +17,7 @@ use crate::scenario::reference::{Group, Key, Kind, Reference, WITHIN};
 use crate::targets::{Capability, Level, TargetError};
 use crate::time::Span;
 use crate::wokwi::circuit::{Circuit, NoSuch, SeenPin};
+use crate::wokwi::script::Script;
 
 /// Fields as written in the scenario file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,6 +128,22 @@ impl Step for ExpectPin {
             PartPin::Wired(_, name) | PartPin::Always(_, name) | PartPin::Other(name) => {
                 format!("{name} {}", self.level)
             }
+        }
+    }
+
+    fn say(&self, script: &mut Script<'_>) -> Result<(), String> {
+        match &self.pin {
+            PartPin::Chip(Pin(gpio), _) => {
+                if self.within != Span::ZERO {
+                    script.remark("Wokwi looks at this moment, and waits for no level");
+                }
+                script.chip_pin(*gpio, self.level)
+            }
+            PartPin::Wired(_, called) | PartPin::Always(_, called) => {
+                let (part, name) = called.split_once(':').unwrap_or((called, ""));
+                script.pin(part, name, self.level)
+            }
+            PartPin::Other(part) => Err(format!("the board has no {part}")),
         }
     }
 

@@ -4,7 +4,7 @@
 //! Works on text: terminal sequences and carriage returns dropped. Searches on from where the
 //! previous expectation of the port ended, so a text printed before the step began is found too.
 
-use super::serial_fields::{DEFAULT_WITHIN, TextPattern, is_short};
+use super::serial_fields::{DEFAULT_WITHIN, NO_PATIENCE, TextPattern, is_short};
 use super::{Facts, Step};
 use crate::runner::evidence::Evidence;
 use crate::runner::failure::StepError;
@@ -14,6 +14,7 @@ use crate::scenario::node::Node;
 use crate::scenario::reference::{Group, Kind, PORT, REGEX, Reference, TEXT, WITHIN};
 use crate::targets::{Capability, Port};
 use crate::time::Span;
+use crate::wokwi::script::Script;
 
 /// Fields as written in the scenario file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +67,15 @@ impl Step for ExpectSerial {
 
     fn summary(&self) -> String {
         self.pattern.summary()
+    }
+
+    fn say(&self, script: &mut Script<'_>) -> Result<(), String> {
+        script.port(self.port)?;
+        if self.within != DEFAULT_WITHIN {
+            script.remark(NO_PATIENCE);
+        }
+        let text = self.pattern.say(script)?;
+        script.wait(text)
     }
 
     fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError> {

@@ -8,6 +8,7 @@ use crate::scenario::decode::{Decode, Decoder};
 use crate::scenario::node::Node;
 use crate::scenario::reference::{Group, Kind, Reference};
 use crate::scenario::values::Template;
+use crate::wokwi::script::Script;
 
 /// What is said; values are put in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +34,10 @@ impl Step for Log {
 
     fn summary(&self) -> String {
         format!("{:?}", self.0.shown())
+    }
+
+    fn say(&self, _script: &mut Script<'_>) -> Result<(), String> {
+        Ok(())
     }
 
     fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError> {

@@ -9,6 +9,7 @@ use crate::runner::session::Session;
 use crate::scenario::decode::{Decode, Decoder};
 use crate::scenario::node::Node;
 use crate::scenario::reference::{Group, Kind, Reference};
+use crate::wokwi::script::Script;
 
 /// A named moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +41,10 @@ impl Step for Mark {
 
     fn summary(&self) -> String {
         self.name.clone()
+    }
+
+    fn say(&self, _script: &mut Script<'_>) -> Result<(), String> {
+        Ok(())
     }
 
     fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError> {

@@ -15,6 +15,7 @@ use crate::runner::session::{Advance, Session};
 use crate::targets::{Port, Progress};
 use crate::time::{DeviceTime, Span};
 use crate::transcript::SETTLE;
+use crate::wokwi::script::Script;
 
 const PROMPT: &str = ">>> ";
 const CONTINUATION: &str = "... ";
@@ -115,6 +116,70 @@ pub(super) fn run(
     let end = transcript.text().len();
     transcript.advance(end);
     Ok(Answer { text })
+}
+
+/// What Wokwi is told to wait for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum SaidAnswer {
+    /// Whatever it is.
+    Any,
+    /// This and nothing else.
+    Exactly(String),
+    /// Something with these bytes in it.
+    With(String),
+}
+
+/// Code at the friendly prompt, in Wokwi's terms: typed, and its echo and its answer waited for.
+pub(super) fn say(script: &mut Script<'_>, code: &str, answer: SaidAnswer) -> Result<(), String> {
+    script.prompt()?;
+    let code = code.trim_end_matches('\n');
+    let echo = if needs_paste_mode(code) {
+        script.bytes(b"\x05".to_vec())?;
+        script.wait("=== ".to_owned())?;
+        let (before, last) = code.rsplit_once('\n').map_or(("", code), |(it, last)| (it, last));
+        for line in before.lines() {
+            script.write(format!("{line}\r"))?;
+            script.wait(format!("{line}\r\n=== "))?;
+        }
+        script.write(last.to_owned())?;
+        script.wait(last.to_owned())?;
+        script.bytes(b"\x04".to_vec())?;
+        "\r\n".to_owned()
+    } else {
+        script.write(format!("{code}\r"))?;
+        format!("{code}\r\n")
+    };
+    match answer {
+        SaidAnswer::Exactly(text) => {
+            let lines = text.trim_end_matches('\n').lines();
+            let text: String = lines.map(|line| format!("{line}\r\n")).collect();
+            script.wait(format!("{echo}{text}{PROMPT}"))
+        }
+        SaidAnswer::With(text) => {
+            script.wait(echo)?;
+            script.wait(text)?;
+            script.prompt()
+        }
+        SaidAnswer::Any => {
+            script.wait(echo)?;
+            script.prompt()
+        }
+    }
+}
+
+/// Whether the friendly prompt would ask for more behind this, or not take it as it is.
+fn needs_paste_mode(code: &str) -> bool {
+    const COMPOUND: [&str; 8] = ["async", "class", "def", "for", "if", "try", "while", "with"];
+    let word = code.trim_start().split(|c: char| !c.is_alphanumeric() && c != '_').next();
+    let count = |brackets: [char; 3]| code.matches(brackets).count();
+    code.contains(['\n', '\t'])
+        || !code.is_ascii()
+        || code.starts_with('@')
+        || word.is_some_and(|word| COMPOUND.contains(&word))
+        || count(['(', '[', '{']) != count([')', ']', '}'])
+        || code.contains("\"\"\"")
+        || code.contains("'''")
+        || code.ends_with('\\')
 }
 
 /// Sends text piece by piece, each after the echo of the one before.

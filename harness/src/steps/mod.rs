@@ -140,6 +140,7 @@ use crate::scenario::node::Node;
 use crate::scenario::reference::Reference;
 use crate::scenario::values::Template;
 use crate::targets::{Capability, Port};
+use crate::wokwi::script::Script;
 use serial_fields::TextPattern;
 
 /// One kind of step.
@@ -158,6 +159,14 @@ pub trait Step: Sized {
 
     /// The step in a few words, without its name.
     fn summary(&self) -> String;
+
+    /// Says itself in steps of Wokwi's automation scenarios.
+    ///
+    /// # Errors
+    /// Why it cannot be said so, as most cannot.
+    fn say(&self, _script: &mut Script<'_>) -> Result<(), String> {
+        Err("Wokwi has no such step".to_owned())
+    }
 
     /// Does it.
     ///
@@ -279,6 +288,16 @@ macro_rules! steps {
                     $(Self::$variant(step) => (<$type as Step>::NAME, step.summary()),)*
                 };
                 if words.is_empty() { name.to_owned() } else { format!("{name} {words}") }
+            }
+
+            /// Says itself in Wokwi's terms.
+            ///
+            /// # Errors
+            /// See [`Step::say`].
+            pub fn say(&self, script: &mut Script<'_>) -> Result<(), String> {
+                match self {
+                    $(Self::$variant(step) => step.say(script),)*
+                }
             }
 
             /// Does it.

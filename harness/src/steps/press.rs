@@ -9,6 +9,7 @@ use crate::scenario::node::Node;
 use crate::scenario::reference::{Group, Kind, Reference};
 use crate::targets::{Button, Capability};
 use crate::time::Span;
+use crate::wokwi::script::Script;
 
 /// How long a finger stays on a button.
 const HELD: Span = Span::from_millis(100);
@@ -45,6 +46,17 @@ impl Step for Press {
 
     fn summary(&self) -> String {
         self.0.to_string()
+    }
+
+    fn say(&self, script: &mut Script<'_>) -> Result<(), String> {
+        match &self.0 {
+            Button::Reset => script.reset(),
+            Button::Named(name) => {
+                script.control(name, "pressed", 1.0)?;
+                script.delay(HELD);
+                script.control(name, "pressed", 0.0)
+            }
+        }
     }
 
     fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError> {

@@ -11,6 +11,10 @@ use crate::scenario::node::Node;
 use crate::scenario::reference::{Group, Key, Kind, Reference, U32};
 use crate::scenario::step_list::Steps;
 use crate::targets::Progress;
+use crate::wokwi::script::Script;
+
+/// How often steps are written out for Wokwi, which has no repetition.
+const MOST_SAID: u32 = 100;
 
 /// Fields as written in the scenario file.
 #[derive(Debug, Clone)]
@@ -63,6 +67,16 @@ impl Step for Repeat {
 
     fn summary(&self) -> String {
         format!("{} times {} steps", self.times.0, self.steps.0.len())
+    }
+
+    fn say(&self, script: &mut Script<'_>) -> Result<(), String> {
+        for _ in 0..self.times.0.min(MOST_SAID) {
+            script.inner(&self.steps.0);
+        }
+        match self.times.0 > MOST_SAID {
+            true => Err(format!("{} times are too many to be written out", self.times.0)),
+            false => Ok(()),
+        }
     }
 
     fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError> {

@@ -17,6 +17,7 @@ use crate::scenario::reference::{Group, Key, Kind, PATTERN, PORT, Reference, WIT
 use crate::scenario::values::Template;
 use crate::targets::{Capability, Port};
 use crate::time::Span;
+use crate::wokwi::script::Script;
 
 /// Fields as written in the scenario file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +98,13 @@ impl Step for Repl {
         let mut lines = code.lines();
         let first = lines.next().unwrap_or_default();
         if lines.next().is_some() { format!("{first} …") } else { first.to_owned() }
+    }
+
+    fn say(&self, script: &mut Script<'_>) -> Result<(), String> {
+        script.port(self.port)?;
+        let answer = self.answer.say(script)?;
+        let code = script.text(&self.code)?;
+        micropython::say(script, &code, answer)
     }
 
     fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError> {

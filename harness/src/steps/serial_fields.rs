@@ -8,6 +8,11 @@ use crate::scenario::values::{Template, Values};
 use crate::targets::Port;
 use crate::time::Span;
 use crate::transcript::{Pattern, expression};
+use crate::wokwi::script::Script;
+
+/// What is lost of a patience in Wokwi's terms.
+pub(super) const NO_PATIENCE: &str =
+    "Wokwi waits as long as the whole case may take, whatever `within` says";
 
 /// Patience of an expectation that does not say its own.
 pub const DEFAULT_WITHIN: Span = Span::from_secs(10);
@@ -74,6 +79,18 @@ impl TextPattern {
                 fields.missing("text");
                 None
             }
+        }
+    }
+
+    /// The bytes that Wokwi is told to look for: those of a text, with line ends as they are on a
+    /// serial line.
+    ///
+    /// # Errors
+    /// Expressions cannot be said.
+    pub(super) fn say(&self, script: &Script<'_>) -> Result<String, String> {
+        match self {
+            Self::Text(text) => Ok(script.text(text)?.replace('\n', "\r\n")),
+            Self::Regex { .. } => Err("Wokwi compares bytes, not expressions".to_owned()),
         }
     }
 

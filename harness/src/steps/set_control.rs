@@ -8,6 +8,7 @@ use crate::scenario::decode::{Decode, Decoder, Fields, UnknownKeys};
 use crate::scenario::node::Node;
 use crate::scenario::reference::{Group, Key, Kind, Reference};
 use crate::targets::{Button, Capability, Target, TargetError};
+use crate::wokwi::script::Script;
 
 /// Fields as written in the scenario file.
 #[derive(Debug, Clone, PartialEq)]
@@ -122,6 +123,15 @@ impl Step for SetControl {
             Control::Pressed(true) => format!("{} pressed", self.part),
             Control::Pressed(false) => format!("{} released", self.part),
             Control::Other { name, value, .. } => format!("{}.{name} {value}", self.part),
+        }
+    }
+
+    fn say(&self, script: &mut Script<'_>) -> Result<(), String> {
+        match &self.control {
+            Control::Pressed(pressed) => {
+                script.control(&self.part, "pressed", f64::from(u8::from(*pressed)))
+            }
+            Control::Other { name, value, .. } => script.control(&self.part, name, *value),
         }
     }
 

@@ -12,6 +12,7 @@ use crate::scenario::reference::{Group, Kind, PORT, Reference, WITHIN};
 use crate::targets::{Capability, Port};
 use crate::time::Span;
 use crate::transcript::Pattern;
+use crate::wokwi::script::Script;
 
 /// Fields as written in the scenario file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +50,14 @@ impl Step for SoftReset {
 
     fn summary(&self) -> String {
         String::new()
+    }
+
+    fn say(&self, script: &mut Script<'_>) -> Result<(), String> {
+        script.port(self.port)?;
+        script.prompt()?;
+        script.bytes(vec![0x04])?;
+        script.wait("soft reboot\r\n".to_owned())?;
+        script.prompt()
     }
 
     fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError> {

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::flash_fields::difference;
-use super::write_flash::pieces;
+use super::write_flash::{NOT_OF_THE_PROJECT, pieces};
 use super::{Facts, ImageRef, Step};
 use crate::runner::evidence::Evidence;
 use crate::runner::failure::{Failure, StepError};
@@ -13,6 +13,7 @@ use crate::scenario::decode::{Decoder, Fields, UnknownKeys};
 use crate::scenario::node::Node;
 use crate::scenario::reference::{Group, Key, Kind, Reference, U32};
 use crate::targets::{Capability, Segment};
+use crate::wokwi::script::Script;
 
 /// Fields as written in the scenario file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +75,13 @@ impl Step for VerifyFlash {
 
     fn summary(&self) -> String {
         self.image.to_string()
+    }
+
+    fn say(&self, script: &mut Script<'_>) -> Result<(), String> {
+        match self.image {
+            ImageRef::Firmware => script.reads_flash(),
+            ImageRef::File(_) => Err(NOT_OF_THE_PROJECT.to_owned()),
+        }
     }
 
     fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError> {

@@ -4,7 +4,7 @@
 //! file of only Wokwi's steps the case's `timeout` is the only limit, and the port is that of the
 //! diagram's monitor; elsewhere the patience is that of every expectation.
 
-use super::serial_fields::{DEFAULT_WITHIN, is_short};
+use super::serial_fields::{DEFAULT_WITHIN, NO_PATIENCE, is_short};
 use super::{Facts, Step};
 use crate::runner::evidence::Evidence;
 use crate::runner::failure::StepError;
@@ -16,6 +16,7 @@ use crate::scenario::reference::{Group, Key, Kind, PORT, Reference, WITHIN};
 use crate::scenario::values::Template;
 use crate::targets::{Capability, Port};
 use crate::time::Span;
+use crate::wokwi::script::Script;
 
 /// Fields as written in the scenario file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +79,15 @@ impl Step for WaitSerial {
 
     fn summary(&self) -> String {
         format!("{:?}", self.text.shown())
+    }
+
+    fn say(&self, script: &mut Script<'_>) -> Result<(), String> {
+        script.port(self.port)?;
+        if self.within.is_some() {
+            script.remark(NO_PATIENCE);
+        }
+        let text = script.text(&self.text)?;
+        script.wait(text)
     }
 
     fn run(&self, session: &mut Session<'_>) -> Result<Evidence, StepError> {

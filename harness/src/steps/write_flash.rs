@@ -12,6 +12,10 @@ use crate::scenario::decode::{Decode, Decoder, Fields, UnknownKeys};
 use crate::scenario::node::Node;
 use crate::scenario::reference::{Group, Key, Kind, Reference, U32};
 use crate::targets::{Capability, Segment};
+use crate::wokwi::script::{Flash, Script};
+
+/// Why another image than the scenario's firmware cannot be said in Wokwi's terms.
+pub(super) const NOT_OF_THE_PROJECT: &str = "a Wokwi project has one firmware, and this is a file";
 
 /// Which image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,6 +92,13 @@ impl Step for WriteFlash {
         match self.at {
             Some(at) => format!("{} at {at:#x}", self.image),
             None => self.image.to_string(),
+        }
+    }
+
+    fn say(&self, script: &mut Script<'_>) -> Result<(), String> {
+        match self.image {
+            ImageRef::Firmware => script.flashes(Flash::Firmware),
+            ImageRef::File(_) => Err(NOT_OF_THE_PROJECT.to_owned()),
         }
     }
 

@@ -13,6 +13,7 @@ use crate::scenario::node::{Node, Value};
 use crate::scenario::reference::{Group, Key, Kind, PORT, Reference};
 use crate::scenario::values::Template;
 use crate::targets::{Capability, Port};
+use crate::wokwi::script::Script;
 
 /// Fields as written in the scenario file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,6 +89,17 @@ impl Step for WriteSerial {
         match &self.payload {
             Payload::Text(text) => format!("{:?}", text.shown()),
             Payload::Bytes(bytes) => format!("{bytes:?}"),
+        }
+    }
+
+    fn say(&self, script: &mut Script<'_>) -> Result<(), String> {
+        script.port(self.port)?;
+        match &self.payload {
+            Payload::Text(text) => {
+                let text = script.text(text)?;
+                script.write(text)
+            }
+            Payload::Bytes(bytes) => script.bytes(bytes.clone()),
         }
     }
 

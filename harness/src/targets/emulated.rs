@@ -121,7 +121,7 @@ impl TargetSource for EmulatorSource {
 }
 
 /// The buttons of a profile besides that for reset: names and pads.
-pub(super) fn buttons(profile: &str) -> Vec<(String, u8)> {
+pub(crate) fn buttons(profile: &str) -> Vec<(String, u8)> {
     let buttons = Profile::named(profile).map_or(&[][..], |profile| profile.buttons);
     buttons.iter().map(|button| (button.name.to_owned(), button.gpio)).collect()
 }

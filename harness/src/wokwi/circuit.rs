@@ -4,10 +4,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use serde_json::json;
-
-use super::boards::{BOARDS, FIRMWARE_OFFSET, FLASH_SIZE, MAC_ADDRESS, PSRAM_SIZE, Pin};
+use super::boards::{FIRMWARE_OFFSET, FLASH_SIZE, MAC_ADDRESS, PSRAM_SIZE, Pin};
 use super::diagram::{Diagram, DiagramError, MONITOR};
+use super::drawing::Drawing;
 use super::refusal::Refusal;
 use super::wiring::Wiring;
 use crate::firmware::without_blank_end;
@@ -82,33 +81,21 @@ impl Circuit {
         buttons: &[(String, u8)],
         loop_backs: &[LoopBack],
     ) -> Result<Self, String> {
-        let board = BOARDS.iter().find(|board| profile.starts_with(board.profile));
-        let board = board.unwrap_or(&BOARDS[0]);
-        let pad = |gpio: u8| match board.name_of(gpio) {
-            Some(name) => Ok(format!("esp:{name}")),
-            None => Err(format!("a {} does not lead out GPIO{gpio}", board.kind)),
+        let drawing = Drawing {
+            profile: profile.to_owned(),
+            buttons: buttons.to_vec(),
+            loop_backs: loop_backs.to_vec(),
+            ..Drawing::default()
         };
-        // Then ROM and bootloader run and speak, as on a board.
-        let attrs = json!({"fullBoot": "1"});
-        let mut parts = vec![json!({"type": board.kind, "id": "esp", "attrs": attrs})];
-        let mut wires = vec![
-            json!([pad(1)?, format!("{MONITOR}:RX"), "", []]),
-            json!([pad(3)?, format!("{MONITOR}:TX"), "", []]),
-        ];
-        for (name, gpio) in buttons {
-            let attrs = json!({"bounce": "0"});
-            parts.push(json!({"type": "wokwi-pushbutton", "id": name, "attrs": attrs}));
-            wires.push(json!([format!("{name}:1.l"), pad(*gpio)?, "", []]));
-            wires.push(json!([format!("{name}:2.l"), "esp:GND.1", "", []]));
-        }
-        for [a, b] in loop_backs.iter().map(|wire| wire.ends()) {
-            wires.push(json!([pad(a)?, pad(b)?, "", []]));
-        }
-        let text = json!({
-            "version": 1, "author": "benchrig", "editor": "wokwi",
-            "parts": parts, "connections": wires, "dependencies": {},
-        });
-        Self::parse(text.to_string().as_bytes()).map_err(|error| error.to_string())
+        Self::drawn(&drawing)
+    }
+
+    /// That of a drawing.
+    ///
+    /// # Errors
+    /// When it cannot be drawn so.
+    pub fn drawn(drawing: &Drawing) -> Result<Self, String> {
+        Self::parse(drawing.text()?.as_bytes()).map_err(|error| error.to_string())
     }
 
     /// Reads a diagram.

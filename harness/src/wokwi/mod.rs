@@ -25,6 +25,8 @@
 //! | [`project`] | `wokwi.toml`, and what it leads to |
 //! | `parts`, `analyzer` | which parts of it the board has; what a logic analyzer sees |
 //! | `support` | the page that says what of all this is there |
+//! | [`drawing`], [`script`] | the way back: a board as a diagram, a case in Wokwi's own steps |
+//! | [`export`] | Wokwi projects of scenarios |
 //! | `surroundings` | the network that firmware for Wokwi finds |
 
 mod analyzer;
@@ -34,6 +36,8 @@ mod commands;
 mod connection;
 mod console;
 mod diagram;
+pub mod drawing;
+pub mod export;
 mod files;
 mod firmware;
 mod parts;
@@ -41,6 +45,7 @@ mod points;
 pub mod project;
 mod protocol;
 mod refusal;
+pub mod script;
 pub mod server;
 mod session;
 mod simulation;

@@ -17,7 +17,7 @@ use crate::scenario::fault::{Fault, FaultCode, FileFaults, SourceText, nearest};
 /// The file that makes a folder a project.
 pub const FILE: &str = "wokwi.toml";
 /// The diagram beside it.
-const DIAGRAM: &str = "diagram.json";
+pub(super) const DIAGRAM: &str = "diagram.json";
 /// How the files of its scenarios end.
 const SCENARIOS: [&str; 4] = [".scenario.yaml", ".scenario.yml", ".test.yaml", ".test.yml"];
 
