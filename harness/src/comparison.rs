@@ -108,6 +108,7 @@ fn skipped(reason: &Reason) -> Option<String> {
             let missing: Vec<_> = missing.iter().map(ToString::to_string).collect();
             Some(format!("cannot do: {}", missing.join(", ")))
         }
+        Reason::Cannot { what } => Some(format!("cannot do that: {}", what.join("; "))),
         Reason::Unbound { keys } => Some(format!("bench.toml has no: {}", keys.join(", "))),
         Reason::MissingParts { parts } => Some(format!("has no: {}", parts.join(", "))),
         Reason::OtherBoard { is } => Some(is.clone()),

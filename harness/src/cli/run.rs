@@ -282,6 +282,9 @@ impl Run {
             }
         });
         drop(reports);
+        if let Some(spent) = targets.spent() {
+            terminal.tell(spent);
+        }
         let mut code = tally.exit_code(skips);
         if let Some(Err(errors)) = files.map(|files| files.write()) {
             errors.iter().for_each(|error| terminal.error(error));

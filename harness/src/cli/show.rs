@@ -55,6 +55,9 @@ fn show(terminal: &Terminal, plan: &Plan, planned: &PlannedCase) {
             terminal.say(format_args!("  skipped: the target cannot do: {}", missing.join(", ")));
         }
         Some(Reason::OtherBoard { is }) => terminal.say(format_args!("  skipped: {is}")),
+        Some(Reason::Cannot { what }) => {
+            what.iter().for_each(|what| terminal.say(format_args!("  skipped: {what}")));
+        }
         Some(Reason::Unbound { keys }) => {
             terminal.say(format_args!("  skipped: bench.toml has no: {}", keys.join(", ")));
         }

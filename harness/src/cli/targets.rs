@@ -16,12 +16,14 @@ use crate::targets::board::BoardSource;
 use crate::targets::emulated::{EmulatorSource, Engine, Execution};
 use crate::targets::wokwi::WokwiSource;
 use crate::targets::wokwi::door::{Door, SERVER, TOKEN};
+use crate::targets::wokwi_cli::WokwiCliSource;
 
 /// What to run on.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Machine {
-    /// What to run on: `emulator`, `board:NAME` for a board of the bench, or `wokwi` for a server of
-    /// Wokwi's Simulation API (WOKWI_CLI_SERVER, WOKWI_CLI_TOKEN)
+    /// What to run on: `emulator`, `board:NAME` for a board of the bench, `wokwi` for a server of
+    /// Wokwi's Simulation API (WOKWI_CLI_SERVER, WOKWI_CLI_TOKEN), or `wokwi-cli` for the same
+    /// through that program (BENCHRIG_WOKWI_CLI)
     #[arg(long, value_name = "NAME", env = "BENCHRIG_TARGET", default_value = "emulator")]
     target: String,
 
@@ -105,7 +107,7 @@ impl Machine {
     /// The board profiles that scenarios can name. Nothing is opened for that.
     pub(crate) fn profiles(&self) -> Result<Vec<String>, NoTarget> {
         match self.target.strip_prefix("board:") {
-            None if self.target == "wokwi" => Ok(profiles()),
+            None if ["wokwi", "wokwi-cli"].contains(&self.target.as_str()) => Ok(profiles()),
             None => Ok(self.source()?.boards()),
             Some(name) => self.bench.entry(name).map(|_| profiles()),
         }
@@ -129,12 +131,13 @@ impl Machine {
         };
         match target {
             "emulator" => Ok(Box::new(EmulatorSource { engine: self.engine.engine()? })),
-            "wokwi" => Ok(Box::new(wokwi()?)),
+            "wokwi" => Ok(Box::new(WokwiSource::new(door()?))),
+            "wokwi-cli" => Ok(Box::new(WokwiCliSource::new(door()?, variable))),
             other => match other.strip_prefix("board:") {
                 Some(name) => Ok(Box::new(self.bench.board(name)?)),
                 None => Err(NoTarget {
                     message: format!(
-                        "there is no target `{other}` (known: emulator, board:NAME, wokwi)"
+                        "there is no target `{other}` (known: emulator, board:NAME, wokwi, wokwi-cli)"
                     ),
                     code: ExitCode::Usage,
                 }),
@@ -143,10 +146,13 @@ impl Machine {
     }
 }
 
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 /// The server of the Simulation API that the environment names.
-fn wokwi() -> Result<WokwiSource, NoTarget> {
-    let door = Door::of(|name| std::env::var(name).ok());
-    door.map(WokwiSource::new).ok_or_else(|| NoTarget {
+fn door() -> Result<Door, NoTarget> {
+    Door::of(variable).ok_or_else(|| NoTarget {
         message: format!(
             "{TOKEN} is not set: Wokwi's dashboard for CI (https://wokwi.com/dashboard/ci) gives a \
              token. `benchrig serve --wokwi`, at which {SERVER} may point, takes any text"

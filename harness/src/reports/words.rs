@@ -82,6 +82,11 @@ pub(super) fn reason(reason: &Reason, palette: &Palette) -> String {
         Reason::OtherBoard { is } => {
             let _ = writeln!(out, "  {is}");
         }
+        Reason::Cannot { what } => {
+            for what in what {
+                let _ = writeln!(out, "  the target cannot do that: {what}");
+            }
+        }
         Reason::Unbound { keys } => {
             let _ = writeln!(out, "  bench.toml has no: {}", keys.join(", "));
         }

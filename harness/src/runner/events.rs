@@ -341,6 +341,11 @@ pub enum Reason {
         /// Which, in words.
         is: String,
     },
+    /// The target cannot do what the scenario says in such a way.
+    Cannot {
+        /// What, in words, with its place if it has one.
+        what: Vec<String>,
+    },
     /// The bench does not say what the scenario's networks and hosts are.
     Unbound {
         /// The tables of bench.toml that would.

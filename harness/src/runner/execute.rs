@@ -22,6 +22,7 @@ use super::operator::Operator;
 use super::plan::Plan;
 use super::schedule::{Schedule, Turn};
 use super::verdict::{Skips, Tally, Verdict};
+use super::whole::Whole;
 use crate::scenario::model::{BoardEntry, Case, Spanned};
 use crate::scenario::values::Secrets;
 use crate::snapshots::SnapshotPolicy;
@@ -199,8 +200,17 @@ impl Worker<'_> {
                 seed,
                 host_fork,
             });
-            let end = match planned.lacks() {
-                None => Attempt {
+            let end = match (planned.lacks(), self.around.targets.player()) {
+                (None, Some(player)) => Whole {
+                    number,
+                    case,
+                    secrets: &secrets,
+                    around: self.around,
+                    firmware: &|board| self.image(case, board),
+                    player,
+                }
+                .run(&mut *emit),
+                (None, None) => Attempt {
                     number,
                     case,
                     secrets: &secrets,
@@ -213,7 +223,7 @@ impl Worker<'_> {
                     emit: &mut *emit,
                 }
                 .run(),
-                Some(reason) => CaseEnd::without_machine(planned.verdict_without(), reason),
+                (Some(reason), _) => CaseEnd::without_machine(planned.verdict_without(), reason),
             };
             let again = end.verdict == Verdict::Failed && attempt <= self.around.retries;
             let verdict = match end.verdict {

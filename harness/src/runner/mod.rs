@@ -6,6 +6,7 @@
 //! | [`prefix`] | which cases begin alike, so that one goes on from another's machine |
 //! | [`execute`] | runs the plan, several cases at a time |
 //! | `schedule`, `attempt` | who runs what when; one attempt at one case |
+//! | `whole` | a case that somebody else's program plays |
 //! | [`hold`] | the machine of a failed case, for a person to look at |
 //! | [`play`] | plays a step, and the steps inside of it |
 //! | [`boards`] | the further boards of a case, and steps on several at the same time |
@@ -42,3 +43,4 @@ pub mod statistics;
 pub(crate) mod testing;
 pub mod unity;
 pub mod verdict;
+mod whole;

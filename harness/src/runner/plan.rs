@@ -23,6 +23,8 @@ pub struct PlannedCase {
     pub missing_parts: Vec<String>,
     /// Why the target cannot be a board that it needs; being so means the same.
     pub other_board: Option<String>,
+    /// What the target cannot do of it, in words; not empty means the same.
+    pub cannot: Vec<String>,
     /// What the bench would have to say of its networks, hosts and wires; not empty means the same.
     pub unbound: Vec<String>,
     /// Where it goes on from, instead of doing its first steps itself.
@@ -40,6 +42,9 @@ impl PlannedCase {
         }
         if !self.missing.is_empty() {
             return Some(Reason::MissingCapabilities { missing: self.missing.clone() });
+        }
+        if !self.cannot.is_empty() {
+            return Some(Reason::Cannot { what: self.cannot.clone() });
         }
         let parts = self.missing_parts.clone();
         (!parts.is_empty()).then_some(Reason::MissingParts { parts })
@@ -111,7 +116,8 @@ impl Plan {
                 let wires = targets.without(&board.loop_backs);
                 unbound.extend(wires.iter().map(|wire| format!("loop-backs = [{wire}]")));
             }
-            PlannedCase { case, missing, missing_parts, other_board, unbound, fork: None }
+            let cannot = targets.cannot(&case);
+            PlannedCase { case, missing, missing_parts, other_board, cannot, unbound, fork: None }
         };
         Self { cases: cases.into_iter().map(planned).collect() }
     }

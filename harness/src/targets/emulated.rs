@@ -113,8 +113,10 @@ impl TargetSource for EmulatorSource {
     fn open(&self, request: &TargetRequest) -> Result<Box<dyn Target>, TargetError> {
         let mut request = request.clone();
         // Firmware that was made for Wokwi finds his network.
-        if request.circuit.is_some() && request.site.is_none() {
-            request.site = Some(guest_network());
+        if let Some(circuit) = &request.circuit
+            && request.site.is_none()
+        {
+            request.site = Some(circuit.site().cloned().unwrap_or_else(guest_network));
         }
         Ok(Box::new(Emulated::new(&request, &self.engine)?))
     }

@@ -8,15 +8,18 @@ pub mod board;
 pub mod debugged;
 pub mod emulated;
 pub mod fake;
+mod flash;
 pub mod loop_back;
 mod network;
 pub mod part;
 pub mod picture;
+pub mod player;
 mod standing;
 mod tls;
 mod way_out;
 pub mod wiring_fault;
 pub mod wokwi;
+pub mod wokwi_cli;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -27,9 +30,11 @@ use serde::{Deserialize, Serialize};
 
 pub use loop_back::LoopBack;
 use part::{Finger, Part, Shown};
+use player::Player;
 pub use standing::Core;
 
 use crate::packets::{Capture, Link};
+use crate::scenario::model::Case;
 use crate::serve::machine::Served;
 use crate::site::{AirOf, Folders, Order, Places, Site, SiteEvent};
 use crate::time::DeviceTime;
@@ -749,6 +754,21 @@ pub trait TargetSource: Sync {
 
     /// Why no target can be a board of this profile although it is known, if that is so.
     fn refuses(&self, _profile: &str) -> Option<String> {
+        None
+    }
+
+    /// What its targets cannot do of a case although they can do such things, in words.
+    fn cannot(&self, _case: &Case) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Whoever plays whole cases instead of targets, if that is how it is done.
+    fn player(&self) -> Option<&dyn Player> {
+        None
+    }
+
+    /// What a run has used of something that somebody counts, in words.
+    fn spent(&self) -> Option<String> {
         None
     }
 

@@ -4,6 +4,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::access_points;
 use super::boards::{FIRMWARE_OFFSET, FLASH_SIZE, MAC_ADDRESS, PSRAM_SIZE, Pin};
 use super::diagram::{Diagram, DiagramError, MONITOR};
 use super::drawing::Drawing;
@@ -11,6 +12,7 @@ use super::refusal::Refusal;
 use super::wiring::Wiring;
 use crate::firmware::without_blank_end;
 use crate::parts::PartType;
+use crate::site::Site;
 use crate::targets::part::Part;
 use crate::targets::{Level, LoopBack, Port, Segment, TargetRequest};
 
@@ -32,6 +34,7 @@ pub struct Circuit {
     psram_megabytes: u32,
     firmware_offset: Option<u32>,
     mac: [u8; 6],
+    site: Option<Site>,
 }
 
 /// Circuits are equal whose diagrams are.
@@ -71,21 +74,23 @@ pub struct NoSuch {
 }
 
 impl Circuit {
-    /// A board by its profile, with nothing around it but its console, its buttons (names and pads) and
-    /// these wires.
+    /// A board by its profile, with nothing around it but its console, its buttons (names and pads), these
+    /// wires and what is on the air.
     ///
     /// # Errors
-    /// When a wire leads to a pad that the board does not lead out.
+    /// When a wire leads to a pad that the board does not lead out, or Wokwi has nothing for the air.
     pub fn of_board(
         profile: &str,
         buttons: &[(String, u8)],
         loop_backs: &[LoopBack],
+        site: Option<&Site>,
     ) -> Result<Self, String> {
         let drawing = Drawing {
             profile: profile.to_owned(),
             buttons: buttons.to_vec(),
             loop_backs: loop_backs.to_vec(),
-            ..Drawing::default()
+            parts: Vec::new(),
+            site: site.cloned(),
         };
         Self::drawn(&drawing)
     }
@@ -110,6 +115,7 @@ impl Circuit {
         let psram_megabytes = diagram.board_megabytes(PSRAM_SIZE)?.unwrap_or(DEFAULT_MEGABYTES);
         let mac = diagram.board_mac(MAC_ADDRESS)?.unwrap_or(DEFAULT_MAC);
         let monitor = diagram.monitor()?;
+        let site = access_points::site(&diagram)?;
         let wiring = Wiring::new(diagram)?;
         let (parts, warnings) = wiring.parts();
         Ok(Self {
@@ -122,6 +128,7 @@ impl Circuit {
             psram_megabytes,
             firmware_offset,
             mac,
+            site,
         })
     }
 
@@ -148,6 +155,16 @@ impl Circuit {
     /// The serial port that the monitor is at; without one nothing is heard.
     pub fn monitor(&self) -> Option<Port> {
         self.monitor
+    }
+
+    /// Size of its flash chip in megabytes.
+    pub fn megabytes_of_flash(&self) -> u32 {
+        self.flash_megabytes
+    }
+
+    /// What its access points make of the air around it; without any there is Wokwi's own network.
+    pub fn site(&self) -> Option<&Site> {
+        self.site.as_ref()
     }
 
     /// What is connected with what.
@@ -390,14 +407,14 @@ mod tests {
         let wires = [LoopBack::between(14, 15).unwrap()];
         let buttons = [("boot".to_owned(), 0)];
         for (profile, kind) in [("esp32-devkit", "esp32-devkit"), ("esp32-cam-mb", "esp32-cam")] {
-            let circuit = Circuit::of_board(profile, &buttons, &wires).unwrap();
+            let circuit = Circuit::of_board(profile, &buttons, &wires, None).unwrap();
             assert_eq!((circuit.profile(), circuit.monitor()), (kind, Some(Port::Console)));
             assert_eq!(circuit.emulated_parts().collect::<Vec<_>>(), ["boot", "boot.pressed"]);
             assert_eq!((circuit.loop_backs(), circuit.warnings()), (wires.to_vec(), &[][..]));
             assert_eq!(circuit.pad_name(14).as_deref(), Some("14"));
         }
         let far = [LoopBack::between(14, 25).unwrap()];
-        let trouble = Circuit::of_board("esp32-cam", &[], &far).unwrap_err();
+        let trouble = Circuit::of_board("esp32-cam", &[], &far, None).unwrap_err();
         assert_eq!(trouble, "a board-esp32-cam does not lead out GPIO25");
     }
 

@@ -4,10 +4,12 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
+use super::access_points;
 use super::boards::{BOARDS, WokwiBoard};
 use super::diagram::MONITOR;
 use crate::parts::{Fitted, Lead, PartType};
-use crate::scenario::model::BoardEntry;
+use crate::scenario::model::{BoardEntry, Case};
+use crate::site::Site;
 use crate::targets::{Level, LoopBack, emulated};
 
 /// What the chip's board is called.
@@ -24,6 +26,8 @@ pub struct Drawing {
     pub loop_backs: Vec<LoopBack>,
     /// What is wired to them.
     pub parts: Vec<(String, Fitted)>,
+    /// What is on the air around it, if that is another network than Wokwi's own.
+    pub site: Option<Site>,
 }
 
 impl Drawing {
@@ -35,7 +39,13 @@ impl Drawing {
             buttons: emulated::buttons(&board.profile.text),
             loop_backs: board.loop_backs.clone(),
             parts: parts.collect(),
+            site: None,
         }
+    }
+
+    /// The board of a case, and what is around it.
+    pub fn of_case(case: &Case) -> Self {
+        Self { site: case.site.clone(), ..Self::of(&case.board) }
     }
 
     /// Takes in what is at another board of the same kind, so that scenarios of both run on one.
@@ -43,6 +53,10 @@ impl Drawing {
     /// # Errors
     /// What cannot be at one board.
     pub fn join(&mut self, other: &Self) -> Result<(), String> {
+        let air = |it: &Self| it.site.as_ref().map_or(Ok(Vec::new()), access_points::drawn);
+        if air(self) != air(other) {
+            return Err("what is on the air around it is something else".to_owned());
+        }
         let pads =
             |fitted: &Fitted| fitted.leads.values().filter_map(|it| it.gpio).collect::<Vec<_>>();
         let mut new = Vec::new();
@@ -77,7 +91,8 @@ impl Drawing {
     /// The text of `diagram.json`: a line for each part and each wire.
     ///
     /// # Errors
-    /// When a wire leads to a pad that the board does not lead out, or two things have one name.
+    /// When a wire leads to a pad that the board does not lead out, two things have one name, or Wokwi has
+    /// nothing for what is on the air.
     pub fn text(&self) -> Result<String, String> {
         let board = self.board();
         let pad = |gpio: u8| match board.name_of(gpio) {
@@ -110,6 +125,15 @@ impl Drawing {
                 };
                 wires.push([format!("{name}:{pin}"), end]);
             }
+        }
+        let air = self.site.as_ref().map_or(Ok(Vec::new()), access_points::drawn);
+        let air = air.map_err(|cannot| cannot.join("; "))?;
+        let names: Vec<_> = (1..=air.len()).map(|n| format!("ap{n}")).collect();
+        for (name, attrs) in names.iter().zip(&air) {
+            if parts.iter().any(|(_, known, _)| known == name) {
+                return Err(format!("the diagram has a part `{name}` already"));
+            }
+            parts.push((access_points::KIND, name, json!(attrs)));
         }
         Ok(written(&parts, &wires))
     }

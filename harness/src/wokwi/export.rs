@@ -85,8 +85,10 @@ fn collect(
     if case.board.circuit.is_some() {
         return Err(cannot("it is in a Wokwi project already".to_owned()));
     }
-    let drawing = Drawing::of(&case.board);
-    let circuit = Circuit::drawn(&drawing).map_err(cannot)?;
+    let drawing = Drawing::of_case(case);
+    // What cannot be on the air is told with all else that cannot be said.
+    let alone = Drawing { site: None, ..drawing.clone() };
+    let circuit = Circuit::drawn(&alone).map_err(cannot)?;
     let spoken = script::say(case, &circuit)?;
     let text = |it: &crate::scenario::model::Spanned| it.text.clone();
     let Some(firmware) = case.board.firmware.as_ref().map(text) else {

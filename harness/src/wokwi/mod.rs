@@ -27,8 +27,10 @@
 //! | `support` | the page that says what of all this is there |
 //! | [`drawing`], [`script`] | the way back: a board as a diagram, a case in Wokwi's own steps |
 //! | [`export`] | Wokwi projects of scenarios |
+//! | [`access_points`] | those of a diagram |
 //! | `surroundings` | the network that firmware for Wokwi finds |
 
+pub mod access_points;
 mod analyzer;
 mod boards;
 pub mod circuit;

@@ -1,5 +1,6 @@
 //! Parts of a diagram that the emulator has a model of, and where they are wired to.
 
+use super::access_points;
 use super::boards::Pin;
 use super::diagram::{End, Part as Drawn};
 use super::wiring::{RESISTOR, Wiring};
@@ -13,7 +14,7 @@ const FOR_THE_EYE: &str = "wokwi-text";
 /// What of a part the board is asked for, or why it will not do what it would.
 pub(super) fn place(drawn: &Drawn, wiring: &Wiring) -> Result<Option<Part>, String> {
     let Drawn { id, kind, attrs } = drawn;
-    if kind == FOR_THE_EYE {
+    if kind == FOR_THE_EYE || kind == access_points::KIND {
         return Ok(None);
     }
     let Some(known) = PartType::named(kind).filter(|known| known.name == kind) else {

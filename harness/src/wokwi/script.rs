@@ -10,6 +10,7 @@ use std::fmt;
 
 use serde_json::json;
 
+use super::access_points;
 use super::circuit::Circuit;
 use crate::scenario::fault::{Fault, FaultCode, Weight};
 use crate::scenario::model::{Case, StepEntry};
@@ -150,11 +151,8 @@ fn of_case(case: &Case) -> Vec<Fault> {
     if !case.more_boards.is_empty() {
         cannot("a Wokwi project has one board, and this scenario has several");
     }
-    if case.site.as_ref().is_some_and(|site| *site != super::guest_network()) {
-        cannot(
-            "of networks a Wokwi project has `Wokwi-GUEST`, with nothing that is described behind it",
-        );
-    }
+    let site = case.site.as_ref().map_or(Ok(Vec::new()), access_points::drawn);
+    site.err().into_iter().flatten().for_each(|why| cannot(&why));
     if !case.never.is_empty() {
         cannot("a Wokwi scenario cannot say what must never appear (`never`)");
     }

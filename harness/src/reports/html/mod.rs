@@ -179,6 +179,9 @@ fn reason(why: &Reason, shown: &Try, id: &str) -> Markup {
             html! { p.what { "The target cannot do: " (missing.join(", ")) } }
         }
         Reason::OtherBoard { is } => html! { p.what { (is) } },
+        Reason::Cannot { what } => html! {
+            @for what in what { p.what { "The target cannot do that: " (what) } }
+        },
         Reason::Unbound { keys } => {
             html! { p.what { "bench.toml has no: " (keys.join(", ")) } }
         }

@@ -61,6 +61,13 @@ impl Door {
         Some(Self { server, token: said(TOKEN)?, pauses })
     }
 
+    /// Whether it leads to Wokwi's own service.
+    pub(in crate::targets) fn is_wokwis(&self) -> bool {
+        let address = self.server.split_once("://").map_or("", |(_, address)| address);
+        let host = address.split(['/', ':']).next().unwrap_or_default();
+        host == "wokwi.com" || host.ends_with(".wokwi.com")
+    }
+
     /// A connection; tries again as long as the server says that it is busy.
     pub(super) fn enter(&self) -> Result<WebSocket<Wire>, ApiError> {
         let mut pauses = self.pauses.iter();

@@ -11,28 +11,31 @@
 //! | `door` | the way to a server: address, token, TLS |
 //! | `api` | commands with their answers, and events |
 //! | `simulation` | a board on the server, which stands still whenever nobody lets it run |
-//! | `image` | what the flash holds |
+//! | `spending` | how much of the service has been used |
 
 mod api;
 pub mod door;
-mod image;
 mod simulation;
+mod spending;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use self::door::Door;
-use self::image::Image;
 use self::simulation::{Happening, Simulation};
+pub(super) use self::spending::Spending;
 use super::emulated;
+use super::flash::Image;
 use super::{
     BootMode, Button, Capabilities, Capability, Level, MachineReport, Port, Power, Progress,
     Target, TargetError, TargetEvent, TargetRequest, TargetSource,
 };
 use crate::targets::part::Finger;
+use crate::scenario::model::Case;
 use crate::time::{DeviceTime, Span};
+use crate::wokwi::access_points;
 use crate::wokwi::circuit::Circuit;
 
 /// Flash of a board that is not said to have another one.
@@ -42,12 +45,13 @@ const DEFAULT_MEGABYTES: u32 = 4;
 #[derive(Debug)]
 pub struct WokwiSource {
     door: Door,
+    used: Arc<Mutex<Used>>,
 }
 
 impl WokwiSource {
     /// Those behind a door. Nothing is opened yet.
     pub fn new(door: Door) -> Self {
-        Self { door }
+        Self { door, used: Arc::default() }
     }
 }
 
@@ -57,8 +61,8 @@ impl TargetSource for WokwiSource {
     }
 
     fn capabilities(&self) -> Capabilities {
-        use Capability::{Flash, Pins, Power, Reset, Serial, Strap};
-        [Flash, Pins, Power, Reset, Serial, Strap].into()
+        use Capability::{Air, Flash, Pins, Power, Reset, Serial, Strap};
+        [Air, Flash, Pins, Power, Reset, Serial, Strap].into()
     }
 
     fn boards(&self) -> Vec<String> {
@@ -73,12 +77,24 @@ impl TargetSource for WokwiSource {
         circuit.part_names().map(str::to_owned).collect()
     }
 
+    fn cannot(&self, case: &Case) -> Vec<String> {
+        let site = case.site.as_ref().map_or(Ok(Vec::new()), access_points::drawn);
+        site.err().unwrap_or_default()
+    }
+
+    fn spent(&self) -> Option<String> {
+        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let Used { simulations, nanos } = *used;
+        Spending { nanos, runs: simulations, is_exact: true }.words(&self.door)
+    }
+
     fn open(&self, request: &TargetRequest) -> Result<Box<dyn Target>, TargetError> {
         let circuit = match &request.circuit {
             Some(circuit) => circuit.clone(),
             None => {
                 let buttons = emulated::buttons(&request.board);
-                let drawn = Circuit::of_board(&request.board, &buttons, &request.loop_backs);
+                let (wires, site) = (&request.loop_backs, request.site.as_ref());
+                let drawn = Circuit::of_board(&request.board, &buttons, wires, site);
                 Arc::new(drawn.map_err(TargetError::CannotOpen)?)
             }
         };
@@ -102,6 +118,7 @@ impl TargetSource for WokwiSource {
             observed: BTreeMap::new(),
             events: Vec::new(),
             used: Used::default(),
+            used_by_all: self.used.clone(),
         }))
     }
 }
@@ -153,6 +170,7 @@ struct WokwiTarget {
     /// What has not been asked for yet.
     events: Vec<TargetEvent>,
     used: Used,
+    used_by_all: Arc<Mutex<Used>>,
 }
 
 impl WokwiTarget {
@@ -448,6 +466,10 @@ impl Target for WokwiTarget {
     fn finish(&mut self) -> MachineReport {
         self.stop();
         let Used { simulations, nanos } = self.used;
+        let mut all = self.used_by_all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.simulations += simulations;
+        all.nanos += nanos;
+        drop(all);
         let seconds = nanos as f64 / 1e9;
         let note = format!(
             "{seconds:.3} s of simulated time in {simulations} runs at {}",

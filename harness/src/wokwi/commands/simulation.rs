@@ -51,7 +51,7 @@ pub(super) fn start(session: &mut Session<'_>, params: Value) -> Result<Value, R
     let request = circuit.ask(TargetRequest {
         seed: session.host.seed,
         flash: firmware::segments(&firmware),
-        site: session.host.site.clone(),
+        site: circuit.site().or(session.host.site.as_ref()).cloned(),
         folders: session.host.folders.clone(),
         ..TargetRequest::default()
     });

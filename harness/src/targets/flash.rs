@@ -1,6 +1,6 @@
-//! What the flash holds, as far as it is known here.
+//! What a flash holds whose contents are put together here.
 
-use super::super::TargetError;
+use super::TargetError;
 
 /// Bytes of a sector, the least that is erased.
 const SECTOR: u32 = 0x1000;
