@@ -330,3 +330,72 @@ fn the_corpus_has_every_step_and_field() {
     }
     assert!(seen.contains_key("name"), "no step has a label");
 }
+
+/// Runs `open` in a folder, with a program that stands in for wokwi-server.
+fn open(folder: &Path, program: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_benchrig"))
+        .args([&["open"], arguments].concat())
+        .env("BENCHRIG_WOKWI_SERVER", program)
+        .env("NO_COLOR", "1")
+        .current_dir(folder)
+        .output()
+        .expect("the program starts");
+    (output.status.code(), shown(&output))
+}
+
+#[test]
+#[cfg(unix)]
+fn a_program_is_opened_in_a_browser_by_the_tool_for_that() {
+    use std::os::unix::fs::PermissionsExt;
+    let root = tempfile::tempdir().expect("a temporary folder");
+    let folder = root.path();
+    let write = |name: &str, bytes: &[u8]| {
+        std::fs::write(folder.join(name), bytes).expect("a writable folder");
+    };
+    let diagram = std::fs::read(
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wokwi-project/diagram.json"),
+    );
+    write("diagram.json", &diagram.expect("a diagram"));
+    write(
+        "wokwi.toml",
+        b"[wokwi]\nversion = 1\nfirmware = 'micropython-1.23.0.bin'\nelf = 'app.elf'\n",
+    );
+    write("other.bin", b"\x7fELF, but too short");
+    let program = folder.join("wokwi-server");
+    write("wokwi-server", b"#!/bin/sh\necho started with \"$@\"\n");
+    let mode = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(&program, mode).expect("a file of ours");
+    let (code, said) = open(folder, &program, &[]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("names no ELF file that is there"), "{said}");
+    let mut elf = [0; 64];
+    elf[..4].copy_from_slice(b"\x7fELF");
+    elf[18] = 94;
+    write("app.elf", &elf);
+    let path = folder.join("app.elf").display().to_string();
+    for arguments in [&[][..], &["."], &["wokwi.toml"]] {
+        let (code, said) = open(folder, &program, arguments);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains(&format!("started with --chip esp32 {path}")), "{said}");
+    }
+    let options = ["app.elf", "--id", "12", "--bootloader", "b.bin", "--partition-table", "p.csv"];
+    let (_, said) = open(folder, &program, &options);
+    let wanted = "--chip esp32 --bootloader b.bin --partition-table p.csv --id 12 app.elf";
+    assert!(said.contains(wanted), "{said}");
+    let (code, said) = open(folder, &program, &["other.bin"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("is no ELF file of a program for an ESP32"), "{said}");
+    let (code, said) = open(folder, Path::new("no-such-program"), &["app.elf"]);
+    assert_eq!(code, Some(3), "{said}");
+    for word in
+        ["cargo install wokwi-server --version 0.2.0", "libudev-dev", "BENCHRIG_WOKWI_SERVER"]
+    {
+        assert!(said.contains(word), "{said}");
+    }
+    // Two at a time cannot be: the second would say nothing.
+    let port = std::net::TcpListener::bind("127.0.0.1:9333").expect("a port that nobody has");
+    let (code, said) = open(folder, &program, &["app.elf"]);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("needs the port 9333"), "{said}");
+    drop(port);
+}

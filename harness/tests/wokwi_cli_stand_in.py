@@ -14,10 +14,10 @@ import sys
 import tomllib
 
 
-class Server:
-    """A WebSocket with the messages of the Simulation API, one at a time."""
+class Socket:
+    """A WebSocket, as its client."""
 
-    def __init__(self, url, token):
+    def __init__(self, url, token="none"):
         host, port = re.fullmatch(r"ws://([^:/]+):(\d+).*", url).groups()
         self.socket = socket.create_connection((host, int(port)))
         key = base64.b64encode(os.urandom(16)).decode()
@@ -32,8 +32,6 @@ class Server:
             sys.exit(f"Error connecting to URL: {status.split(' ', 1)[1].strip()}")
         while self.stream.readline().strip():
             pass
-        self.number, self.nanos, self.pauses = 0, 0, []
-        self.heard = lambda event: None
 
     def send(self, code, payload):
         mask = os.urandom(4)
@@ -63,6 +61,15 @@ class Server:
                     sys.exit("API Error: Connection to transport closed unexpectedly")
                 case 9:
                     self.send(10, payload)
+
+
+class Server(Socket):
+    """The messages of the Simulation API, one at a time."""
+
+    def __init__(self, url, token):
+        super().__init__(url, token)
+        self.number, self.nanos, self.pauses = 0, 0, []
+        self.heard = lambda event: None
 
     def hear(self):
         """The next message; pauses are kept, and all events told to whoever listens."""
@@ -193,4 +200,5 @@ def main():
     tell("Scenario completed successfully")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -178,7 +178,7 @@ fn project_around(
 ) -> Result<Option<Arc<Project>>, Told> {
     let Some(folder) = wokwi_folder(path) else { return Ok(None) };
     let read = || match wokwi_project(path, &folder) {
-        Ok(project) => {
+        Ok((project, _)) => {
             project.warnings.iter().for_each(|faults| terminal.faults(faults));
             Some(Arc::new(project))
         }
@@ -195,10 +195,12 @@ fn wokwi_folder(path: &Path) -> Option<PathBuf> {
     project::folder_of(&absolute, &project_of(path))
 }
 
-fn wokwi_project(path: &Path, folder: &Path) -> Result<Project, FileFaults> {
+/// The Wokwi project of a folder, around a file of it, and the root at which its paths start.
+pub(super) fn wokwi_project(path: &Path, folder: &Path) -> Result<(Project, PathBuf), FileFaults> {
     let root = project_of(path);
     let firmware = |spec: &str| images::check(&root, spec);
-    Project::read(folder, &project::Around { root: &root, firmware: &firmware })
+    let project = Project::read(folder, &project::Around { root: &root, firmware: &firmware })?;
+    Ok((project, root))
 }
 
 /// Reads and checks a scenario file: its cases, and warnings.
@@ -207,7 +209,8 @@ pub(crate) fn read(
     boards: &[String],
 ) -> Result<(Vec<Arc<Case>>, Option<FileFaults>), Unreadable> {
     let project = wokwi_folder(path).map(|folder| wokwi_project(path, &folder)).transpose();
-    read_in(path, boards, project.map_err(Unreadable::Faults)?.as_ref())
+    let project = project.map_err(Unreadable::Faults)?;
+    read_in(path, boards, project.as_ref().map(|(project, _)| project))
 }
 
 /// The same for a file of a Wokwi project.

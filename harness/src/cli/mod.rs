@@ -20,6 +20,7 @@ mod jtag;
 mod list;
 mod modes;
 mod monitor;
+mod open;
 mod operator;
 mod planning;
 mod record;
@@ -98,6 +99,7 @@ enum Verb {
     Export(export::ExportVerb),
     Firmware(firmware::Firmware),
     Serve(serve::Serve),
+    Open(open::Open),
     #[cfg(unix)]
     Ctl(ctl::Ctl),
     Boards(boards::Boards),
@@ -137,6 +139,7 @@ pub fn main(
         Verb::Export(verb) => verb.run(&terminal),
         Verb::Firmware(verb) => verb.run(&terminal),
         Verb::Serve(verb) => verb.run(&terminal),
+        Verb::Open(verb) => verb.run(&terminal),
         #[cfg(unix)]
         Verb::Ctl(verb) => verb.run(&terminal),
         Verb::Boards(verb) => verb.run(&terminal),
