@@ -200,6 +200,7 @@ fn write(project: &TempDir, path: &str, text: &str) {
 #[case("docs/command-line.md")]
 #[case("docs/reports.md")]
 #[case("docs/wokwi.md")]
+#[case("docs/wokwi-offline.md")]
 fn the_yaml_of_a_page_is_right(#[case] page: &str) {
     let blocks = blocks(&read(page));
     let project = tempfile::tempdir().expect("a temporary folder");
