@@ -123,7 +123,10 @@ impl Client {
                 return Ok(heard.result);
             }
             let code = heard.result["code"].as_i64().unwrap_or_default();
-            let message = words(&heard.result["message"]);
+            let message = match &heard.result["message"] {
+                Value::Null => "it does not say why".to_owned(),
+                message => words(message),
+            };
             return Err(ApiError::Refused { command: command.to_owned(), code, message });
         }
     }

@@ -23,6 +23,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use self::api::ApiError;
 use self::door::Door;
 use self::simulation::{Happening, Simulation};
 pub(super) use self::spending::Spending;
@@ -187,20 +188,27 @@ impl WokwiTarget {
         let bytes = self.image.firmware().ok_or(TargetError::Cannot(
             "run a blank flash: write firmware before the chip is reset into running",
         ))?;
-        match &mut self.chip {
-            // Nothing but a download changes the image, and that ends the simulation.
-            Chip::Runs(simulation) if !from_power => {
-                simulation.restart()?;
-                self.used.simulations += 1;
+        // Nothing but a download changes the image, and that ends the simulation.
+        let restarted = match &mut self.chip {
+            Chip::Runs(simulation) if !from_power => match simulation.restart() {
+                // No client needs that it can, so a server may not.
+                Err(ApiError::Refused { .. }) => false,
+                restarted => restarted.map(|()| true)?,
+            },
+            _ => false,
+        };
+        if !restarted {
+            if let Chip::Runs(simulation) = &self.chip {
+                self.used.nanos += simulation.now();
             }
-            _ => {
-                let (door, text) = (&self.door, self.circuit.text());
-                let begun = Simulation::begin(door, text, bytes, self.megabytes)?;
-                self.offset = self.now.nanos().saturating_sub(begun.now());
-                self.used.simulations += 1;
-                self.chip = Chip::Runs(Box::new(begun));
-            }
+            let (door, text) = (&self.door, self.circuit.text());
+            // A server may give a client one board only.
+            self.chip = Chip::Off;
+            let begun = Simulation::begin(door, text, bytes, self.megabytes)?;
+            self.offset = self.now.nanos().saturating_sub(begun.now());
+            self.chip = Chip::Runs(Box::new(begun));
         }
+        self.used.simulations += 1;
         self.guest_has_run = true;
         self.hear_remarks();
         let observed: Vec<u8> = self.observed.keys().copied().collect();
@@ -235,7 +243,7 @@ impl WokwiTarget {
         let Chip::Runs(simulation) = &mut self.chip else { return Ok(()) };
         let told = match simulation.listen(&part, &name) {
             Ok(()) => true,
-            Err(api::ApiError::Refused { .. }) => false,
+            Err(ApiError::Refused { .. }) => false,
             Err(error) => return Err(error.into()),
         };
         let level = simulation.pin(&part, &name)?;

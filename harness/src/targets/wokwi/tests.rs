@@ -9,6 +9,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tungstenite::protocol::CloseFrame;
+use tungstenite::protocol::frame::Frame;
+use tungstenite::protocol::frame::coding::{Data, OpCode};
 use tungstenite::{Message, WebSocket};
 
 use super::door::Door;
@@ -42,11 +44,17 @@ enum Quirk {
     TimeGoesOn,
     /// A restart does not care for `pause`.
     RunsAtOnce,
+    /// The same, and that it was paused is told behind the answer.
+    PausesBehindTheAnswer,
+    /// `sim:restart` is unknown.
+    NoRestart,
+    /// Messages come in several frames.
+    Fragments,
     /// Busy at first.
     Busy,
 }
 
-const QUIRKS: [Quirk; 13] = [
+const QUIRKS: [Quirk; 16] = [
     Quirk::PauseBeforeAnswer,
     Quirk::SparePauses,
     Quirk::Nulls,
@@ -59,6 +67,9 @@ const QUIRKS: [Quirk; 13] = [
     Quirk::NoStatus,
     Quirk::TimeGoesOn,
     Quirk::RunsAtOnce,
+    Quirk::PausesBehindTheAnswer,
+    Quirk::NoRestart,
+    Quirk::Fragments,
     Quirk::Busy,
 ];
 
@@ -67,6 +78,8 @@ const QUIRKS: [Quirk; 13] = [
 enum End {
     /// The first words are something else.
     NoHello,
+    /// They are an error.
+    ErrorAtOnce,
     OtherVersion,
     /// The token is not accepted.
     Unauthorized,
@@ -74,13 +87,17 @@ enum End {
     /// At the first run.
     Error,
     Close,
+    CloseWithoutStatus,
     Drop,
     Refusal,
+    RefusalWithoutWords,
+    /// The firmware is refused.
+    NoStart,
     /// The simulation stands still and does not say so; told by `sim:status` alone.
     Garbage,
 }
 
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Plays {
     quirk: Option<Quirk>,
     end: Option<End>,
@@ -97,6 +114,7 @@ fn serve(plays: Plays) -> (Door, JoinHandle<Vec<String>>) {
     let server = format!("ws://{}/any/path", listener.local_addr().unwrap());
     let thread = std::thread::spawn(move || {
         let turned_away = Cell::new(0);
+        let mut asked = Vec::new();
         loop {
             let (stream, _) = listener.accept().unwrap();
             #[expect(clippy::result_large_err, reason = "the library wants it so")]
@@ -117,7 +135,15 @@ fn serve(plays: Plays) -> (Door, JoinHandle<Vec<String>>) {
             };
             let accepted = tungstenite::accept_hdr(stream, admit);
             match accepted {
-                Ok(socket) => return Fake::new(socket, plays).serve(),
+                Ok(socket) => {
+                    asked.extend(Fake::new(socket, plays).serve());
+                    // Whoever cannot have the board anew comes again.
+                    let comes_again = plays.quirk == Some(Quirk::NoRestart)
+                        && asked.last().is_some_and(|it| it == "sim:restart");
+                    if !comes_again {
+                        return asked;
+                    }
+                }
                 Err(_) if plays.end == Some(End::Unauthorized) || turned_away.get() > 2 => {
                     return Vec::new();
                 }
@@ -173,7 +199,18 @@ impl Fake {
             let _ = self.socket.send(Message::text(unknown.to_string()));
             let _ = self.socket.send(Message::text(r#"{"type":"news"}"#));
         }
-        let _ = self.socket.send(Message::text(message.to_string()));
+        let text = message.to_string();
+        if !self.has(Quirk::Fragments) {
+            let _ = self.socket.send(Message::text(text));
+            return;
+        }
+        let pieces: Vec<_> = text.as_bytes().chunks(7).collect();
+        for (number, piece) in pieces.iter().enumerate() {
+            let data = if number == 0 { Data::Text } else { Data::Continue };
+            let is_last = number + 1 == pieces.len();
+            let frame = Frame::message(piece.to_vec(), OpCode::Data(data), is_last);
+            let _ = self.socket.send(Message::Frame(frame));
+        }
     }
 
     fn event(&mut self, name: &str, payload: Value, nanos: u64) {
@@ -201,7 +238,10 @@ impl Fake {
     }
 
     fn refuse(&mut self) {
-        let result = json!({"code": 404, "message": "what is that?"});
+        let result = match self.plays.end {
+            Some(End::RefusalWithoutWords) => Value::Null,
+            _ => json!({"code": 404, "message": "what is that?"}),
+        };
         self.say(json!({"type": "response", "id": self.id, "result": result, "error": true}));
     }
 
@@ -231,7 +271,8 @@ impl Fake {
             false => 0,
         };
         self.now = self.began;
-        self.running = !paused || self.has(Quirk::RunsAtOnce) && self.command == "sim:restart";
+        let runs_at_once = self.has(Quirk::RunsAtOnce) || self.has(Quirk::PausesBehindTheAnswer);
+        self.running = !paused || runs_at_once && self.command == "sim:restart";
         if self.running {
             self.run_to(self.began + MS);
         }
@@ -248,11 +289,14 @@ impl Fake {
     fn serve(mut self) -> Vec<String> {
         let (kind, version) = match self.plays.end {
             Some(End::NoHello) => ("welcome", 1),
+            Some(End::ErrorAtOnce) => ("error", 1),
             Some(End::OtherVersion) => ("hello", 2),
             _ => ("hello", 1),
         };
         // Nothing may come before it.
-        let hello = json!({"type": kind, "protocolVersion": version, "appVersion": "x"});
+        let hello = json!({
+            "type": kind, "protocolVersion": version, "appVersion": "x", "message": "no minutes left",
+        });
         let _ = self.socket.send(Message::text(hello.to_string()));
         loop {
             let text = match self.socket.read() {
@@ -278,11 +322,21 @@ impl Fake {
                     self.listening = true;
                     self.answer(json!({}));
                 }
+                "sim:restart" if self.has(Quirk::NoRestart) => self.refuse(),
+                "sim:start" if self.plays.end == Some(End::NoStart) => self.refuse(),
                 "sim:start" | "sim:restart" => self.start(params["pause"] == true),
                 "sim:pause" => {
                     self.running = false;
-                    self.pause();
-                    self.answer(json!({}));
+                    match self.has(Quirk::PausesBehindTheAnswer) {
+                        true => {
+                            self.answer(json!({}));
+                            self.pause();
+                        }
+                        false => {
+                            self.pause();
+                            self.answer(json!({}));
+                        }
+                    }
                 }
                 "sim:resume" => {
                     let span = params["pauseAfter"].as_u64().unwrap();
@@ -296,8 +350,12 @@ impl Fake {
                             let _ = self.socket.close(Some(frame));
                             continue;
                         }
+                        Some(End::CloseWithoutStatus) => {
+                            let _ = self.socket.close(None);
+                            continue;
+                        }
                         Some(End::Drop) => return self.asked,
-                        Some(End::Refusal) => {
+                        Some(End::Refusal | End::RefusalWithoutWords) => {
                             self.refuse();
                             continue;
                         }
@@ -399,7 +457,9 @@ fn whatever_a_server_may_do_the_board_is_the_same() {
         let begins = ["upload diagram.json", "serial-monitor:listen", "upload firmware.bin"];
         assert_eq!(asked[..3], begins, "{quirk:?}");
         let uploads = asked.iter().filter(|it| *it == "upload firmware.bin").count();
-        assert_eq!((uploads, asked.contains(&"sim:restart".to_owned())), (1, true), "{quirk:?}");
+        let wanted = if quirk == Some(Quirk::NoRestart) { 2 } else { 1 };
+        let restarted = asked.contains(&"sim:restart".to_owned());
+        assert_eq!((uploads, restarted), (wanted, true), "{quirk:?}");
     }
 }
 
@@ -407,6 +467,10 @@ fn whatever_a_server_may_do_the_board_is_the_same() {
 fn trouble_of_a_server_is_told_in_its_words() {
     for (end, wanted) in [
         (End::NoHello, "it begins with `welcome`, not with `hello`"),
+        (End::ErrorAtOnce, "no minutes left"),
+        (End::CloseWithoutStatus, "closed by it"),
+        (End::RefusalWithoutWords, "Wokwi refuses `sim:resume`: it does not say why (0)"),
+        (End::NoStart, "Wokwi refuses `sim:start`: what is that? (404)"),
         (End::OtherVersion, "it speaks version 2 of the protocol, not 1"),
         (End::Unauthorized, "it does not accept the token (401 Unauthorized)"),
         (End::AlwaysBusy, "it is busy (524"),
