@@ -24,7 +24,8 @@ Attributes with the name of a control say where it is at first. What can be seen
 [`expect-part`](steps.md#expect-part), a `picture` and `pixels` also with
 [`take-screenshot`](steps.md#take-screenshot) and `framebuffer:read`. Pins of parts of other types
 float; a diagram with one gives a warning, and what asks for the part is refused. `wokwi-text` is for
-the eye only.
+the eye only. A `wokwi-wifi-ap` (`ssid`, `password`, `channel`, `bssid`) takes the place of
+`Wokwi-GUEST`; what is behind it is the same.
 ";
 
 const NOT_THERE: &str = "
