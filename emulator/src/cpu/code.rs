@@ -114,9 +114,8 @@ const NOWHERE: u32 = u32::MAX;
 pub(super) const EMPTY: Block =
     Block { pc: NOWHERE, first: 0, len: 0, bytes: 0, quads: 0, may_spin: false, heat: 0 };
 
-/// The code cache of a machine. Cloning gives an empty one, with the same stops: it is derived
-/// state.
-#[derive(Debug)]
+/// The code cache of a machine. A clone is for a copy of the machine, and shares what is compiled.
+#[derive(Debug, Clone)]
 pub struct CodeCache {
     ops: Vec<Op>,
     /// Offset of each operation from its block's start, and one more for the block's end.
@@ -150,13 +149,6 @@ impl Stops {
     fn contains(&self, address: u32) -> bool {
         self.of_debugger.contains(&address)
             || self.of_cores.iter().flatten().any(|&stop| stop == Some(address))
-    }
-}
-
-impl Clone for CodeCache {
-    fn clone(&self) -> Self {
-        let fresh = Self::new(self.jumps.len(), self.max_block, self.compile_after());
-        Self { stops: self.stops.clone(), ..fresh }
     }
 }
 
@@ -239,7 +231,8 @@ impl CodeCache {
 
     /// Drops everything.
     pub fn clear(&mut self) {
-        *self = self.clone();
+        let fresh = Self::new(self.jumps.len(), self.max_block, self.compile_after());
+        *self = Self { stops: self.stops.clone(), ..fresh };
     }
 
     /// The `length` bytes at `physical` have changed.
@@ -302,15 +295,11 @@ impl CodeCache {
             let (first, len) = (block.first as usize, usize::from(block.len));
             let ops = &self.ops[first..][..len];
             let offsets = &self.offsets[first..][..len + 1];
-            let heat = match compiled.compile(block, ops, offsets, B::NEAR) {
-                true => HOT,
-                false => i32::MIN,
-            };
-            self.jumps[core][jump_index(block.pc)].heat = heat;
-            for it in self.blocks.values_mut().filter(|it| it.first == block.first) {
-                it.heat = heat;
+            if compiled.compile(block, ops, offsets, B::NEAR) {
+                compiled.reach(core, block);
+            } else {
+                self.jumps[core][jump_index(block.pc)].heat = i32::MIN;
             }
-            compiled.reach(core, block);
         }
         self.compiled.as_ref()?.at(core, block.pc)
     }
@@ -325,8 +314,15 @@ impl CodeCache {
         bus: &mut B,
     ) -> Result<Block, Fault> {
         let key = (pc, bus.locate(core, pc)?);
-        let block = match self.blocks.get(&key) {
-            Some(block) => *block,
+        let block = match self.blocks.get_mut(&key) {
+            // One that others push out of the jump table must not stay cold for that.
+            Some(block) => {
+                block.heat = match &self.compiled {
+                    Some(compiled) if block.heat < HOT && compiled.has(block) => HOT,
+                    _ => block.heat.saturating_add(self.warmth),
+                };
+                *block
+            }
             None => {
                 let mut buffer = [0; MAX_FETCH];
                 let fetched = bus.fetch(core, pc, &mut buffer)?;

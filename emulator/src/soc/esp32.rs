@@ -51,8 +51,9 @@ use crate::time::{Hertz, Instant};
 
 /// Cycles that the cores run in turn while both execute.
 const QUANTUM: u64 = 64;
-/// Runs of a block that make up for compiling it.
-pub const COMPILE_AFTER: u32 = 100;
+/// Runs of a block that make up for compiling it, and for the room that its code takes in the host's
+/// caches: measured with boots, WiFi and loops at a prompt.
+pub const COMPILE_AFTER: u32 = 1000;
 /// Most cycles of a native ROM function without a look at the world.
 const PIECE: u64 = 1024;
 

@@ -754,7 +754,7 @@ fn board(request: &TargetRequest, engine: &Engine) -> Result<Board, TargetError>
     let (flash, psram) = memories(request)?;
     let (number, seed, mac) = (request.number, request.seed, request.mac);
     let options = Options { number, mac, seed, flash, psram, ..Options::default() };
-    let mut board = engine.board(profile, options);
+    let mut board = engine.board(profile, options, request.air);
     for part in &request.parts {
         parts::fit(&mut board, part)?;
     }

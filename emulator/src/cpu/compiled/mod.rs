@@ -13,6 +13,8 @@ mod frame;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
+use std::sync::Arc;
+
 use dynasmrt::mmap::{ExecutableBuffer, MutableBuffer};
 use rustc_hash::FxHashMap;
 
@@ -74,12 +76,43 @@ impl Chunk {
     }
 }
 
-/// Compiled blocks of a machine.
-#[derive(Debug)]
-pub(super) struct Compiled {
-    full: Vec<Chunk>,
+/// Where the code of a machine lies.
+#[derive(Debug, Clone, Default)]
+struct Library {
+    /// Nothing is appended to these, so that copies of the machine can have them, too.
+    full: Vec<Arc<Chunk>>,
     /// `None` when the system gives no memory: nothing is compiled any more.
-    current: Option<Chunk>,
+    current: Option<Arc<Chunk>>,
+}
+
+impl Library {
+    /// Keeps code; its address.
+    fn append(&mut self, code: &[u8]) -> Option<usize> {
+        // While a copy of the machine has it, too, nothing can be appended to it.
+        let chunk = match Arc::try_unwrap(self.current.take()?) {
+            Ok(chunk) if chunk.has_room(code.len()) => chunk,
+            Ok(chunk) => self.begin_another(Arc::new(chunk))?,
+            Err(shared) => self.begin_another(shared)?,
+        };
+        let (address, chunk) = chunk.append(code)?;
+        self.current = Some(Arc::new(chunk));
+        Some(address)
+    }
+
+    fn begin_another(&mut self, full: Arc<Chunk>) -> Option<Chunk> {
+        if self.full.len() + 1 >= MAX_CHUNKS {
+            self.current = Some(full);
+            return None;
+        }
+        self.full.push(full);
+        Chunk::new()
+    }
+}
+
+/// Compiled blocks of a machine. A clone shares their code.
+#[derive(Debug, Clone)]
+pub(super) struct Compiled {
+    library: Library,
     entrance: usize,
     /// By the number that their code knows.
     blocks: Vec<Block>,
@@ -93,10 +126,10 @@ impl Compiled {
     pub(super) fn new(cores: usize) -> Option<Self> {
         #[cfg(target_arch = "x86_64")]
         {
-            let (entrance, chunk) = Chunk::new()?.append(&x86_64::entrance()?)?;
+            let mut library = Library { full: Vec::new(), current: Some(Arc::new(Chunk::new()?)) };
+            let entrance = library.append(&x86_64::entrance()?)?;
             Some(Self {
-                full: Vec::new(),
-                current: Some(chunk),
+                library,
                 entrance,
                 blocks: Vec::new(),
                 addresses: FxHashMap::default(),
@@ -115,6 +148,11 @@ impl Compiled {
     pub(super) fn at(&self, core: usize, pc: u32) -> Option<usize> {
         let jump = self.jumps[core][jump_index(pc)];
         (jump.pc == pc).then_some(jump.address)
+    }
+
+    /// Whether the block has been compiled.
+    pub(super) fn has(&self, block: &Block) -> bool {
+        self.addresses.contains_key(&block.first)
     }
 
     /// Puts the block's code into the table of `core`, if it has been compiled.
@@ -156,17 +194,7 @@ impl Compiled {
     }
 
     fn keep(&mut self, block: Block, code: &[u8]) -> Option<()> {
-        let mut chunk = self.current.take()?;
-        if !chunk.has_room(code.len()) {
-            if self.full.len() + 1 >= MAX_CHUNKS {
-                self.current = Some(chunk);
-                return None;
-            }
-            self.full.push(chunk);
-            chunk = Chunk::new()?;
-        }
-        let (address, chunk) = chunk.append(code)?;
-        self.current = Some(chunk);
+        let address = self.library.append(code)?;
         self.blocks.push(block);
         self.addresses.insert(block.first, address);
         Some(())

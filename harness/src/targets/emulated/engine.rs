@@ -4,6 +4,8 @@ use esp32_emulator::board::{Board, Options, Profile};
 use esp32_emulator::soc::RomChoice;
 use esp32_emulator::soc::lockstep::Lockstep;
 
+use crate::site::AirOf;
+
 /// What emulated boards run, and how. A clone is for another board of the same run.
 #[derive(Debug, Clone, Default)]
 pub struct Engine {
@@ -31,14 +33,19 @@ impl Engine {
         Self { execution: Execution::Interpreted, ..Self::default() }
     }
 
-    /// A board of this profile.
-    pub(super) fn board(&self, profile: &'static Profile, options: Options) -> Board {
+    /// A board of this profile. Boards that share an air take turns and push each other's code out of
+    /// the host's caches, so that what is compiled must be hotter.
+    pub(super) fn board(&self, profile: &'static Profile, options: Options, air: AirOf) -> Board {
         let interprets = match &self.execution {
             Execution::Compiled => false,
             Execution::Interpreted => true,
             Execution::Lockstep(run) => run.interprets(),
         };
-        let compile_after = options.compile_after.filter(|_| !interprets);
+        let hotter = match air {
+            AirOf::OneBoard => 1,
+            AirOf::AllBoards => 10,
+        };
+        let compile_after = options.compile_after.filter(|_| !interprets).map(|runs| runs * hotter);
         let options = Options { rom: self.rom.clone(), compile_after, ..options };
         let mut board = Board::new(profile, &options);
         if let Execution::Lockstep(run) = &self.execution {

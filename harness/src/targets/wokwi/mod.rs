@@ -33,8 +33,8 @@ use super::{
     BootMode, Button, Capabilities, Capability, Level, MachineReport, Port, Power, Progress,
     Target, TargetError, TargetEvent, TargetRequest, TargetSource,
 };
-use crate::targets::part::Finger;
 use crate::scenario::model::Case;
+use crate::targets::part::Finger;
 use crate::time::{DeviceTime, Span};
 use crate::wokwi::access_points;
 use crate::wokwi::circuit::Circuit;
