@@ -8,9 +8,10 @@
 use esp32_emulator::cpu::decode::encode;
 use esp32_emulator::cpu::instruction::{Instruction, Opcode};
 use esp32_emulator::peripherals::CoreId;
-use esp32_emulator::soc::Esp32;
+use esp32_emulator::soc::lockstep::Lockstep;
+use esp32_emulator::soc::{Esp32, Halt, Stopped};
 
-use crate::common::{Program, Random, assert_same, run_for, state};
+use crate::common::{Program, Random, after, assert_same, run_for, state};
 
 /// Words of literals before the body, and bytes of the body.
 const LITERALS: u32 = 64;
@@ -448,4 +449,43 @@ fn random_programs_run_the_same_compiled_and_interpreted() {
     }
     // They do not all end in an endless loop of exceptions before anything has happened.
     assert!(executed > programs * 5_000, "{executed} instructions in {programs} programs");
+}
+
+#[test]
+fn where_two_runs_part_first_is_found_and_shown() {
+    let run = |number: u32, lockstep: &Lockstep| {
+        let source = format!(
+            "start: movi a2, 100
+             again: addi a2, a2, -1
+             bnez a2, again
+             movi a3, {number}
+             count: addi a3, a3, 1
+             j count
+             done: j done
+"
+        );
+        let mut chip = Program::new(&source).chip();
+        chip.set_witness(lockstep.witness());
+        let end = after(&chip, 5_000);
+        chip.run_until(end)
+    };
+    let first = Lockstep::record();
+    assert_eq!(run(1, &first), Stopped::Deadline);
+    let same = first.compare();
+    assert_eq!(run(1, &same), Stopped::Deadline);
+    assert_eq!(same.parting(), None);
+    assert!(same.compared() > 0);
+
+    let first = Lockstep::record();
+    assert_eq!(run(1, &first), Stopped::Deadline);
+    let other = first.compare();
+    let Stopped::Halted(Halt::Parted(parting)) = run(2, &other) else {
+        panic!("they are not equal")
+    };
+    assert_eq!(other.parting(), Some(parting.clone()));
+    let again = Lockstep::repeat(&parting);
+    assert!(matches!(run(1, &again), Stopped::Halted(Halt::Parted(_))));
+    let there = again.parting().expect("it stops there");
+    assert_eq!((there.slice, there.cycle), (parting.slice, parting.cycle));
+    assert_ne!(there.state, parting.state);
 }

@@ -142,6 +142,21 @@ fn what_cannot_be_done_is_told_before_the_run() {
     }
 }
 
+#[test]
+fn parts_of_a_scenario_are_parts_of_the_diagram() {
+    let (_served, url) = server();
+    for name in ["button", "switch"] {
+        let scenario = format!("scenarios/{name}.yaml");
+        let words = ["run", "--target", "wokwi", "--no-skip", &scenario];
+        let (code, said) = benchrig(&root(), &url, "any", &words);
+        assert_eq!(code, Some(0), "{scenario}: {said}");
+    }
+    let words = ["run", "--target", "wokwi", "scenarios/parts.yaml"];
+    let (code, said) = benchrig(&root(), &url, "any", &words);
+    assert_eq!(code, Some(4), "{said}");
+    assert!(said.contains("see-parts"), "{said}");
+}
+
 /// A scenario with these lines in a folder of its own.
 fn scenario(text: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");

@@ -33,6 +33,10 @@ pub(super) struct Bench {
     /// Print one JSON object per figure on stdout
     #[arg(long)]
     json: bool,
+
+    /// Interpret everything: compile nothing to host code
+    #[arg(long)]
+    no_jit: bool,
 }
 
 /// The firmware whose prompt runs the work.
@@ -185,6 +189,10 @@ impl Bench {
         }
     }
 
+    fn engine(&self) -> Engine {
+        if self.no_jit { Engine::interpreted() } else { Engine::default() }
+    }
+
     fn print(&self, terminal: &Terminal, figure: &Figure) {
         if self.json {
             terminal.say(serde_json::json!(figure));
@@ -211,7 +219,7 @@ impl Bench {
         let mut booted = None;
         let mut boots = Vec::new();
         for _ in 0..self.rounds {
-            let mut board = Emulated::new(&request, &Engine::default())?;
+            let mut board = Emulated::new(&request, &self.engine())?;
             boots.push(timed(&mut board, |board| {
                 board.power(Power::On)?;
                 read_until(board, PROMPT).map(|_| ())
@@ -258,7 +266,7 @@ impl Bench {
         let request = TargetRequest { site: Some(site), folders, ..request };
         let mut rounds: Vec<Vec<Taken>> = vec![Vec::new(); WIFI_WORK.len()];
         for _ in 0..self.rounds {
-            let mut board = Emulated::new(&request, &Engine::default())?;
+            let mut board = Emulated::new(&request, &self.engine())?;
             board.power(Power::On)?;
             read_until(&mut board, PROMPT)?;
             for text in SETUP[..1].iter().chain(WIFI_SETUP) {
@@ -284,7 +292,7 @@ impl Bench {
         let request = TargetRequest { site: Some(site), folders, air: AirOf::AllBoards, ..request };
         let mut rounds: Vec<Vec<Taken>> = vec![Vec::new(); AIR_WORK.len()];
         for _ in 0..self.rounds {
-            let mut boards = neighbours(&request)?;
+            let mut boards = neighbours(&request, &self.engine())?;
             at_each(&mut boards, |board| {
                 board.power(Power::On)?;
                 read_until(board, PROMPT)?;
@@ -333,8 +341,8 @@ fn flash(terminal: &Terminal) -> Result<Vec<crate::targets::Segment>, Trouble> {
 }
 
 /// Boards on one air, without power.
-fn neighbours(request: &TargetRequest) -> Result<Vec<Emulated>, Trouble> {
-    let first = Emulated::new(request, &Engine::default())?;
+fn neighbours(request: &TargetRequest, engine: &Engine) -> Result<Vec<Emulated>, Trouble> {
+    let first = Emulated::new(request, engine)?;
     let others = (1..BOARDS).map(|number| {
         let request = TargetRequest { number, seed: 1 + u64::from(number), ..request.clone() };
         first.beside(&request)?.ok_or(TargetError::Cannot("have neighbours"))

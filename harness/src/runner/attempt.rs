@@ -21,7 +21,7 @@ use super::schedule::Saved;
 use super::session::{Common, News, Session, SessionState, Setup};
 use super::verdict::Verdict;
 use crate::authority::Authority;
-use crate::scenario::model::{BoardEntry, BoardName, Case, Unmodelled};
+use crate::scenario::model::{BoardEntry, BoardName, BoardPart, Case, Unmodelled};
 use crate::scenario::values::{CA_HEX, CA_PEM, Secrets, Values};
 use crate::site::{AirOf, Folders, Places, SiteEvent};
 use crate::snapshots::SnapshotFolder;
@@ -381,6 +381,7 @@ impl Maker<'_> {
             circuit: entry.circuit.clone(),
             loop_backs: entry.loop_backs.clone(),
             parts: entry.parts.iter().map(|it| it.part.clone()).collect(),
+            fitted: entry.parts.iter().map(BoardPart::written).collect(),
             site: self.case.site.clone(),
             air: self.case.air(),
             folders: self.folders()?,

@@ -113,6 +113,13 @@ pub struct BoardPart {
     pub pins: BTreeMap<&'static str, Lead>,
 }
 
+impl BoardPart {
+    /// Its name and what was written of it.
+    pub fn written(&self) -> (String, Fitted) {
+        (self.part.name.clone(), self.fitted.clone())
+    }
+}
+
 /// Steps with all those inside of them, each before what is inside of it, as far as they are done
 /// with the same board.
 pub fn with_inner(steps: &[StepEntry]) -> Vec<&StepEntry> {

@@ -109,7 +109,7 @@ impl Step for ExpectPart {
     }
 
     fn facts(&self) -> Facts<'_> {
-        Facts { needs: &[Capability::Parts], parts: vec![&self.named], ..Facts::default() }
+        Facts { needs: &[Capability::SeeParts], parts: vec![&self.named], ..Facts::default() }
     }
 
     fn summary(&self) -> String {

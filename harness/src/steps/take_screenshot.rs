@@ -65,7 +65,7 @@ impl Step for TakeScreenshot {
 
     fn facts(&self) -> Facts<'_> {
         Facts {
-            needs: &[Capability::Parts],
+            needs: &[Capability::SeeParts],
             parts: vec![&self.named],
             touches_host: true,
             ..Facts::default()

@@ -74,7 +74,7 @@ impl TargetSource for EmulatorSource {
     fn capabilities(&self) -> Capabilities {
         use Capability::{
             Air, AirControl, DrivePins, Faults, Flash, KeepFlash, Parts, Pins, Power, Reset,
-            SaveState, Serial, SeveralBoards, Strap, VirtualTime,
+            SaveState, SeeParts, Serial, SeveralBoards, Strap, VirtualTime,
         };
         [
             Air,
@@ -88,6 +88,7 @@ impl TargetSource for EmulatorSource {
             Power,
             Reset,
             SaveState,
+            SeeParts,
             Serial,
             SeveralBoards,
             Strap,

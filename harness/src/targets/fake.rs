@@ -401,7 +401,7 @@ impl FakeSource {
     pub fn new(target: FakeTarget) -> Self {
         use Capability::{
             Air, AirControl, DrivePins, Faults, Flash, KeepFlash, Operator, Parts, Pins, Power,
-            Reset, SaveState, Serial, SeveralBoards, Strap, VirtualTime,
+            Reset, SaveState, SeeParts, Serial, SeveralBoards, Strap, VirtualTime,
         };
         let capabilities = [
             Air,
@@ -412,6 +412,7 @@ impl FakeSource {
             KeepFlash,
             Operator,
             Parts,
+            SeeParts,
             Pins,
             Power,
             Reset,

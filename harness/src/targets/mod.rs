@@ -34,6 +34,7 @@ use player::Player;
 pub use standing::Core;
 
 use crate::packets::{Capture, Link};
+use crate::parts::Fitted;
 use crate::scenario::model::Case;
 use crate::serve::machine::Served;
 use crate::site::{AirOf, Folders, Order, Places, Site, SiteEvent};
@@ -60,6 +61,8 @@ pub enum Capability {
     Pins,
     /// Have parts wired to its pins.
     Parts,
+    /// See what such parts show: colours, pictures, angles.
+    SeeParts,
     /// Put levels on pins from outside.
     DrivePins,
     /// Let things go wrong on purpose, at the right moment.
@@ -89,6 +92,7 @@ impl fmt::Display for Capability {
             Self::KeepFlash => "keep-flash",
             Self::Pins => "pins",
             Self::Parts => "parts",
+            Self::SeeParts => "see-parts",
             Self::DrivePins => "drive-pins",
             Self::Faults => "faults",
             Self::Operator => "operator",
@@ -728,6 +732,8 @@ pub struct TargetRequest {
     pub mac: Option<[u8; 6]>,
     /// What is wired to its pins.
     pub parts: Vec<Part>,
+    /// The same as it was written, by name: for targets that draw their boards.
+    pub fitted: Vec<(String, Fitted)>,
     /// The diagram of a Wokwi project that all of this comes from.
     pub circuit: Option<Arc<Circuit>>,
 }

@@ -74,27 +74,6 @@ pub struct NoSuch {
 }
 
 impl Circuit {
-    /// A board by its profile, with nothing around it but its console, its buttons (names and pads), these
-    /// wires and what is on the air.
-    ///
-    /// # Errors
-    /// When a wire leads to a pad that the board does not lead out, or Wokwi has nothing for the air.
-    pub fn of_board(
-        profile: &str,
-        buttons: &[(String, u8)],
-        loop_backs: &[LoopBack],
-        site: Option<&Site>,
-    ) -> Result<Self, String> {
-        let drawing = Drawing {
-            profile: profile.to_owned(),
-            buttons: buttons.to_vec(),
-            loop_backs: loop_backs.to_vec(),
-            parts: Vec::new(),
-            site: site.cloned(),
-        };
-        Self::drawn(&drawing)
-    }
-
     /// That of a drawing.
     ///
     /// # Errors
@@ -402,19 +381,24 @@ mod tests {
         assert_eq!(circuit.check_control("b", "position").unwrap_err().known, ["pressed"]);
     }
 
+    fn drawing(profile: &str, buttons: &[(String, u8)], wires: &[LoopBack]) -> Drawing {
+        let (profile, buttons, loop_backs) = (profile.to_owned(), buttons.to_vec(), wires.to_vec());
+        Drawing { profile, buttons, loop_backs, ..Drawing::default() }
+    }
+
     #[test]
     fn a_board_without_a_diagram_gets_one() {
         let wires = [LoopBack::between(14, 15).unwrap()];
         let buttons = [("boot".to_owned(), 0)];
         for (profile, kind) in [("esp32-devkit", "esp32-devkit"), ("esp32-cam-mb", "esp32-cam")] {
-            let circuit = Circuit::of_board(profile, &buttons, &wires, None).unwrap();
+            let circuit = Circuit::drawn(&drawing(profile, &buttons, &wires)).unwrap();
             assert_eq!((circuit.profile(), circuit.monitor()), (kind, Some(Port::Console)));
             assert_eq!(circuit.emulated_parts().collect::<Vec<_>>(), ["boot", "boot.pressed"]);
             assert_eq!((circuit.loop_backs(), circuit.warnings()), (wires.to_vec(), &[][..]));
             assert_eq!(circuit.pad_name(14).as_deref(), Some("14"));
         }
         let far = [LoopBack::between(14, 25).unwrap()];
-        let trouble = Circuit::of_board("esp32-cam", &[], &far, None).unwrap_err();
+        let trouble = Circuit::drawn(&drawing("esp32-cam", &[], &far)).unwrap_err();
         assert_eq!(trouble, "a board-esp32-cam does not lead out GPIO25");
     }
 

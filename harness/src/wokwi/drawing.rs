@@ -8,7 +8,7 @@ use super::access_points;
 use super::boards::{BOARDS, WokwiBoard};
 use super::diagram::MONITOR;
 use crate::parts::{Fitted, Lead, PartType};
-use crate::scenario::model::{BoardEntry, Case};
+use crate::scenario::model::{BoardEntry, BoardPart, Case};
 use crate::site::Site;
 use crate::targets::{Level, LoopBack, emulated};
 
@@ -33,7 +33,7 @@ pub struct Drawing {
 impl Drawing {
     /// The board of a scenario.
     pub fn of(board: &BoardEntry) -> Self {
-        let parts = board.parts.iter().map(|part| (part.part.name.clone(), part.fitted.clone()));
+        let parts = board.parts.iter().map(BoardPart::written);
         Self {
             profile: board.profile.text.clone(),
             buttons: emulated::buttons(&board.profile.text),

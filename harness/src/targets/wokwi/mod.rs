@@ -38,6 +38,7 @@ use crate::targets::part::Finger;
 use crate::time::{DeviceTime, Span};
 use crate::wokwi::access_points;
 use crate::wokwi::circuit::Circuit;
+use crate::wokwi::drawing::Drawing;
 
 /// Flash of a board that is not said to have another one.
 const DEFAULT_MEGABYTES: u32 = 4;
@@ -62,8 +63,8 @@ impl TargetSource for WokwiSource {
     }
 
     fn capabilities(&self) -> Capabilities {
-        use Capability::{Air, Flash, Pins, Power, Reset, Serial, Strap};
-        [Air, Flash, Pins, Power, Reset, Serial, Strap].into()
+        use Capability::{Air, Flash, Parts, Pins, Power, Reset, Serial, Strap};
+        [Air, Flash, Parts, Pins, Power, Reset, Serial, Strap].into()
     }
 
     fn boards(&self) -> Vec<String> {
@@ -93,10 +94,14 @@ impl TargetSource for WokwiSource {
         let circuit = match &request.circuit {
             Some(circuit) => circuit.clone(),
             None => {
-                let buttons = emulated::buttons(&request.board);
-                let (wires, site) = (&request.loop_backs, request.site.as_ref());
-                let drawn = Circuit::of_board(&request.board, &buttons, wires, site);
-                Arc::new(drawn.map_err(TargetError::CannotOpen)?)
+                let drawing = Drawing {
+                    profile: request.board.clone(),
+                    buttons: emulated::buttons(&request.board),
+                    loop_backs: request.loop_backs.clone(),
+                    parts: request.fitted.clone(),
+                    site: request.site.clone(),
+                };
+                Arc::new(Circuit::drawn(&drawing).map_err(TargetError::CannotOpen)?)
             }
         };
         let megabytes = request.flash_megabytes.unwrap_or(DEFAULT_MEGABYTES);
