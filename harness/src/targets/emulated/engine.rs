@@ -43,7 +43,7 @@ impl Engine {
         };
         let hotter = match air {
             AirOf::OneBoard => 1,
-            AirOf::AllBoards => 10,
+            AirOf::AllBoards => 100,
         };
         let compile_after = options.compile_after.filter(|_| !interprets).map(|runs| runs * hotter);
         let options = Options { rom: self.rom.clone(), compile_after, ..options };
