@@ -382,6 +382,7 @@ fn pass_on_securely(
 fn a_server_with_tls_is_entered_if_its_certificate_is_right() {
     let folder = scenario("steps:\n  - wait-serial: '>>> '\n  - repl: {code: 6 * 7, expect: 42}\n");
     let (_served, url) = server();
+    // The verifier of the platform holds certificates against the computer's own clock.
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let authority = Authority::new(1, now.expect("a date").as_secs()).expect("an authority");
     let pem = folder.path().join("authority.pem");

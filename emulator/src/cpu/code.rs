@@ -317,9 +317,10 @@ impl CodeCache {
         let block = match self.blocks.get_mut(&key) {
             // One that others push out of the jump table must not stay cold for that.
             Some(block) => {
-                block.heat = match &self.compiled {
-                    Some(compiled) if block.heat < HOT && compiled.has(block) => HOT,
-                    _ => block.heat.saturating_add(self.warmth),
+                block.heat = match self.compiled.as_ref().and_then(|it| it.verdict(block)) {
+                    Some(true) => HOT,
+                    Some(false) => i32::MIN,
+                    None => block.heat.saturating_add(self.warmth),
                 };
                 *block
             }

@@ -78,14 +78,14 @@ impl Chunk {
 
 /// Where the code of a machine lies.
 #[derive(Debug, Clone, Default)]
-struct Library {
+struct Store {
     /// Nothing is appended to these, so that copies of the machine can have them, too.
     full: Vec<Arc<Chunk>>,
     /// `None` when the system gives no memory: nothing is compiled any more.
     current: Option<Arc<Chunk>>,
 }
 
-impl Library {
+impl Store {
     /// Keeps code; its address.
     fn append(&mut self, code: &[u8]) -> Option<usize> {
         // While a copy of the machine has it, too, nothing can be appended to it.
@@ -112,12 +112,12 @@ impl Library {
 /// Compiled blocks of a machine. A clone shares their code.
 #[derive(Debug, Clone)]
 pub(super) struct Compiled {
-    library: Library,
+    store: Store,
     entrance: usize,
     /// By the number that their code knows.
     blocks: Vec<Block>,
-    /// Host addresses, by the first operation of the block.
-    addresses: FxHashMap<u32, usize>,
+    /// Host addresses, by the first operation of the block; `None` if it stays with the interpreter.
+    addresses: FxHashMap<u32, Option<usize>>,
     jumps: Vec<Box<[NativeJump; JUMP_ENTRIES]>>,
 }
 
@@ -126,10 +126,10 @@ impl Compiled {
     pub(super) fn new(cores: usize) -> Option<Self> {
         #[cfg(target_arch = "x86_64")]
         {
-            let mut library = Library { full: Vec::new(), current: Some(Arc::new(Chunk::new()?)) };
-            let entrance = library.append(&x86_64::entrance()?)?;
+            let mut store = Store { full: Vec::new(), current: Some(Arc::new(Chunk::new()?)) };
+            let entrance = store.append(&x86_64::entrance()?)?;
             Some(Self {
-                library,
+                store,
                 entrance,
                 blocks: Vec::new(),
                 addresses: FxHashMap::default(),
@@ -150,19 +150,19 @@ impl Compiled {
         (jump.pc == pc).then_some(jump.address)
     }
 
-    /// Whether the block has been compiled.
-    pub(super) fn has(&self, block: &Block) -> bool {
-        self.addresses.contains_key(&block.first)
+    /// Whether the block has been compiled, or refused; `None` if nobody has tried.
+    pub(super) fn verdict(&self, block: &Block) -> Option<bool> {
+        self.addresses.get(&block.first).map(Option::is_some)
     }
 
     /// Puts the block's code into the table of `core`, if it has been compiled.
     pub(super) fn reach(&mut self, core: usize, block: Block) -> bool {
         match self.addresses.get(&block.first) {
-            Some(&address) => {
+            Some(&Some(address)) => {
                 self.jumps[core][jump_index(block.pc)] = NativeJump { pc: block.pc, address };
                 true
             }
-            None => false,
+            _ => false,
         }
     }
 
@@ -179,7 +179,10 @@ impl Compiled {
         offsets: &[u8],
         near: NearMap,
     ) -> bool {
-        self.emit(block, ops, offsets, near).and_then(|code| self.keep(block, &code)).is_some()
+        let code = self.emit(block, ops, offsets, near);
+        let address = code.and_then(|code| self.keep(block, &code));
+        self.addresses.insert(block.first, address);
+        address.is_some()
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -193,11 +196,10 @@ impl Compiled {
         None
     }
 
-    fn keep(&mut self, block: Block, code: &[u8]) -> Option<()> {
-        let address = self.library.append(code)?;
+    fn keep(&mut self, block: Block, code: &[u8]) -> Option<usize> {
+        let address = self.store.append(code)?;
         self.blocks.push(block);
-        self.addresses.insert(block.first, address);
-        Some(())
+        Some(address)
     }
 
     /// The code that enters blocks.

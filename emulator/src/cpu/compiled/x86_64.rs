@@ -209,6 +209,8 @@ struct Emitter<'c> {
     /// `Frame::step` has said in eax that the block is to be left.
     stepped: DynamicLabel,
     ended: bool,
+    /// Operations that the interpreter always executes.
+    interpreted: usize,
 }
 
 impl<'c> Emitter<'c> {
@@ -230,6 +232,7 @@ impl<'c> Emitter<'c> {
             exit_to,
             stepped,
             ended: false,
+            interpreted: 0,
         }
     }
 
@@ -240,6 +243,10 @@ impl<'c> Emitter<'c> {
             if self.ended {
                 break;
             }
+        }
+        // Nothing but what the interpreter does anyway, such as the call of a native ROM function.
+        if self.interpreted == self.source.ops.len() {
+            return None;
         }
         if !self.ended {
             self.sequential_end();
@@ -546,6 +553,7 @@ impl<'c> Emitter<'c> {
 
     /// Operation `n` by the interpreter, right here.
     fn by_interpreter(&mut self, n: usize) {
+        self.interpreted += 1;
         self.forget();
         self.step(n, &[None; POOL.len()]);
     }
@@ -593,31 +601,35 @@ impl<'c> Emitter<'c> {
         self.asides.push(Aside::Far { at, op: n, back, held, width, to });
     }
 
-    fn store(&mut self, n: usize, op: &Op, width: Width) {
-        let value = self.get(op.t);
-        self.near_offset(op.s, op.imm);
-        let aside = self.otherwise();
-        let at = aside.0;
+    /// eax is the offset of a store that the memory near by takes as it is; else on at `otherwise`.
+    fn near_store_guard(&mut self, otherwise: DynamicLabel, width: Width) {
         dynasm!(self.ops
             ; .arch x64
             ; cmp eax, self.source.near.length as i32 - width.bytes()
-            ; ja =>at
-            ; mov ecx, eax
-            ; shr ecx, 8
+            ; ja =>otherwise
         );
         // An unaligned store may reach into the next granule.
         if width != Width::Byte {
             dynasm!(self.ops
                 ; .arch x64
                 ; test al, BYTE width.bytes() as i8 - 1
-                ; jnz =>at
+                ; jnz =>otherwise
             );
         }
         dynasm!(self.ops
             ; .arch x64
+            ; mov ecx, eax
+            ; shr ecx, 8
             ; cmp BYTE [r13 + rcx], BYTE 0
-            ; jne =>at
+            ; jne =>otherwise
         );
+    }
+
+    fn store(&mut self, n: usize, op: &Op, width: Width) {
+        let value = self.get(op.t);
+        self.near_offset(op.s, op.imm);
+        let aside = self.otherwise();
+        self.near_store_guard(aside.0, width);
         match width {
             Width::Byte => dynasm!(self.ops ; .arch x64 ; mov [r12 + rax], Rb(value)),
             Width::Half | Width::SignedHalf => {
@@ -934,17 +946,10 @@ impl<'c> Emitter<'c> {
         let value = self.get(op.t);
         self.near_offset(op.s, op.imm);
         let aside = self.otherwise();
-        let (at, different) = (aside.0, self.label());
+        let different = self.label();
+        self.near_store_guard(aside.0, Width::Word);
         dynasm!(self.ops
             ; .arch x64
-            ; cmp eax, self.source.near.length as i32 - 4
-            ; ja =>at
-            ; test al, BYTE 3
-            ; jnz =>at
-            ; mov ecx, eax
-            ; shr ecx, 8
-            ; cmp BYTE [r13 + rcx], BYTE 0
-            ; jne =>at
             ; mov edx, [r12 + rax]
             ; cmp edx, [rbx + SCOMPARE1]
             ; jne =>different
@@ -981,26 +986,18 @@ impl<'c> Emitter<'c> {
         let at = aside.0;
         self.float_guard(at, false);
         self.near_offset(op.s, op.imm);
-        dynasm!(self.ops
-            ; .arch x64
-            ; cmp eax, self.source.near.length as i32 - 4
-            ; ja =>at
-        );
         if op.opcode == Opcode::Lsi {
             dynasm!(self.ops
                 ; .arch x64
+                ; cmp eax, self.source.near.length as i32 - 4
+                ; ja =>at
                 ; mov ecx, [r12 + rax]
                 ; mov [rbx + float(op.t)], ecx
             );
         } else {
+            self.near_store_guard(at, Width::Word);
             dynasm!(self.ops
                 ; .arch x64
-                ; test al, BYTE 3
-                ; jnz =>at
-                ; mov ecx, eax
-                ; shr ecx, 8
-                ; cmp BYTE [r13 + rcx], BYTE 0
-                ; jne =>at
                 ; mov ecx, [rbx + float(op.t)]
                 ; mov [r12 + rax], ecx
             );
