@@ -24,6 +24,24 @@
 
 #![allow(clippy::useless_conversion, reason = "dynasm! converts the numbers of registers")]
 
+/// Where a field of the core is, seen from `Cpu::a`.
+macro_rules! field {
+    ($field:ident) => {
+        offset_of!(Cpu, $field) as i32 - offset_of!(Cpu, a) as i32
+    };
+}
+
+/// Where a field of the frame is.
+macro_rules! frame {
+    ($field:ident) => {
+        offset_of!(Frame, $field) as i32
+    };
+}
+
+mod floats;
+mod specials;
+mod windows;
+
 use std::mem::offset_of;
 
 use dynasmrt::x64::X64Relocation;
@@ -34,23 +52,13 @@ use super::{NativeJump, jump_offset};
 use crate::cpu::Cpu;
 use crate::cpu::bus::NearMap;
 use crate::cpu::code::{Block, Field, Op};
-use crate::cpu::exceptions::DEBUG_LEVEL;
 use crate::cpu::execute::bit_number;
 use crate::cpu::instruction::{B4CONST, B4CONSTU, Opcode};
-use crate::cpu::interrupts::{EXTERNAL_LEVEL, NMI};
 use crate::cpu::registers::ps;
-use crate::cpu::special_register::{sr, ur};
-use crate::cpu::special_registers::PRID;
+use crate::cpu::special_register::ur;
 
 /// Host registers that hold registers of the guest.
 const POOL: [u8; 6] = [6, 7, 8, 9, 10, 11];
-
-/// Where a field of the core is, seen from `Cpu::a`.
-macro_rules! field {
-    ($field:ident) => {
-        offset_of!(Cpu, $field) as i32 - offset_of!(Cpu, a) as i32
-    };
-}
 
 const PS: i32 = field!(ps);
 const SAR: i32 = field!(sar);
@@ -71,51 +79,6 @@ const INDEX: i32 = field!(index);
 const THREADPTR: i32 = field!(threadptr);
 const CPENABLE: i32 = field!(cpenable);
 const FCR: i32 = field!(fcr);
-
-/// Where floating-point register `n` is.
-fn float(n: Field) -> i32 {
-    field!(f) + 4 * n as i32
-}
-
-/// Fields of PS that a critical section changes, and that nothing else depends on than which
-/// interrupts are taken.
-const MASKING: u32 = ps::INTLEVEL | ps::CALLINC | ps::OWB;
-
-/// Where the word of a special register is that RSR reads as it stands, and whether WSR writes it as it
-/// stands, too, and nothing follows.
-fn plain_special(n: u32) -> Option<(i32, bool)> {
-    let word = |field: i32, index: u8| field + 4 * i32::from(index);
-    let n = u8::try_from(n).ok()?;
-    Some(match n {
-        sr::LBEG => (LBEG, false),
-        sr::LEND => (LEND, false),
-        sr::LCOUNT => (LCOUNT, false),
-        sr::SAR => (SAR, false),
-        sr::BR => (BR, false),
-        sr::SCOMPARE1 => (SCOMPARE1, true),
-        sr::M0..=sr::M3 => (word(field!(m), n - sr::M0), true),
-        sr::WINDOWBASE => (WINDOWBASE, false),
-        sr::EPC1..=sr::EPC7 => (word(field!(epc), n - sr::EPC1 + 1), false),
-        sr::DEPC => (field!(depc), false),
-        sr::EPS2..=sr::EPS7 => (word(field!(eps), n - sr::EPS2 + 2), false),
-        sr::EXCSAVE1..=sr::EXCSAVE7 => (word(field!(excsave), n - sr::EXCSAVE1 + 1), true),
-        sr::CPENABLE => (field!(cpenable), false),
-        sr::INTENABLE => (INTENABLE, false),
-        sr::PS => (PS, false),
-        sr::VECBASE => (field!(vecbase), false),
-        sr::EXCCAUSE => (field!(exccause), false),
-        sr::EXCVADDR => (field!(excvaddr), false),
-        sr::MISC0..=sr::MISC3 => (word(field!(misc), n - sr::MISC0), true),
-        _ => return None,
-    })
-}
-
-/// Where a field of the frame is.
-macro_rules! frame {
-    ($field:ident) => {
-        offset_of!(Frame, $field) as i32
-    };
-}
 
 /// What the emitter has to know of a block.
 pub(super) struct Source<'c> {
@@ -661,19 +624,6 @@ impl<'c> Emitter<'c> {
         }
     }
 
-    /// A windowed call's return address and CALLINC; the caller goes on to the target.
-    fn call(&mut self, n: usize, increment: u8) {
-        let link = u32::from(increment) << 30 | self.pc(n + 1) & 0x3fff_ffff;
-        dynasm!(self.ops
-            ; .arch x64
-            ; mov DWORD [BYTE rbx + (increment as i8) * 16], link as i32
-            ; mov ecx, [rbx + PS]
-            ; and ecx, !ps::CALLINC as i32
-            ; or ecx, (u32::from(increment) << ps::CALLINC_SHIFT) as i32
-            ; mov [rbx + PS], ecx
-        );
-    }
-
     /// The address in a register goes to edx, where a call's return address does not touch it.
     fn target_in_edx(&mut self, op: &Op) {
         let s = self.get(op.s);
@@ -684,261 +634,6 @@ impl<'c> Emitter<'c> {
         dynasm!(self.ops ; .arch x64 ; mov eax, edx);
         self.go_to_eax();
         self.ended = true;
-    }
-
-    /// eax is WINDOWSTART, edx WINDOWBASE: how many quads are free goes to eax and the core.
-    fn count_free_quads(&mut self) {
-        dynasm!(self.ops
-            ; .arch x64
-            ; mov ecx, eax
-            ; shl ecx, 16
-            ; or eax, ecx
-            ; mov ecx, edx
-            ; shr eax, cl
-            ; or eax, 1 << 4
-            ; shr eax, 1
-            ; bsf eax, eax
-            ; inc eax
-            ; mov [rbx + FREE_QUADS], al
-        );
-    }
-
-    /// rcx = byte offset in the register file of the quad that is `quads` above WINDOWBASE in edx.
-    fn quad_above(&mut self, quads: i32) {
-        dynasm!(self.ops
-            ; .arch x64
-            ; lea ecx, [rdx + quads]
-            ; and ecx, 15
-            ; shl ecx, 4
-        );
-    }
-
-    /// ENTRY behind a CALL8, which is the call that compilers write.
-    fn entry(&mut self, n: usize, op: &Op) {
-        let s = op.s as u8;
-        if s > 3 {
-            return self.by_interpreter(n);
-        }
-        let aside = self.otherwise();
-        let at = aside.0;
-        self.forget();
-        dynasm!(self.ops
-            ; .arch x64
-            ; mov ecx, [rbx + PS]
-            ; and ecx, (ps::WOE | ps::EXCM | ps::CALLINC) as i32
-            ; cmp ecx, (ps::WOE | 2 << ps::CALLINC_SHIFT) as i32
-            ; jne =>at
-            ; cmp BYTE [rbx + FREE_QUADS], BYTE 2
-            ; jbe =>at
-            ; mov eax, [BYTE rbx + (s as i8) * 4]
-            ; sub eax, op.imm as i32
-            ; mov edx, [rbx + WINDOWBASE]
-            ; movups xmm0, [rbx]
-            ; movups xmm1, [BYTE rbx + 16]
-            ; movups xmm2, [BYTE rbx + 32]
-            ; movups xmm3, [BYTE rbx + 48]
-        );
-        self.quad_above(0);
-        dynasm!(self.ops ; .arch x64 ; movups [rbx + rcx + FILE], xmm0);
-        self.quad_above(1);
-        dynasm!(self.ops ; .arch x64 ; movups [rbx + rcx + FILE], xmm1);
-        self.quad_above(4);
-        dynasm!(self.ops ; .arch x64 ; movups xmm0, [rbx + rcx + FILE]);
-        self.quad_above(5);
-        dynasm!(self.ops
-            ; .arch x64
-            ; movups xmm1, [rbx + rcx + FILE]
-            ; movups [rbx], xmm2
-            ; movups [BYTE rbx + 16], xmm3
-            ; movups [BYTE rbx + 32], xmm0
-            ; movups [BYTE rbx + 48], xmm1
-            ; mov [BYTE rbx + (s as i8) * 4], eax
-            ; add edx, 2
-            ; and edx, 15
-            ; mov [rbx + WINDOWBASE], edx
-            ; movzx eax, WORD [rbx + WINDOWSTART]
-            ; bts eax, edx
-            ; mov [rbx + WINDOWSTART], ax
-        );
-        self.count_free_quads();
-        // The operations behind need registers of a live frame: the next block will see to it.
-        if op.t as u8 > 1 {
-            let leave = self.label();
-            dynasm!(self.ops
-                ; .arch x64
-                ; cmp al, BYTE op.t as i8
-                ; jb =>leave
-            );
-            self.asides.push(Aside::Leave { at: leave, target: self.pc(n + 1), done: n + 1 });
-        }
-        self.rejoin(aside, n);
-    }
-
-    /// RETW to a caller that has used CALL8 and whose frame is in the register file.
-    fn retw(&mut self, n: usize) {
-        let aside = self.otherwise();
-        let at = aside.0;
-        self.forget();
-        dynasm!(self.ops
-            ; .arch x64
-            ; mov eax, [rbx]
-            ; mov ecx, eax
-            ; shr ecx, 30
-            ; cmp ecx, BYTE 2
-            ; jne =>at
-            ; mov ecx, [rbx + PS]
-            ; and ecx, (ps::WOE | ps::EXCM) as i32
-            ; cmp ecx, ps::WOE as i32
-            ; jne =>at
-            ; mov edx, [rbx + WINDOWBASE]
-            ; movzx esi, WORD [rbx + WINDOWSTART]
-            ; mov edi, esi
-            ; shl edi, 16
-            ; or edi, esi
-            ; lea ecx, [rdx + 13]
-            ; shr edi, cl
-            ; and edi, BYTE 6
-            ; cmp edi, BYTE 2
-            ; jne =>at
-            ; btr esi, edx
-            ; mov [rbx + WINDOWSTART], si
-            ; and eax, 0x3fff_ffff
-            ; or eax, (self.pc(n) & 0xc000_0000) as i32
-            ; mov edi, eax
-            ; movups xmm0, [rbx]
-            ; movups xmm1, [BYTE rbx + 16]
-            ; movups xmm2, [BYTE rbx + 32]
-            ; movups xmm3, [BYTE rbx + 48]
-        );
-        self.quad_above(2);
-        dynasm!(self.ops ; .arch x64 ; movups [rbx + rcx + FILE], xmm2);
-        self.quad_above(3);
-        dynasm!(self.ops ; .arch x64 ; movups [rbx + rcx + FILE], xmm3);
-        self.quad_above(14);
-        dynasm!(self.ops ; .arch x64 ; movups xmm2, [rbx + rcx + FILE]);
-        self.quad_above(15);
-        dynasm!(self.ops
-            ; .arch x64
-            ; movups xmm3, [rbx + rcx + FILE]
-            ; movups [rbx], xmm2
-            ; movups [BYTE rbx + 16], xmm3
-            ; movups [BYTE rbx + 32], xmm0
-            ; movups [BYTE rbx + 48], xmm1
-            ; add edx, 14
-            ; and edx, 15
-            ; mov [rbx + WINDOWBASE], edx
-            ; mov eax, esi
-        );
-        self.count_free_quads();
-        dynasm!(self.ops ; .arch x64 ; mov eax, edi);
-        self.go_to_eax();
-        // The interpreter leaves the block in every case; nothing comes behind it.
-        self.rejoin(aside, n);
-        self.ended = true;
-    }
-
-    fn read_special(&mut self, n: usize, op: &Op) {
-        if let Some((field, _)) = plain_special(op.imm) {
-            dynasm!(self.ops ; .arch x64 ; mov eax, [rbx + field]);
-            self.put(op.t);
-        } else if op.imm == u32::from(sr::PRID) {
-            dynasm!(self.ops
-                ; .arch x64
-                ; mov eax, PRID[0] as i32
-                ; mov ecx, PRID[1] as i32
-                ; test BYTE [rbx + INDEX], BYTE 1
-                ; cmovnz eax, ecx
-            );
-            self.put(op.t);
-        } else if op.imm == u32::from(sr::CCOUNT) {
-            // The cycle of this operation, counted back from where the core may run to.
-            dynasm!(self.ops
-                ; .arch x64
-                ; mov eax, [rbp + frame!(limit)]
-                ; sub eax, r14d
-                ; add eax, [rbx + CCOUNT_OFFSET]
-                ; add eax, n as i32 - self.len()
-            );
-            self.put(op.t);
-        } else {
-            self.by_interpreter(n);
-        }
-    }
-
-    fn write_special(&mut self, n: usize, op: &Op) {
-        if let Some((field, true)) = plain_special(op.imm) {
-            let t = self.get(op.t);
-            dynasm!(self.ops ; .arch x64 ; mov [rbx + field], Rd(t));
-        } else if op.imm == u32::from(sr::SAR) {
-            let t = self.get(op.t);
-            dynasm!(self.ops
-                ; .arch x64
-                ; mov eax, Rd(t)
-                ; and eax, BYTE 0x3f
-                ; mov [rbx + SAR], eax
-            );
-        } else if op.imm == u32::from(sr::PS) {
-            let t = self.get(op.t);
-            let aside = self.otherwise();
-            dynasm!(self.ops
-                ; .arch x64
-                ; mov edx, Rd(t)
-                ; and edx, ps::MASK as i32
-            );
-            self.forget();
-            self.set_masks(aside.0);
-            self.rejoin(aside, n);
-        } else {
-            self.by_interpreter(n);
-        }
-    }
-
-    /// RSIL.
-    fn set_level(&mut self, n: usize, op: &Op) {
-        let aside = self.otherwise();
-        dynasm!(self.ops
-            ; .arch x64
-            ; mov edx, [rbx + PS]
-            ; and edx, !ps::INTLEVEL as i32
-            ; or edx, (op.imm & ps::INTLEVEL) as i32
-            ; mov esi, [rbx + PS]
-        );
-        self.forget();
-        self.set_masks(aside.0);
-        dynasm!(self.ops ; .arch x64 ; mov eax, esi);
-        self.put(op.t);
-        self.rejoin(aside, n);
-    }
-
-    /// PS becomes edx, if no interrupt and no debug event can follow; else on at `otherwise`.
-    fn set_masks(&mut self, otherwise: DynamicLabel) {
-        dynasm!(self.ops
-            ; .arch x64
-            ; mov eax, [rbx + PS]
-            ; mov ecx, eax
-            ; xor ecx, edx
-            ; test ecx, !MASKING as i32
-            ; jnz =>otherwise
-            ; and eax, BYTE ps::INTLEVEL as i8
-            ; cmp eax, DEBUG_LEVEL as i32
-            ; jae =>otherwise
-            ; mov eax, edx
-            ; and eax, BYTE ps::INTLEVEL as i8
-            ; cmp eax, DEBUG_LEVEL as i32
-            ; jae =>otherwise
-            ; mov eax, [rbx + EXTERNAL]
-            ; and eax, EXTERNAL_LEVEL as i32
-            ; or eax, [rbx + LATCHED]
-            ; mov ecx, [rbx + INTENABLE]
-            ; or ecx, NMI as i32
-            ; and eax, ecx
-            ; mov ecx, edx
-            ; and ecx, BYTE ps::INTLEVEL as i8
-            ; mov rdi, [rbp + frame!(lines_above)]
-            ; test eax, [rdi + rcx * 4]
-            ; jnz =>otherwise
-            ; mov [rbx + PS], edx
-        );
     }
 
     /// S32C1I on the memory near by.
@@ -958,167 +653,6 @@ impl<'c> Emitter<'c> {
             ; mov eax, edx
         );
         self.put(op.t);
-        self.rejoin(aside, n);
-    }
-
-    // ----- floating point ------------------------------------------------------------------------
-
-    /// The host's arithmetic rounds to nearest; with the FPU off or another rounding the interpreter
-    /// does it.
-    fn float_guard(&mut self, otherwise: DynamicLabel, rounds: bool) {
-        dynasm!(self.ops
-            ; .arch x64
-            ; test BYTE [rbx + CPENABLE], BYTE 1
-            ; jz =>otherwise
-        );
-        if rounds {
-            dynasm!(self.ops
-                ; .arch x64
-                ; test BYTE [rbx + FCR], BYTE 3
-                ; jnz =>otherwise
-            );
-        }
-    }
-
-    /// LSI and SSI on the memory near by.
-    fn float_access(&mut self, n: usize, op: &Op) {
-        let aside = self.otherwise();
-        let at = aside.0;
-        self.float_guard(at, false);
-        self.near_offset(op.s, op.imm);
-        if op.opcode == Opcode::Lsi {
-            dynasm!(self.ops
-                ; .arch x64
-                ; cmp eax, self.source.near.length as i32 - 4
-                ; ja =>at
-                ; mov ecx, [r12 + rax]
-                ; mov [rbx + float(op.t)], ecx
-            );
-        } else {
-            self.near_store_guard(at, Width::Word);
-            dynasm!(self.ops
-                ; .arch x64
-                ; mov ecx, [rbx + float(op.t)]
-                ; mov [r12 + rax], ecx
-            );
-        }
-        self.rejoin(aside, n);
-    }
-
-    /// A NaN as a result is the interpreter's, which knows which one the chip gives.
-    fn float_arithmetic(&mut self, n: usize, op: &Op) {
-        let fused = matches!(op.opcode, Opcode::MaddS | Opcode::MsubS);
-        if fused && !is_x86_feature_detected!("fma") {
-            return self.by_interpreter(n);
-        }
-        let aside = self.otherwise();
-        let at = aside.0;
-        self.float_guard(at, true);
-        let (r, s, t) = (float(op.r), float(op.s), float(op.t));
-        dynasm!(self.ops ; .arch x64 ; movss xmm0, [rbx + s] ; movss xmm1, [rbx + t]);
-        match op.opcode {
-            Opcode::AddS => dynasm!(self.ops ; .arch x64 ; addss xmm0, xmm1),
-            Opcode::SubS => dynasm!(self.ops ; .arch x64 ; subss xmm0, xmm1),
-            Opcode::MulS => dynasm!(self.ops ; .arch x64 ; mulss xmm0, xmm1),
-            Opcode::MaddS => {
-                dynasm!(self.ops ; .arch x64 ; vfmadd213ss xmm0, xmm1, DWORD [rbx + r])
-            }
-            _ => dynasm!(self.ops ; .arch x64 ; vfnmadd213ss xmm0, xmm1, DWORD [rbx + r]),
-        }
-        dynasm!(self.ops
-            ; .arch x64
-            ; ucomiss xmm0, xmm0
-            ; jp =>at
-            ; movss [rbx + r], xmm0
-        );
-        self.rejoin(aside, n);
-    }
-
-    fn float_comparison(&mut self, n: usize, op: &Op) {
-        let aside = self.otherwise();
-        self.float_guard(aside.0, false);
-        let (s, t) = (float(op.s), float(op.t));
-        // "Less" is "greater" the other way round: only that is false for a NaN.
-        let (left, right) = match op.opcode {
-            Opcode::OltS | Opcode::OleS => (t, s),
-            _ => (s, t),
-        };
-        dynasm!(self.ops
-            ; .arch x64
-            ; movss xmm0, [rbx + left]
-            ; ucomiss xmm0, DWORD [rbx + right]
-        );
-        match op.opcode {
-            Opcode::OeqS => {
-                dynasm!(self.ops ; .arch x64 ; sete al ; setnp cl ; and al, cl)
-            }
-            Opcode::OltS => dynasm!(self.ops ; .arch x64 ; seta al),
-            Opcode::OleS => dynasm!(self.ops ; .arch x64 ; setae al),
-            Opcode::UnS => dynasm!(self.ops ; .arch x64 ; setp al),
-            Opcode::UeqS => dynasm!(self.ops ; .arch x64 ; sete al),
-            Opcode::UltS => dynasm!(self.ops ; .arch x64 ; setb al),
-            _ => dynasm!(self.ops ; .arch x64 ; setbe al),
-        }
-        let bit = op.r as i8;
-        dynasm!(self.ops
-            ; .arch x64
-            ; movzx eax, al
-            ; shl eax, BYTE bit
-            ; mov ecx, [rbx + BR]
-            ; and ecx, !(1 << bit as i32)
-            ; or ecx, eax
-            ; mov [rbx + BR], ecx
-        );
-        self.rejoin(aside, n);
-    }
-
-    fn float_move(&mut self, n: usize, op: &Op) {
-        let aside = self.otherwise();
-        self.float_guard(aside.0, false);
-        match op.opcode {
-            Opcode::Wfr => {
-                let s = self.get(op.s);
-                dynasm!(self.ops ; .arch x64 ; mov [rbx + float(op.r)], Rd(s));
-            }
-            Opcode::Rfr => {
-                dynasm!(self.ops ; .arch x64 ; mov eax, [rbx + float(op.s)]);
-                self.put(op.r);
-            }
-            opcode => {
-                dynasm!(self.ops ; .arch x64 ; mov eax, [rbx + float(op.s)]);
-                match opcode {
-                    Opcode::AbsS => dynasm!(self.ops ; .arch x64 ; and eax, 0x7fff_ffff),
-                    Opcode::NegS => dynasm!(self.ops ; .arch x64 ; xor eax, i32::MIN),
-                    _ => {}
-                }
-                dynasm!(self.ops ; .arch x64 ; mov [rbx + float(op.r)], eax);
-            }
-        }
-        self.rejoin(aside, n);
-    }
-
-    /// FLOAT.S and TRUNC.S without a scale.
-    fn float_conversion(&mut self, n: usize, op: &Op) {
-        let aside = self.otherwise();
-        let at = aside.0;
-        self.float_guard(at, true);
-        if op.opcode == Opcode::FloatS {
-            let s = self.get(op.s);
-            dynasm!(self.ops
-                ; .arch x64
-                ; cvtsi2ss xmm0, Rd(s)
-                ; movss [rbx + float(op.r)], xmm0
-            );
-        } else {
-            // What does not fit gives this value, and one number that does.
-            dynasm!(self.ops
-                ; .arch x64
-                ; cvttss2si eax, [rbx + float(op.s)]
-                ; cmp eax, i32::MIN
-                ; je =>at
-            );
-            self.put(op.r);
-        }
         self.rejoin(aside, n);
     }
 
