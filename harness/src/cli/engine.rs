@@ -2,11 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use esp32_emulator::cpu::Cpu;
 use esp32_emulator::soc::RomChoice;
 
 use super::targets::NoTarget;
 use crate::exit_code::ExitCode;
 use crate::targets::emulated::{Engine, Execution};
+
+/// Where in its ROM a core begins.
+const RESET_VECTOR: usize = (Cpu::RESET_VECTOR & 0xffff) as usize;
 
 /// How the emulator runs.
 #[derive(Debug, Default, clap::Args)]
@@ -29,11 +33,20 @@ impl EngineChoice {
     }
 
     fn rom(&self) -> Result<RomChoice, NoTarget> {
+        let usage = |message| NoTarget { message, code: ExitCode::Usage };
         let read = |path: &Path| {
-            std::fs::read(path).map_err(|error| NoTarget {
-                message: format!("cannot read the ROM image {}: {error}", path.display()),
-                code: ExitCode::Usage,
-            })
+            let image = std::fs::read(path).map_err(|error| {
+                usage(format!("cannot read the ROM image {}: {error}", path.display()))
+            })?;
+            if image.len() <= RESET_VECTOR {
+                let path = path.display();
+                return Err(usage(format!(
+                    "{path} is no ROM image: it ends after {} bytes, and the chip starts at byte \
+                     {RESET_VECTOR:#x} of its ROM",
+                    image.len()
+                )));
+            }
+            Ok(image)
         };
         match &self.rom[..] {
             [] => Ok(RomChoice::default()),
@@ -42,10 +55,23 @@ impl EngineChoice {
                 Ok(RomChoice::Image([image.clone(), image]))
             }
             [pro, app] => Ok(RomChoice::Image([read(pro)?, read(app)?])),
-            _ => Err(NoTarget {
-                message: "`--rom` is given at most twice, once for each core".to_owned(),
-                code: ExitCode::Usage,
-            }),
+            _ => Err(usage("`--rom` is given at most twice, once for each core".to_owned())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_without_a_reset_vector_is_no_rom() {
+        let folder = tempfile::tempdir().unwrap();
+        for (length, fits) in [(0, false), (0x400, false), (0x401, true)] {
+            let rom = folder.path().join("rom");
+            std::fs::write(&rom, vec![0; length]).unwrap();
+            let choice = EngineChoice { rom: vec![rom], no_jit: false };
+            assert_eq!(choice.engine().is_ok(), fits, "{length} bytes");
         }
     }
 }
