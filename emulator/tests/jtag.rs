@@ -55,16 +55,18 @@ const PROGRAM: &str = "
     done: j done
 ";
 
-/// Pins that drive the chain: a microsecond for each clock.
+/// Pins that drive the chain.
 struct Probe {
     chip: Esp32,
+    /// Cycles for each clock.
+    pace: u64,
     /// The core that is spoken to; the other TAP is in BYPASS.
     core: usize,
 }
 
 impl Probe {
     fn new(chip: Esp32) -> Self {
-        let mut probe = Self { chip, core: 0 };
+        let mut probe = Self { chip, pace: 40, core: 0 };
         for tms in [true, true, true, true, true, false] {
             probe.clock(tms, true);
         }
@@ -73,7 +75,7 @@ impl Probe {
 
     fn clock(&mut self, tms: bool, tdi: bool) -> bool {
         let tdo = self.chip.jtag_clock(tms, tdi);
-        let end = after(&self.chip, 40);
+        let end = after(&self.chip, self.pace);
         run_to(&mut self.chip, end);
         tdo
     }
@@ -197,6 +199,22 @@ fn a_core_stops_while_the_other_runs_on() {
         probe.resume();
         run_for(&mut probe.chip, 10_000);
         assert!(word(&probe.chip, DATA + 4 * core as u32) > behind[core] + 1_000);
+    }
+}
+
+/// A served chip hears many scans at one instant of its time.
+#[test]
+fn a_core_that_was_asked_to_stop_has_stopped_before_the_next_scan() {
+    for core in [0, 1] {
+        let (mut probe, _) = probe();
+        (probe.core, probe.pace) = (core, 0);
+        probe.write(DCRSET, ENABLE_OCD | DEBUG_INTERRUPT);
+        assert_eq!(probe.execute("nop") & 0x1f, 0x11, "done, and stopped");
+        // And one that is let go and asked again at the same instant.
+        let at = probe.special("epc6");
+        probe.resume();
+        probe.halt();
+        assert_eq!(probe.special("epc6"), at);
     }
 }
 

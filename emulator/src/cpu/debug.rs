@@ -162,8 +162,8 @@ impl Cpu {
         self.raise_debug(debugcause::DBREAK | u32::from(n) << debugcause::DBNUM_SHIFT, pc);
     }
 
-    /// True when a debug interrupt was taken at the current PC.
-    pub(super) fn take_debug_interrupt(&mut self) -> bool {
+    /// True when a debug interrupt was taken at the current PC, between two instructions.
+    pub fn take_debug_interrupt(&mut self) -> bool {
         let due = self.debug_interrupt_is_due();
         if due {
             self.ocd.interrupt = false;

@@ -759,6 +759,12 @@ impl Esp32 {
             && !self.system.debug_modules[core.index()].holds_core()
     }
 
+    /// Whether a core is between two instructions of its own, in a chip that is awake.
+    pub(super) fn executes(&self, core: CoreId) -> bool {
+        let chip = self.sleeping.is_none() && self.halted.is_none() && self.interrupted.is_none();
+        chip && self.runs(core)
+    }
+
     /// Until when a native function may go on in one piece. No deadline of the host counts: where a
     /// function is cut must follow from the state of the guest and of what is wired to it alone.
     fn piece_end(&self, core: usize, slice: u64) -> u64 {

@@ -180,7 +180,11 @@ pub fn run<T: Served + ?Sized, C: Clock>(
             pacer.start_anew(target.now());
             None
         } else {
-            pacer.wait(target.now())
+            pacer.wait_and(target.now(), || {
+                if let Some(board) = target.debugged() {
+                    wiring.visits.iter_mut().for_each(|visits| visits.let_in_who_is_due(board));
+                }
+            })
         };
         let wall = pacer.clock_now();
         if behind.is_some() && remarked_at.is_none_or(|at| wall - at >= REMARK_EVERY) {

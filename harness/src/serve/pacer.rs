@@ -26,6 +26,10 @@ pub trait Clock {
     fn now(&self) -> Duration;
     /// Waits.
     fn sleep(&self, span: Duration);
+    /// Waits, unless somebody unparks the thread.
+    fn doze(&self, span: Duration) {
+        self.sleep(span);
+    }
 }
 
 /// The host's clock.
@@ -46,6 +50,10 @@ impl Clock for WallClock {
     fn sleep(&self, span: Duration) {
         std::thread::sleep(span);
     }
+
+    fn doze(&self, span: Duration) {
+        std::thread::park_timeout(span);
+    }
 }
 
 impl<C: Clock + ?Sized> Clock for std::rc::Rc<C> {
@@ -55,6 +63,10 @@ impl<C: Clock + ?Sized> Clock for std::rc::Rc<C> {
 
     fn sleep(&self, span: Duration) {
         (**self).sleep(span);
+    }
+
+    fn doze(&self, span: Duration) {
+        (**self).doze(span);
     }
 }
 
@@ -95,6 +107,18 @@ impl<C: Clock> Pacer<C> {
                 None
             }
             Err(behind) => Some(behind),
+        }
+    }
+
+    /// The same; each time that somebody unparks the thread meanwhile it does `what`.
+    pub fn wait_and(&mut self, now: DeviceTime, mut what: impl FnMut()) -> Option<Duration> {
+        loop {
+            match self.ahead(now) {
+                Ok(Duration::ZERO) => return None,
+                Ok(ahead) => self.clock.doze(ahead),
+                Err(behind) => return Some(behind),
+            }
+            what();
         }
     }
 

@@ -1,24 +1,52 @@
 //! Visits to a board that another thread runs: for doors that look into it.
+//!
+//! A debugger that lets the board alone for a while expects that it has done something by then: a reset,
+//! a piece of flash. On a busy host the board's thread may not have had its turn. So the next visitor
+//! waits until as much device time has passed as the debugger has stayed away, less one slice.
 
-use std::sync::mpsc;
-use std::time::Duration;
+use std::cell::Cell;
+use std::fmt;
+use std::sync::{Arc, OnceLock, mpsc};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::doors::MachineGone;
 use crate::targets::debugged::{CoreIndex, Debugged, Held};
+use crate::time::{DeviceTime, Span};
 
 /// Wall time that a held board waits for a visitor before its thread looks at other things.
 const PATIENCE: Duration = Duration::from_millis(1);
 
+/// Who stays away for longer than this, in wall time, has no plans that depend on it.
+const LONGEST_ABSENCE: Duration = Duration::from_millis(500);
+
+/// This much less of it counts: the board has been ahead of wall time by no more.
+const SHORT_ABSENCE: Duration = Duration::from_millis(1);
+
 /// What somebody wants to do with the board.
-type Visit = Box<dyn FnOnce(&mut dyn Debugged) + Send>;
+struct Visit {
+    what: Box<dyn FnOnce(&mut dyn Debugged) + Send>,
+    /// How long nobody was there before it, in wall time.
+    absence: Duration,
+}
+
+impl fmt::Debug for Visit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Visit").field("absence", &self.absence).finish_non_exhaustive()
+    }
+}
 
 /// The visitor's end.
 #[derive(Debug)]
 pub struct Sender {
     visits: mpsc::Sender<Visit>,
     holds: UnboundedReceiver<Held>,
+    /// When the last visit had ended.
+    left: Cell<Instant>,
+    /// The thread that runs the board, when it has begun.
+    machine: Arc<OnceLock<Thread>>,
 }
 
 /// The machine's end.
@@ -28,14 +56,40 @@ pub struct Receiver {
     holds: UnboundedSender<Held>,
     /// The visitor knows that the board is held.
     known: bool,
+    /// The next visit, before its time.
+    waiting: Option<Visit>,
+    /// Device time when the last visit had ended.
+    left: DeviceTime,
+    /// Device time before the last slice.
+    looked: DeviceTime,
+    /// No time passed in it.
+    stands_still: bool,
+    machine: Arc<OnceLock<Thread>>,
 }
 
 /// Both ends.
 pub fn visits() -> (Sender, Receiver) {
     let (to_machine, visits) = mpsc::channel();
     let (to_visitor, holds) = unbounded_channel();
-    let known = false;
-    (Sender { visits: to_machine, holds }, Receiver { visits, holds: to_visitor, known })
+    let machine = Arc::default();
+    (
+        Sender {
+            visits: to_machine,
+            holds,
+            left: Cell::new(Instant::now()),
+            machine: Arc::clone(&machine),
+        },
+        Receiver {
+            visits,
+            holds: to_visitor,
+            known: false,
+            waiting: None,
+            left: DeviceTime::ZERO,
+            looked: DeviceTime::ZERO,
+            stands_still: false,
+            machine,
+        },
+    )
 }
 
 impl Sender {
@@ -45,12 +99,16 @@ impl Sender {
         what: impl FnOnce(&mut dyn Debugged) -> R + Send + 'static,
     ) -> Result<R, MachineGone> {
         let (tell, answer) = mpsc::sync_channel(1);
-        let visit = Box::new(move |board: &mut dyn Debugged| {
+        let what = Box::new(move |board: &mut dyn Debugged| {
             // Who waits for the answer is still there.
             let _ = tell.send(what(board));
         });
-        self.visits.send(visit).map_err(|_| MachineGone)?;
-        answer.recv().map_err(|_| MachineGone)
+        let absence = self.left.get().elapsed().saturating_sub(SHORT_ABSENCE).min(LONGEST_ABSENCE);
+        self.visits.send(Visit { what, absence }).map_err(|_| MachineGone)?;
+        self.machine.get().inspect(|thread| thread.unpark());
+        let said = answer.recv().map_err(|_| MachineGone);
+        self.left.set(Instant::now());
+        said
     }
 
     /// Holds the board; why it is held, which may be something that came before.
@@ -80,12 +138,14 @@ impl Sender {
 }
 
 impl Receiver {
-    /// Receives visitors. While the board is held it waits for them, but not for long.
+    /// Receives visitors between two slices. While the board is held it waits for them, but not for
+    /// long.
     pub fn receive(&mut self, board: &mut dyn Debugged) {
         self.tell(board);
-        while let Ok(visit) = self.visits.try_recv() {
-            self.let_in(visit, board);
-        }
+        let _ = self.machine.set(thread::current());
+        let now = board.device_time();
+        self.stands_still = std::mem::replace(&mut self.looked, now) == now;
+        self.let_in_who_is_due(board);
         if board.held().is_some() {
             match self.visits.recv_timeout(PATIENCE) {
                 Ok(visit) => self.let_in(visit, board),
@@ -96,8 +156,22 @@ impl Receiver {
         }
     }
 
+    /// Receives visitors who have woken the thread while it waited.
+    pub fn let_in_who_is_due(&mut self, board: &mut dyn Debugged) {
+        while let Some(visit) = self.waiting.take().or_else(|| self.visits.try_recv().ok()) {
+            let due = self.left + Span::from_nanos(visit.absence.as_nanos() as u64);
+            // A board that stands still would let the visitor wait for ever.
+            if board.device_time() < due && !self.stands_still {
+                self.waiting = Some(visit);
+                return;
+            }
+            self.let_in(visit, board);
+        }
+    }
+
     fn let_in(&mut self, visit: Visit, board: &mut dyn Debugged) {
-        visit(board);
+        (visit.what)(board);
+        self.left = board.device_time();
         // What it did itself, the visitor knows.
         self.known = board.held().is_some();
     }

@@ -1,5 +1,7 @@
 //! What a debugger does with a board.
 
+use crate::time::DeviceTime;
+
 /// A core: 0 is PRO_CPU, 1 APP_CPU.
 pub type CoreIndex = usize;
 
@@ -42,6 +44,8 @@ pub enum Held {
 /// PC, 0x0030 to 0x003f f0 to f15, 0x0100 to 0x013f the physical address registers, 0x0200 to 0x02ff
 /// special registers, 0x0300 to 0x03ff user registers.
 pub trait Debugged {
+    /// Device time.
+    fn device_time(&self) -> DeviceTime;
     /// Holds the board where it is.
     fn hold(&mut self);
     /// Why the board is held, if it is.

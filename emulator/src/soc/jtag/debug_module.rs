@@ -169,6 +169,16 @@ impl Esp32 {
             }
             Scan::Read(_) => {}
         }
+        self.take_asked_stop(core);
+    }
+
+    /// A core ends its instruction in less time than TCK takes to the next scan: debuggers hand
+    /// instructions in at once after they have asked it to stop, without a look whether it has
+    /// (probe-rs's `fast_halted_access`).
+    fn take_asked_stop(&mut self, core: CoreId) {
+        if self.has_clock(core) && self.executes(core) {
+            self.cpus[core.index()].take_debug_interrupt();
+        }
     }
 
     fn write_nexus(&mut self, core: CoreId, address: u8, value: u32) {

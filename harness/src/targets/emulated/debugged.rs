@@ -6,12 +6,17 @@ use esp32_emulator::soc::debugger::{self, Watchpoint};
 use super::Emulated;
 use crate::targets::Target;
 use crate::targets::debugged::{CoreIndex, Debugged, Held, Watched};
+use crate::time::DeviceTime;
 
 fn core_id(core: CoreIndex) -> CoreId {
     if core == 0 { CoreId::Pro } else { CoreId::App }
 }
 
 impl Debugged for Emulated {
+    fn device_time(&self) -> DeviceTime {
+        self.now()
+    }
+
     fn hold(&mut self) {
         self.board_mut().chip_mut().hold();
     }
