@@ -34,35 +34,44 @@ use std::hash::{Hash, Hasher};
 use registers::ps;
 
 /// Architectural state of one core. A clone is a snapshot.
+///
+/// Compiled code reaches what is around [`Cpu::a`], up to 128 bytes on either side, by the shortest
+/// instructions; hence the order.
 #[derive(Debug, Clone)]
+#[repr(C)]
 pub struct Cpu {
     /// Which core this is, as the bus knows it: 0 PRO_CPU, 1 APP_CPU.
     pub index: usize,
     /// Cycles since the machine was made, halted ones included. One instruction takes one.
     pub cycle: u64,
-    /// Address of the next instruction.
-    pub pc: u32,
-    /// The visible window of the address registers, a0 to a15.
-    pub a: [u32; 16],
-    file: [[u32; 4]; 16],
-    windowbase: u32,
-    windowstart: u16,
-    free_quads: u8,
-
     ps: u32,
     sar: u32,
     lbeg: u32,
     lend: u32,
     lcount: u32,
+    windowbase: u32,
+    windowstart: u16,
+    free_quads: u8,
     br: u32,
     scompare1: u32,
+    cpenable: u32,
+    fcr: u32,
+    threadptr: u32,
+    external: u32,
+    latched: u32,
+    intenable: u32,
+    ccount_offset: u32,
+    /// Address of the next instruction.
+    pub pc: u32,
+    /// The visible window of the address registers, a0 to a15.
+    pub a: [u32; 16],
+    f: [u32; 16],
+    file: [[u32; 4]; 16],
+
     /// The 40-bit MAC16 accumulator, sign-extended.
     acc: i64,
     m: [u32; 4],
-    f: [u32; 16],
-    fcr: u32,
     fsr: u32,
-    threadptr: u32,
     f64r: [u32; 3],
 
     epc: [u32; 8],
@@ -73,7 +82,6 @@ pub struct Cpu {
     excvaddr: u32,
     debugcause: u32,
     vecbase: u32,
-    cpenable: u32,
     misc: [u32; 4],
     memctl: u32,
     atomctl: u32,
@@ -85,10 +93,6 @@ pub struct Cpu {
     icount: u32,
     icountlevel: u32,
 
-    external: u32,
-    latched: u32,
-    intenable: u32,
-    ccount_offset: u32,
     ccompare: [u32; 3],
     timer_at: [u64; 3],
     next_timer: u64,

@@ -6,11 +6,11 @@ use std::ptr;
 
 use super::super::Cpu;
 use super::super::bus::Bus;
-use super::super::code::{Block, CodeCache};
+use super::super::code::{Block, CodeCache, STOPS};
 use super::super::execute::Leave;
 use super::super::instruction::Opcode;
 use super::super::interrupts::ABOVE;
-use super::NativeJump;
+use super::{NativeJump, Routines};
 
 /// Why compiled code has come back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,32 +40,37 @@ pub(super) enum Next {
     To = 2,
 }
 
-/// What compiled code reads and writes besides the core. Its layout is known to the emitter.
+/// What compiled code reads and writes besides the core. Its layout is known to the emitter, which
+/// reaches the first 128 bytes by the shortest instructions.
 #[repr(C)]
 pub(super) struct Frame {
+    /// Cycles that are left; inside a block, when it has run to its end.
+    pub left: i64,
+    /// The cycle up to which the core runs.
+    pub limit: u64,
+    /// [`Near::pages`](super::super::bus::Near::pages).
+    pub pages: *const usize,
+    /// For each interrupt level the lines that are above it, as [`Cpu::interrupt`] names them.
+    pub lines_above: *const u32,
+    /// How often a polling loop may repeat before somebody looks whether it does nothing else.
+    pub patience: i32,
+    pub pc: u32,
+    pub block: u32,
+    pub done: u32,
+    /// Lets the interpreter execute operation `op` (from 0) of block `block`; a [`Next`].
+    pub step: unsafe extern "sysv64" fn(*mut Frame, block: u32, op: u32) -> u32,
+    /// Block `block`, whose cycles have been taken, needs registers of a live frame: takes the overflow
+    /// if its first operation does. Not 0: on at `pc`; else the block is for the interpreter.
+    pub overflow: unsafe extern "sysv64" fn(*mut Frame, block: u32) -> u32,
+    pub routines: Routines,
     /// `Cpu::a`; other fields of the core are reached from there.
     pub registers: *mut u8,
     /// [`Near::memory`](super::super::bus::Near::memory).
     pub memory: *mut u8,
     /// [`Near::guards`](super::super::bus::Near::guards).
     pub guards: *const u8,
-    /// [`Near::pages`](super::super::bus::Near::pages).
-    pub pages: *const usize,
     /// The table of compiled blocks of this core.
     pub jumps: *const NativeJump,
-    /// For each interrupt level the lines that are above it, as [`Cpu::interrupt`] names them.
-    pub lines_above: *const u32,
-    /// Lets the interpreter execute operation `op` (from 0) of block `block`; a [`Next`].
-    pub step: unsafe extern "sysv64" fn(*mut Frame, block: u32, op: u32) -> u32,
-    /// Cycles that are left; inside a block, when it has run to its end.
-    pub left: i64,
-    /// The cycle up to which the core runs.
-    pub limit: u64,
-    /// How often a polling loop may repeat before somebody looks whether it does nothing else.
-    pub patience: i32,
-    pub pc: u32,
-    pub block: u32,
-    pub done: u32,
 }
 
 /// A frame with what only [`step`] needs.
@@ -101,30 +106,33 @@ impl Cpu {
     ) -> Option<Ran> {
         let compiled = code.compiled()?;
         let near = bus.near(self.index)?;
+        let routines = compiled.routines()?;
         let mut run = Run {
             frame: Frame {
+                left: (limit - self.cycle) as i64,
+                limit,
+                pages: near.pages,
+                lines_above: ABOVE.as_ptr(),
+                patience,
+                pc: self.pc,
+                block: 0,
+                done: 0,
+                step: step::<B>,
+                overflow: overflow::<B>,
+                routines,
                 registers: ptr::from_mut(self)
                     .wrapping_byte_add(std::mem::offset_of!(Cpu, a))
                     .cast(),
                 memory: near.memory,
                 guards: near.guards,
-                pages: near.pages,
                 jumps: compiled.jumps(self.index),
-                lines_above: ABOVE.as_ptr(),
-                step: step::<B>,
-                left: (limit - self.cycle) as i64,
-                limit,
-                patience,
-                pc: self.pc,
-                block: 0,
-                done: 0,
             },
             cpu: ptr::from_mut(self),
             bus: ptr::from_mut(bus),
             code: ptr::from_ref(code),
             leave: Leave::Sequential,
         };
-        // SAFETY: `entrance` is the address of the code that `x86_64::entrance` has emitted, which
+        // SAFETY: `entrance` is the address of the routine of that name that `x86_64` has emitted, which
         // takes these two arguments by the System V convention, keeps what that tells it to keep and
         // returns an `Exit`. `address` is that of a block's code: both come from `Compiled`, whose
         // memory is executable and lives as long as `code` is borrowed. Compiled code touches what the
@@ -132,7 +140,7 @@ impl Cpu {
         // pages of 64 KiB, and its own table, none of which moves or is freed before it comes back.
         let exit = unsafe {
             let entrance: extern "sysv64" fn(*mut Run<B>, usize) -> u32 =
-                std::mem::transmute(compiled.entrance());
+                std::mem::transmute(routines.entrance);
             entrance(ptr::from_mut(&mut run), address)
         };
         let frame = &run.frame;
@@ -211,4 +219,30 @@ unsafe extern "sysv64" fn step<B: Bus>(frame: *mut Frame, block: u32, op: u32) -
         }
     }
     next as u32
+}
+
+/// See [`Frame::overflow`].
+///
+/// # Safety
+/// `frame` is the one that [`Cpu::run_compiled`] has handed to the code that calls this.
+unsafe extern "sysv64" fn overflow<B: Bus>(frame: *mut Frame, block: u32) -> u32 {
+    // SAFETY: as in `step`.
+    let (frame, cpu, code) = unsafe {
+        let run = &mut *frame.cast::<Run<B>>();
+        (&mut run.frame, &mut *run.cpu, &*run.code)
+    };
+    let Some(compiled) = code.compiled() else { return 0 };
+    let block = compiled.block(block);
+    frame.left += i64::from(block.len);
+    frame.pc = block.pc;
+    cpu.cycle = frame.limit.wrapping_sub(frame.left as u64);
+    let taken = block.quads & STOPS == 0
+        && cpu.ops_without_overflow(code, block, 1) == 0
+        && cpu.sees_nothing_new(frame.limit);
+    if taken {
+        cpu.overflow(block.pc);
+        frame.left -= 1;
+        frame.pc = cpu.pc;
+    }
+    taken.into()
 }

@@ -12,6 +12,8 @@
 mod frame;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
+#[cfg(target_arch = "x86_64")]
+use x86_64::Routines;
 
 use std::sync::Arc;
 
@@ -113,41 +115,34 @@ impl Store {
 #[derive(Debug, Clone)]
 pub(super) struct Compiled {
     store: Store,
-    entrance: usize,
+    /// What all blocks need, once there is one.
+    routines: Option<Routines>,
     /// By the number that their code knows.
     blocks: Vec<Block>,
     /// Host addresses, by the first operation of the block; `None` if it stays with the interpreter.
     addresses: FxHashMap<u32, Option<usize>>,
-    jumps: Vec<Box<[NativeJump; JUMP_ENTRIES]>>,
+    /// For each core: by a hash of the address, and behind that those that others have displaced.
+    jumps: Vec<Box<[NativeJump; 2 * JUMP_ENTRIES]>>,
 }
 
 impl Compiled {
     /// For `cores` cores; `None` on hosts that no code is emitted for.
     pub(super) fn new(cores: usize) -> Option<Self> {
-        #[cfg(target_arch = "x86_64")]
-        {
-            let mut store = Store { full: Vec::new(), current: Some(Arc::new(Chunk::new()?)) };
-            let entrance = store.append(&x86_64::entrance()?)?;
-            Some(Self {
-                store,
-                entrance,
-                blocks: Vec::new(),
-                addresses: FxHashMap::default(),
-                jumps: (0..cores).map(|_| Box::new([NO_JUMP; JUMP_ENTRIES])).collect(),
-            })
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        {
-            let _ = cores;
-            None
-        }
+        cfg!(target_arch = "x86_64").then(|| Self {
+            store: Store { full: Vec::new(), current: Chunk::new().map(Arc::new) },
+            routines: None,
+            blocks: Vec::new(),
+            addresses: FxHashMap::default(),
+            jumps: (0..cores).map(|_| Box::new([NO_JUMP; 2 * JUMP_ENTRIES])).collect(),
+        })
     }
 
     /// The host code of the block at `pc` of `core`, if its table has it.
     #[inline(always)]
     pub(super) fn at(&self, core: usize, pc: u32) -> Option<usize> {
-        let jump = self.jumps[core][jump_index(pc)];
-        (jump.pc == pc).then_some(jump.address)
+        let first = jump_index(pc);
+        let both = [first, first + JUMP_ENTRIES].map(|n| self.jumps[core][n]);
+        both.into_iter().find(|jump| jump.pc == pc).map(|jump| jump.address)
     }
 
     /// Whether the block has been compiled, or refused; `None` if nobody has tried.
@@ -159,7 +154,13 @@ impl Compiled {
     pub(super) fn reach(&mut self, core: usize, block: Block) -> bool {
         match self.addresses.get(&block.first) {
             Some(&Some(address)) => {
-                self.jumps[core][jump_index(block.pc)] = NativeJump { pc: block.pc, address };
+                let jumps = &mut self.jumps[core];
+                let first = jump_index(block.pc);
+                let before =
+                    std::mem::replace(&mut jumps[first], NativeJump { pc: block.pc, address });
+                if before.pc != block.pc {
+                    jumps[first + JUMP_ENTRIES] = before;
+                }
                 true
             }
             _ => false,
@@ -186,13 +187,17 @@ impl Compiled {
     }
 
     #[cfg(target_arch = "x86_64")]
-    fn emit(&self, block: Block, ops: &[Op], offsets: &[u8], near: NearMap) -> Option<Vec<u8>> {
+    fn emit(&mut self, block: Block, ops: &[Op], offsets: &[u8], near: NearMap) -> Option<Vec<u8>> {
+        if self.routines.is_none() {
+            let (code, routines) = x86_64::routines(near)?;
+            self.routines = Some(routines.at(self.store.append(&code)?));
+        }
         let number = self.blocks.len() as u32;
         x86_64::block(&x86_64::Source { block, ops, offsets, number, near })
     }
 
     #[cfg(not(target_arch = "x86_64"))]
-    fn emit(&self, _: Block, _: &[Op], _: &[u8], _: NearMap) -> Option<Vec<u8>> {
+    fn emit(&mut self, _: Block, _: &[Op], _: &[u8], _: NearMap) -> Option<Vec<u8>> {
         None
     }
 
@@ -202,9 +207,8 @@ impl Compiled {
         Some(address)
     }
 
-    /// The code that enters blocks.
-    fn entrance(&self) -> usize {
-        self.entrance
+    fn routines(&self) -> Option<Routines> {
+        self.routines
     }
 
     fn block(&self, number: u32) -> Block {

@@ -14,7 +14,7 @@
 //! | register | holds |
 //! |---|---|
 //! | rbx | address of `Cpu::a` |
-//! | rbp | the [`Frame`] |
+//! | rbp | the [`Frame`], from [`FRAME`] bytes on |
 //! | r12 | the memory near by |
 //! | r13 | its guards |
 //! | r14 | cycles that are left when the block has run to its end |
@@ -31,14 +31,29 @@ macro_rules! field {
     };
 }
 
-/// Where a field of the frame is.
+/// rbp is so far in the frame.
+const FRAME: usize = 64;
+
+/// Where a field of the frame is, seen from rbp.
 macro_rules! frame {
-    ($field:ident) => {
-        offset_of!(Frame, $field) as i32
-    };
+    ($($field:ident).+) => {{
+        const AT: i32 = offset_of!(Frame, $($field).+) as i32 - FRAME as i32;
+        const { assert!(AT < 128) };
+        AT as i8
+    }};
+}
+
+/// Where a field of the core is that lies within 128 bytes of `Cpu::a`.
+macro_rules! close {
+    ($field:ident) => {{
+        const AT: i32 = field!($field);
+        const { assert!(AT >= -128 && AT < 128) };
+        AT as i8
+    }};
 }
 
 mod floats;
+mod routines;
 mod specials;
 mod windows;
 
@@ -47,7 +62,7 @@ use std::mem::offset_of;
 use dynasmrt::x64::X64Relocation;
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, VecAssembler, dynasm};
 
-use super::frame::{Exit, Frame, Next};
+use super::frame::Frame;
 use super::{NativeJump, jump_offset};
 use crate::cpu::Cpu;
 use crate::cpu::bus::NearMap;
@@ -55,30 +70,29 @@ use crate::cpu::code::{Block, Field, Op};
 use crate::cpu::execute::bit_number;
 use crate::cpu::instruction::{B4CONST, B4CONSTU, Opcode};
 use crate::cpu::registers::ps;
-use crate::cpu::special_register::ur;
+pub(super) use routines::{Routines, routines};
 
 /// Host registers that hold registers of the guest.
 const POOL: [u8; 6] = [6, 7, 8, 9, 10, 11];
 
-const PS: i32 = field!(ps);
-const SAR: i32 = field!(sar);
-const BR: i32 = field!(br);
-const LBEG: i32 = field!(lbeg);
-const LEND: i32 = field!(lend);
-const LCOUNT: i32 = field!(lcount);
+const PS: i8 = close!(ps);
+const SAR: i8 = close!(sar);
+const BR: i8 = close!(br);
+const LBEG: i8 = close!(lbeg);
+const LEND: i8 = close!(lend);
+const LCOUNT: i8 = close!(lcount);
+const WINDOWBASE: i8 = close!(windowbase);
+const WINDOWSTART: i8 = close!(windowstart);
+const FREE_QUADS: i8 = close!(free_quads);
+const EXTERNAL: i8 = close!(external);
+const LATCHED: i8 = close!(latched);
+const INTENABLE: i8 = close!(intenable);
+const SCOMPARE1: i8 = close!(scompare1);
+const CCOUNT_OFFSET: i8 = close!(ccount_offset);
+const INDEX: i8 = close!(index);
+const CPENABLE: i8 = close!(cpenable);
+const FCR: i8 = close!(fcr);
 const FILE: i32 = field!(file);
-const WINDOWBASE: i32 = field!(windowbase);
-const WINDOWSTART: i32 = field!(windowstart);
-const FREE_QUADS: i32 = field!(free_quads);
-const EXTERNAL: i32 = field!(external);
-const LATCHED: i32 = field!(latched);
-const INTENABLE: i32 = field!(intenable);
-const SCOMPARE1: i32 = field!(scompare1);
-const CCOUNT_OFFSET: i32 = field!(ccount_offset);
-const INDEX: i32 = field!(index);
-const THREADPTR: i32 = field!(threadptr);
-const CPENABLE: i32 = field!(cpenable);
-const FCR: i32 = field!(fcr);
 
 /// What the emitter has to know of a block.
 pub(super) struct Source<'c> {
@@ -89,30 +103,6 @@ pub(super) struct Source<'c> {
     /// The number by which [`Frame::step`] finds the block again.
     pub number: u32,
     pub near: NearMap,
-}
-
-/// The code that [`enter`](super::frame::enter) calls: it saves what the caller wants to keep, takes the
-/// registers from the frame (rdi) and goes to the block (rsi).
-pub(super) fn entrance() -> Option<Vec<u8>> {
-    let mut ops = VecAssembler::<X64Relocation>::new(0);
-    dynasm!(ops
-        ; .arch x64
-        ; push rbx
-        ; push rbp
-        ; push r12
-        ; push r13
-        ; push r14
-        ; push r15
-        ; sub rsp, 8
-        ; mov rbp, rdi
-        ; mov rbx, [rbp + frame!(registers)]
-        ; mov r12, [rbp + frame!(memory)]
-        ; mov r13, [rbp + frame!(guards)]
-        ; mov r14, [rbp + frame!(left)]
-        ; mov r15, [rbp + frame!(jumps)]
-        ; jmp rsi
-    );
-    ops.finalize().ok()
 }
 
 /// The code of a block; `None` if it is not worth it.
@@ -167,6 +157,8 @@ struct Emitter<'c> {
     checked: DynamicLabel,
     /// The block's cycles have been taken, but it is not to be executed.
     undone: DynamicLabel,
+    /// They have, and it needs registers of a live frame.
+    overflow: DynamicLabel,
     /// eax is the address to go on at, and nothing is compiled for it.
     exit_to: DynamicLabel,
     /// `Frame::step` has said in eax that the block is to be left.
@@ -179,7 +171,7 @@ struct Emitter<'c> {
 impl<'c> Emitter<'c> {
     fn new(source: &'c Source<'c>) -> Self {
         let mut ops = VecAssembler::new(0);
-        let [start, looping, checked, undone, exit_to, stepped] =
+        let [start, looping, checked, undone, overflow, exit_to, stepped] =
             std::array::from_fn(|_| ops.new_dynamic_label());
         Self {
             source,
@@ -192,6 +184,7 @@ impl<'c> Emitter<'c> {
             looping,
             checked,
             undone,
+            overflow,
             exit_to,
             stepped,
             ended: false,
@@ -245,7 +238,7 @@ impl<'c> Emitter<'c> {
             ; =>self.start
             ; sub r14, BYTE self.len() as i8
             ; jl =>self.undone
-            ; cmp DWORD [rbx + LCOUNT], BYTE 0
+            ; cmp DWORD [BYTE rbx + LCOUNT], BYTE 0
             ; jne =>self.looping
             ; =>self.checked
         );
@@ -253,8 +246,8 @@ impl<'c> Emitter<'c> {
         if quads > 1 {
             dynasm!(self.ops
                 ; .arch x64
-                ; cmp BYTE [rbx + FREE_QUADS], BYTE quads as i8
-                ; jb =>self.undone
+                ; cmp BYTE [BYTE rbx + FREE_QUADS], BYTE quads as i8
+                ; jb =>self.overflow
             );
         }
     }
@@ -265,14 +258,14 @@ impl<'c> Emitter<'c> {
         let on = self.label();
         dynasm!(self.ops
             ; .arch x64
-            ; cmp DWORD [rbx + LCOUNT], BYTE 0
+            ; cmp DWORD [BYTE rbx + LCOUNT], BYTE 0
             ; je =>on
-            ; cmp DWORD [rbx + LEND], next as i32
+            ; cmp DWORD [BYTE rbx + LEND], next as i32
             ; jne =>on
-            ; test BYTE [rbx + PS], BYTE ps::EXCM as i8
+            ; test BYTE [BYTE rbx + PS], BYTE ps::EXCM as i8
             ; jne =>on
-            ; dec DWORD [rbx + LCOUNT]
-            ; mov eax, [rbx + LBEG]
+            ; dec DWORD [BYTE rbx + LCOUNT]
+            ; mov eax, [BYTE rbx + LBEG]
             ; cmp eax, self.source.block.pc as i32
             ; je =>self.start
         );
@@ -285,18 +278,15 @@ impl<'c> Emitter<'c> {
     fn go_to(&mut self, target: u32, done: usize) {
         if target == self.source.block.pc {
             if self.source.block.may_spin {
-                let spin = self.label();
                 dynasm!(self.ops
                     ; .arch x64
-                    ; dec DWORD [rbp + frame!(patience)]
+                    ; dec DWORD [BYTE rbp + frame!(patience)]
                     ; jns =>self.start
-                    ; =>spin
-                    ; mov DWORD [rbp + frame!(block)], self.source.number as i32
-                    ; mov DWORD [rbp + frame!(done)], done as i32
-                    ; mov DWORD [rbp + frame!(pc)], target as i32
-                    ; mov ecx, Exit::Spins as i32
+                    ; mov eax, target as i32
+                    ; mov esi, self.source.number as i32
+                    ; mov edx, done as i32
+                    ; jmp QWORD [BYTE rbp + frame!(routines.spins)]
                 );
-                self.leave();
             } else {
                 dynasm!(self.ops ; .arch x64 ; jmp =>self.start);
             }
@@ -311,7 +301,7 @@ impl<'c> Emitter<'c> {
             ; jmp QWORD [r15 + at + offset_of!(NativeJump, address) as i32]
             ; =>exit
             ; mov eax, target as i32
-            ; jmp =>self.exit_to
+            ; jmp QWORD [BYTE rbp + frame!(routines.go)]
         );
     }
 
@@ -330,56 +320,27 @@ impl<'c> Emitter<'c> {
         );
     }
 
-    /// Back to the caller of the entrance, with what is in ecx.
-    fn leave(&mut self) {
-        dynasm!(self.ops
-            ; .arch x64
-            ; mov [rbp + frame!(left)], r14
-            ; mov eax, ecx
-            ; add rsp, 8
-            ; pop r15
-            ; pop r14
-            ; pop r13
-            ; pop r12
-            ; pop rbp
-            ; pop rbx
-            ; ret
-        );
-    }
-
     fn exits(&mut self) {
         let Block { pc, bytes, .. } = self.source.block;
-        let (leave, out) = (self.label(), self.label());
         dynasm!(self.ops
             ; .arch x64
             ; =>self.looping
-            ; mov eax, [rbx + LEND]
+            ; mov eax, [BYTE rbx + LEND]
             ; sub eax, pc.wrapping_add(1) as i32
             ; cmp eax, i32::from(bytes) - 1
             ; jae =>self.checked
             ; =>self.undone
             ; add r14, BYTE self.len() as i8
-            ; mov DWORD [rbp + frame!(pc)], pc as i32
-            ; mov ecx, Exit::Declined as i32
-            ; jmp BYTE =>leave
+            ; mov eax, pc as i32
+            ; jmp QWORD [BYTE rbp + frame!(routines.declined)]
+            ; =>self.overflow
+            ; mov esi, self.source.number as i32
+            ; jmp QWORD [BYTE rbp + frame!(routines.overflow)]
             ; =>self.exit_to
-            ; mov [rbp + frame!(pc)], eax
-            ; mov ecx, Exit::To as i32
-            ; jmp BYTE =>leave
-            ; =>out
-            ; mov ecx, Exit::Stepped as i32
-            ; =>leave
-        );
-        self.leave();
-        dynasm!(self.ops
-            ; .arch x64
+            ; jmp QWORD [BYTE rbp + frame!(routines.go)]
             ; =>self.stepped
-            ; cmp eax, Next::Out as i32
-            ; je =>out
-            ; mov r14, [rbp + frame!(left)]
-            ; mov eax, [rbp + frame!(pc)]
+            ; jmp QWORD [BYTE rbp + frame!(routines.stepped)]
         );
-        self.go_to_eax();
     }
 
     fn aside(&mut self, aside: Aside) {
@@ -391,31 +352,20 @@ impl<'c> Emitter<'c> {
             }
             Aside::Far { at, op, back, held, width, to } => {
                 let step = self.label();
-                let near = self.source.near;
                 dynasm!(self.ops
                     ; .arch x64
                     ; =>at
-                    ; lea eax, [rax + near.base.wrapping_sub(near.pages_base) as i32]
-                    ; cmp eax, (near.pages * 0x1_0000) as i32
-                    ; jae =>step
-                    ; mov ecx, eax
-                    ; shr ecx, 16
-                    ; mov rdx, [rbp + frame!(pages)]
-                    ; mov rdx, [rdx + rcx * 8]
-                    ; test rdx, rdx
+                    ; call QWORD [BYTE rbp + frame!(routines.page)]
                     ; jz =>step
-                    ; movzx ecx, ax
-                    ; cmp ecx, 0x1_0000 - width.bytes()
-                    ; ja =>step
                 );
                 let host = self.host(&held, to);
                 match width {
-                    Width::Byte => dynasm!(self.ops ; .arch x64 ; movzx Rd(host), BYTE [rdx + rcx]),
-                    Width::Half => dynasm!(self.ops ; .arch x64 ; movzx Rd(host), WORD [rdx + rcx]),
+                    Width::Byte => dynasm!(self.ops ; .arch x64 ; movzx Rd(host), BYTE [rdx]),
+                    Width::Half => dynasm!(self.ops ; .arch x64 ; movzx Rd(host), WORD [rdx]),
                     Width::SignedHalf => {
-                        dynasm!(self.ops ; .arch x64 ; movsx Rd(host), WORD [rdx + rcx])
+                        dynasm!(self.ops ; .arch x64 ; movsx Rd(host), WORD [rdx])
                     }
-                    Width::Word => dynasm!(self.ops ; .arch x64 ; mov Rd(host), [rdx + rcx]),
+                    Width::Word => dynasm!(self.ops ; .arch x64 ; mov Rd(host), [rdx]),
                 }
                 dynasm!(self.ops
                     ; .arch x64
@@ -441,12 +391,9 @@ impl<'c> Emitter<'c> {
     fn step(&mut self, op: usize, held: &Held) {
         dynasm!(self.ops
             ; .arch x64
-            ; mov [rbp + frame!(left)], r14
-            ; mov rdi, rbp
             ; mov esi, self.source.number as i32
             ; mov edx, op as i32
-            ; call QWORD [rbp + frame!(step)]
-            ; test eax, eax
+            ; call QWORD [BYTE rbp + frame!(routines.step)]
             ; jnz =>self.stepped
         );
         for (slot, guest) in held.iter().enumerate() {
@@ -646,7 +593,7 @@ impl<'c> Emitter<'c> {
         dynasm!(self.ops
             ; .arch x64
             ; mov edx, [r12 + rax]
-            ; cmp edx, [rbx + SCOMPARE1]
+            ; cmp edx, [BYTE rbx + SCOMPARE1]
             ; jne =>different
             ; mov [r12 + rax], Rd(value)
             ; =>different
@@ -663,9 +610,9 @@ impl<'c> Emitter<'c> {
         dynasm!(self.ops
             ; .arch x64
             ; lea eax, [Rq(s) - 1]
-            ; mov [rbx + LCOUNT], eax
-            ; mov DWORD [rbx + LBEG], begin as i32
-            ; mov DWORD [rbx + LEND], op.imm as i32
+            ; mov [BYTE rbx + LCOUNT], eax
+            ; mov DWORD [BYTE rbx + LBEG], begin as i32
+            ; mov DWORD [BYTE rbx + LEND], op.imm as i32
         );
         if op.opcode != Opcode::Loop {
             dynasm!(self.ops ; .arch x64 ; test Rd(s), Rd(s));
@@ -858,7 +805,7 @@ impl<'c> Emitter<'c> {
                     ; .arch x64
                     ; mov eax, Rd(s)
                     ; shl rax, BYTE 32
-                    ; mov ecx, [rbx + SAR]
+                    ; mov ecx, [BYTE rbx + SAR]
                     ; shr rax, cl
                 );
                 self.put(op.r);
@@ -868,7 +815,7 @@ impl<'c> Emitter<'c> {
                 dynasm!(self.ops
                     ; .arch x64
                     ; mov eax, Rd(t)
-                    ; mov ecx, [rbx + SAR]
+                    ; mov ecx, [BYTE rbx + SAR]
                     ; shr rax, cl
                 );
                 self.put(op.r);
@@ -878,7 +825,7 @@ impl<'c> Emitter<'c> {
                 dynasm!(self.ops
                     ; .arch x64
                     ; movsxd rax, Rd(t)
-                    ; mov ecx, [rbx + SAR]
+                    ; mov ecx, [BYTE rbx + SAR]
                     ; sar rax, cl
                 );
                 self.put(op.r);
@@ -891,7 +838,7 @@ impl<'c> Emitter<'c> {
                     ; shl rax, BYTE 32
                     ; mov ecx, Rd(t)
                     ; or rax, rcx
-                    ; mov ecx, [rbx + SAR]
+                    ; mov ecx, [BYTE rbx + SAR]
                     ; shr rax, cl
                 );
                 self.put(op.r);
@@ -908,7 +855,7 @@ impl<'c> Emitter<'c> {
                     ; .arch x64
                     ; neg eax
                     ; add eax, BYTE 32
-                    ; mov [rbx + SAR], eax
+                    ; mov [BYTE rbx + SAR], eax
                 );
             }
             Opcode::Ssr => {
@@ -917,7 +864,7 @@ impl<'c> Emitter<'c> {
                     ; .arch x64
                     ; mov eax, Rd(s)
                     ; and eax, BYTE 31
-                    ; mov [rbx + SAR], eax
+                    ; mov [BYTE rbx + SAR], eax
                 );
             }
             Opcode::Ssa8l => {
@@ -927,11 +874,11 @@ impl<'c> Emitter<'c> {
                     ; mov eax, Rd(s)
                     ; and eax, BYTE 3
                     ; shl eax, BYTE 3
-                    ; mov [rbx + SAR], eax
+                    ; mov [BYTE rbx + SAR], eax
                 );
             }
             Opcode::Ssai => {
-                dynasm!(self.ops ; .arch x64 ; mov DWORD [rbx + SAR], (op.imm & 31) as i32)
+                dynasm!(self.ops ; .arch x64 ; mov DWORD [BYTE rbx + SAR], (op.imm & 31) as i32)
             }
 
             // Core: branches and jumps.
@@ -1014,7 +961,7 @@ impl<'c> Emitter<'c> {
                 if op.opcode == Opcode::Bbci { branch!(jnc) } else { branch!(jc) }
             }
             Opcode::Bf | Opcode::Bt => {
-                dynasm!(self.ops ; .arch x64 ; test DWORD [rbx + BR], 1 << op.s as i32);
+                dynasm!(self.ops ; .arch x64 ; test DWORD [BYTE rbx + BR], 1 << op.s as i32);
                 if op.opcode == Opcode::Bf { branch!(jz) } else { branch!(jnz) }
             }
             Opcode::J => {
@@ -1068,6 +1015,8 @@ impl<'c> Emitter<'c> {
             }
             Opcode::Entry => self.entry(n, &op),
             Opcode::Retw => self.retw(n),
+            Opcode::Rotw => self.rotate(&op),
+            Opcode::Rfwo | Opcode::Rfwu => self.return_from_window_handler(n, &op),
 
             // Loads and stores.
             Opcode::L32i | Opcode::L32e => self.load(n, &op, Width::Word),
@@ -1085,14 +1034,9 @@ impl<'c> Emitter<'c> {
             Opcode::Rsr => self.read_special(n, &op),
             Opcode::Wsr => self.write_special(n, &op),
             Opcode::Rsil => self.set_level(n, &op),
-            Opcode::Rur if op.imm == u32::from(ur::THREADPTR) => {
-                dynasm!(self.ops ; .arch x64 ; mov eax, [rbx + THREADPTR]);
-                self.put(op.r);
-            }
-            Opcode::Wur if op.imm == u32::from(ur::THREADPTR) => {
-                let t = self.get(op.t);
-                dynasm!(self.ops ; .arch x64 ; mov [rbx + THREADPTR], Rd(t));
-            }
+            Opcode::Rur => self.read_user(n, &op),
+            Opcode::Wur => self.write_user(n, &op),
+            Opcode::Rfe => self.return_from_exception(n),
 
             // Single-precision floating point.
             Opcode::Lsi | Opcode::Ssi => self.float_access(n, &op),

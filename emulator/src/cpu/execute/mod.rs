@@ -239,7 +239,7 @@ impl Cpu {
     }
 
     /// How many of the first `n` operations can run before one needs registers of a live frame.
-    fn ops_without_overflow(&self, code: &CodeCache, block: Block, n: usize) -> usize {
+    pub(super) fn ops_without_overflow(&self, code: &CodeCache, block: Block, n: usize) -> usize {
         let ops = code.ops(block, n);
         ops.iter()
             .position(|op| {

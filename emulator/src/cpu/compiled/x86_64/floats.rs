@@ -24,13 +24,13 @@ impl Emitter<'_> {
     fn float_guard(&mut self, otherwise: DynamicLabel, rounds: bool) {
         dynasm!(self.ops
             ; .arch x64
-            ; test BYTE [rbx + CPENABLE], BYTE 1
+            ; test BYTE [BYTE rbx + CPENABLE], BYTE 1
             ; jz =>otherwise
         );
         if rounds {
             dynasm!(self.ops
                 ; .arch x64
-                ; test BYTE [rbx + FCR], BYTE 3
+                ; test BYTE [BYTE rbx + FCR], BYTE 3
                 ; jnz =>otherwise
             );
         }
@@ -120,10 +120,10 @@ impl Emitter<'_> {
             ; .arch x64
             ; movzx eax, al
             ; shl eax, BYTE bit
-            ; mov ecx, [rbx + BR]
+            ; mov ecx, [BYTE rbx + BR]
             ; and ecx, !(1 << bit as i32)
             ; or ecx, eax
-            ; mov [rbx + BR], ecx
+            ; mov [BYTE rbx + BR], ecx
         );
         self.rejoin(aside, n);
     }

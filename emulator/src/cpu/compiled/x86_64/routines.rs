@@ -1,0 +1,590 @@
+//! What all blocks share: coming in and out, the way from one block to the next, the call of the
+//! interpreter, pages of flash, the rotations of the window.
+//!
+//! Blocks jump to these through the frame, or call those that come back. That is a little more to do for the
+//! host than the same code within the block, and much less to fetch: blocks are a third shorter.
+
+#![allow(clippy::useless_conversion, reason = "dynasm! converts the numbers of registers")]
+
+use std::mem::offset_of;
+
+use dynasmrt::x64::X64Relocation;
+use dynasmrt::{AssemblyOffset, DynamicLabel, DynasmApi, DynasmLabelApi, VecAssembler, dynasm};
+
+use super::{EXTERNAL, FILE, FRAME, FREE_QUADS, INTENABLE, LATCHED, PS, WINDOWBASE, WINDOWSTART};
+use crate::cpu::bus::NearMap;
+use crate::cpu::compiled::frame::{Exit, Frame, Next};
+use crate::cpu::compiled::{JUMP_ENTRIES, JUMP_SHIFT, NativeJump};
+use crate::cpu::exceptions::{DEBUG_LEVEL, EXCM_LEVEL};
+use crate::cpu::interrupts::{EXTERNAL_LEVEL, NMI};
+use crate::cpu::registers::ps;
+
+/// Where each routine begins, as a number of bytes or, in a [`Frame`], as an address.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(C)]
+pub(in crate::cpu::compiled) struct Routines {
+    /// Goes on at the address in eax: to its block, or back to the caller of the entrance.
+    pub go: usize,
+    /// Back: the block at eax is for the interpreter.
+    pub declined: usize,
+    /// Back: block esi has gone to its start at eax behind edx operations.
+    pub spins: usize,
+    /// Goes on as [`Frame::step`] has said in eax, which is not [`Next::On`].
+    pub stepped: usize,
+    /// Called: the interpreter executes operation edx of block esi. Then eax is what it says, and the
+    /// zero flag tells [`Next::On`].
+    pub step: usize,
+    /// Called: eax is an offset from the memory near by. Then rdx is where the four bytes are that
+    /// flash shows there, with the zero flag set if it shows none.
+    pub page: usize,
+    /// Called: ENTRY's rotation by PS.CALLINC, and al the quads that are free then. With the carry
+    /// flag set nothing has been done.
+    pub entry: usize,
+    /// Called: RETW's rotation; edi keeps what it is. With the carry flag set nothing has been done.
+    pub retw: usize,
+    /// On behind the window overflow that block esi needs, whose cycles have been taken, or back.
+    pub overflow: usize,
+    /// Called: PS becomes edx, whose other bits are clear. With the carry flag set nothing has been done,
+    /// since an interrupt or a debug event may follow.
+    pub set_ps: usize,
+    /// Called: RFWO, up to PC. With the carry flag set nothing has been done.
+    pub rfwo: usize,
+    /// Called: RFWU, likewise.
+    pub rfwu: usize,
+    /// Called: WINDOWBASE becomes edi, 0 to 15.
+    pub rotate: usize,
+    /// Called by the host: takes the registers from the frame (rdi) and goes to a block (rsi).
+    pub entrance: usize,
+}
+
+impl Routines {
+    /// The same, from where the code has been put.
+    pub(in crate::cpu::compiled) fn at(self, address: usize) -> Self {
+        Self {
+            go: self.go + address,
+            declined: self.declined + address,
+            spins: self.spins + address,
+            stepped: self.stepped + address,
+            step: self.step + address,
+            page: self.page + address,
+            entry: self.entry + address,
+            retw: self.retw + address,
+            overflow: self.overflow + address,
+            set_ps: self.set_ps + address,
+            rfwo: self.rfwo + address,
+            rfwu: self.rfwu + address,
+            rotate: self.rotate + address,
+            entrance: self.entrance + address,
+        }
+    }
+}
+
+struct Writer {
+    ops: VecAssembler<X64Relocation>,
+    go: DynamicLabel,
+    leave: DynamicLabel,
+}
+
+/// The code of all of them.
+pub(in crate::cpu::compiled) fn routines(near: NearMap) -> Option<(Vec<u8>, Routines)> {
+    let mut ops = VecAssembler::new(0);
+    let (go, leave) = (ops.new_dynamic_label(), ops.new_dynamic_label());
+    let mut writer = Writer { ops, go, leave };
+    let routines = Routines {
+        go: writer.go(),
+        declined: writer.declined(),
+        spins: writer.spins(),
+        stepped: writer.stepped(),
+        step: writer.step(),
+        page: writer.page(near),
+        entry: writer.entry(),
+        retw: writer.retw(),
+        overflow: writer.overflow(),
+        set_ps: writer.set_ps(),
+        rfwo: writer.return_from_window_handler(false),
+        rfwu: writer.return_from_window_handler(true),
+        rotate: writer.rotate(),
+        entrance: writer.entrance(),
+    };
+    Some((writer.ops.finalize().ok()?, routines))
+}
+
+impl Writer {
+    fn begin(&mut self) -> usize {
+        dynasm!(self.ops ; .arch x64 ; .align 16);
+        let AssemblyOffset(offset) = self.ops.offset();
+        offset
+    }
+
+    fn label(&mut self) -> DynamicLabel {
+        self.ops.new_dynamic_label()
+    }
+
+    fn go(&mut self) -> usize {
+        let at = self.begin();
+        let second = self.label();
+        let nowhere = self.label();
+        let pc = offset_of!(NativeJump, pc) as i32;
+        let address = offset_of!(NativeJump, address) as i32;
+        let behind = (JUMP_ENTRIES * size_of::<NativeJump>()) as i32;
+        dynasm!(self.ops
+            ; .arch x64
+            ; =>self.go
+            ; mov ecx, eax
+            ; shr ecx, JUMP_SHIFT as i8
+            ; xor ecx, eax
+            ; and ecx, (JUMP_ENTRIES - 1) as i32
+            ; shl ecx, 4
+            ; cmp [r15 + rcx + pc], eax
+            ; jne =>second
+            ; jmp QWORD [r15 + rcx + address]
+            ; =>second
+            ; cmp [r15 + rcx + behind + pc], eax
+            ; jne =>nowhere
+            ; jmp QWORD [r15 + rcx + behind + address]
+            ; =>nowhere
+            ; mov [BYTE rbp + frame!(pc)], eax
+            ; mov eax, Exit::To as i32
+            ; =>self.leave
+            ; mov [BYTE rbp + frame!(left)], r14
+            ; add rsp, 8
+            ; pop r15
+            ; pop r14
+            ; pop r13
+            ; pop r12
+            ; pop rbp
+            ; pop rbx
+            ; ret
+        );
+        at
+    }
+
+    fn declined(&mut self) -> usize {
+        let at = self.begin();
+        dynasm!(self.ops
+            ; .arch x64
+            ; mov [BYTE rbp + frame!(pc)], eax
+            ; mov eax, Exit::Declined as i32
+            ; jmp =>self.leave
+        );
+        at
+    }
+
+    fn spins(&mut self) -> usize {
+        let at = self.begin();
+        dynasm!(self.ops
+            ; .arch x64
+            ; mov [BYTE rbp + frame!(pc)], eax
+            ; mov [BYTE rbp + frame!(block)], esi
+            ; mov [BYTE rbp + frame!(done)], edx
+            ; mov eax, Exit::Spins as i32
+            ; jmp =>self.leave
+        );
+        at
+    }
+
+    fn stepped(&mut self) -> usize {
+        let at = self.begin();
+        let out = self.label();
+        dynasm!(self.ops
+            ; .arch x64
+            ; cmp eax, Next::Out as i32
+            ; je =>out
+            ; mov r14, [BYTE rbp + frame!(left)]
+            ; mov eax, [BYTE rbp + frame!(pc)]
+            ; jmp =>self.go
+            ; =>out
+            ; mov eax, Exit::Stepped as i32
+            ; jmp =>self.leave
+        );
+        at
+    }
+
+    fn step(&mut self) -> usize {
+        let at = self.begin();
+        dynasm!(self.ops
+            ; .arch x64
+            ; mov [BYTE rbp + frame!(left)], r14
+            ; lea rdi, [BYTE rbp - (FRAME as i8)]
+            ; sub rsp, 8
+            ; call QWORD [BYTE rbp + frame!(step)]
+            ; add rsp, 8
+            ; test eax, eax
+            ; ret
+        );
+        at
+    }
+
+    fn page(&mut self, near: NearMap) -> usize {
+        let at = self.begin();
+        let none = self.label();
+        dynasm!(self.ops
+            ; .arch x64
+            ; lea eax, [rax + near.base.wrapping_sub(near.pages_base) as i32]
+            ; cmp eax, (near.pages * 0x1_0000) as i32
+            ; jae =>none
+            ; mov ecx, eax
+            ; shr ecx, 16
+            ; mov rdx, [BYTE rbp + frame!(pages)]
+            ; mov rdx, [rdx + rcx * 8]
+            ; movzx ecx, ax
+            ; cmp ecx, 0x1_0000 - 4
+            ; ja =>none
+            ; test rdx, rdx
+            ; lea rdx, [rdx + rcx]
+            ; ret
+            ; =>none
+            ; xor edx, edx
+            ; ret
+        );
+        at
+    }
+
+    /// rcx = byte offset in the register file of the quad that is `quads` above WINDOWBASE in edx.
+    fn quad_above(&mut self, quads: usize) {
+        dynasm!(self.ops
+            ; .arch x64
+            ; lea ecx, [rdx + quads as i32]
+            ; and ecx, 15
+            ; shl ecx, 4
+        );
+    }
+
+    /// The visible quads, from a0 on, to xmm0 to xmm3.
+    fn take_window(&mut self) {
+        dynasm!(self.ops
+            ; .arch x64
+            ; movups xmm0, [rbx]
+            ; movups xmm1, [BYTE rbx + 16]
+            ; movups xmm2, [BYTE rbx + 32]
+            ; movups xmm3, [BYTE rbx + 48]
+        );
+    }
+
+    /// eax is WINDOWSTART, edx WINDOWBASE: how many quads are free goes to eax and the core.
+    fn count_free_quads(&mut self) {
+        dynasm!(self.ops
+            ; .arch x64
+            ; mov ecx, eax
+            ; shl ecx, 16
+            ; or eax, ecx
+            ; mov ecx, edx
+            ; shr eax, cl
+            ; or eax, 1 << 4
+            ; shr eax, 1
+            ; bsf eax, eax
+            ; inc eax
+            ; mov [BYTE rbx + FREE_QUADS], al
+        );
+    }
+
+    fn entry(&mut self) -> usize {
+        let at = self.begin();
+        let by = [2, 1, 3].map(|quads| (quads, self.label()));
+        let refused = self.label();
+        dynasm!(self.ops
+            ; .arch x64
+            ; mov ecx, [BYTE rbx + PS]
+            ; and ecx, (ps::WOE | ps::EXCM | ps::CALLINC) as i32
+        );
+        for (quads, label) in by {
+            dynasm!(self.ops
+                ; .arch x64
+                ; cmp ecx, (ps::WOE | (quads as u32) << ps::CALLINC_SHIFT) as i32
+                ; je =>label
+            );
+        }
+        dynasm!(self.ops ; .arch x64 ; =>refused ; stc ; ret);
+        for (quads, label) in by {
+            dynasm!(self.ops
+                ; .arch x64
+                ; =>label
+                ; cmp BYTE [BYTE rbx + FREE_QUADS], BYTE quads as i8
+                ; jbe =>refused
+            );
+            self.rotate_up(quads);
+        }
+        at
+    }
+
+    fn rotate_up(&mut self, quads: usize) {
+        self.take_window();
+        dynasm!(self.ops ; .arch x64 ; mov edx, [BYTE rbx + WINDOWBASE]);
+        for n in 0..quads {
+            self.quad_above(n);
+            dynasm!(self.ops ; .arch x64 ; movups [rbx + rcx + FILE], Rx(n as u8));
+        }
+        for n in 0..4 {
+            let from = n + quads;
+            if from < 4 {
+                dynasm!(self.ops ; .arch x64 ; movups [BYTE rbx + n as i8 * 16], Rx(from as u8));
+            } else {
+                self.quad_above(from);
+                dynasm!(self.ops
+                    ; .arch x64
+                    ; movups xmm4, [rbx + rcx + FILE]
+                    ; movups [BYTE rbx + n as i8 * 16], xmm4
+                );
+            }
+        }
+        dynasm!(self.ops
+            ; .arch x64
+            ; add edx, quads as i32
+            ; and edx, 15
+            ; mov [BYTE rbx + WINDOWBASE], edx
+            ; movzx eax, WORD [BYTE rbx + WINDOWSTART]
+            ; bts eax, edx
+            ; mov [BYTE rbx + WINDOWSTART], ax
+        );
+        self.count_free_quads();
+        dynasm!(self.ops ; .arch x64 ; clc ; ret);
+    }
+
+    /// To a caller whose frame is in the register file.
+    fn retw(&mut self) -> usize {
+        let at = self.begin();
+        let by = [2, 1, 3].map(|quads| (quads, self.label()));
+        let refused = self.label();
+        dynasm!(self.ops
+            ; .arch x64
+            ; mov ecx, [BYTE rbx + PS]
+            ; and ecx, (ps::WOE | ps::EXCM) as i32
+            ; cmp ecx, ps::WOE as i32
+            ; jne =>refused
+            // The three quads below the window, the nearest in bit 2.
+            ; mov edx, [BYTE rbx + WINDOWBASE]
+            ; movzx r8d, WORD [BYTE rbx + WINDOWSTART]
+            ; mov eax, r8d
+            ; shl eax, 16
+            ; or eax, r8d
+            ; lea ecx, [rdx + 13]
+            ; shr eax, cl
+            ; and eax, BYTE 7
+            ; mov ecx, [rbx]
+            ; shr ecx, 30
+        );
+        for (quads, label) in by {
+            let next = self.label();
+            // The caller's frame, and none between it and this one.
+            let between = 7 & !((1 << (3 - quads)) - 1);
+            dynasm!(self.ops
+                ; .arch x64
+                ; cmp ecx, quads as i32
+                ; jne =>next
+                ; and eax, between
+                ; cmp eax, 1 << (3 - quads)
+                ; je =>label
+                ; =>next
+            );
+        }
+        dynasm!(self.ops ; .arch x64 ; =>refused ; stc ; ret);
+        for (quads, label) in by {
+            dynasm!(self.ops ; .arch x64 ; =>label);
+            self.rotate_down(quads);
+        }
+        at
+    }
+
+    /// r8d is WINDOWSTART.
+    fn rotate_down(&mut self, quads: usize) {
+        self.take_window();
+        for n in 4 - quads..4 {
+            self.quad_above(n);
+            dynasm!(self.ops ; .arch x64 ; movups [rbx + rcx + FILE], Rx(n as u8));
+        }
+        for n in 0..4 {
+            if n < quads {
+                self.quad_above(16 - quads + n);
+                dynasm!(self.ops
+                    ; .arch x64
+                    ; movups xmm4, [rbx + rcx + FILE]
+                    ; movups [BYTE rbx + n as i8 * 16], xmm4
+                );
+            } else {
+                let from = (n - quads) as u8;
+                dynasm!(self.ops ; .arch x64 ; movups [BYTE rbx + n as i8 * 16], Rx(from));
+            }
+        }
+        dynasm!(self.ops
+            ; .arch x64
+            ; btr r8d, edx
+            ; mov [BYTE rbx + WINDOWSTART], r8w
+            ; mov eax, r8d
+            ; add edx, 16 - quads as i32
+            ; and edx, 15
+            ; mov [BYTE rbx + WINDOWBASE], edx
+        );
+        self.count_free_quads();
+        dynasm!(self.ops ; .arch x64 ; clc ; ret);
+    }
+
+    fn overflow(&mut self) -> usize {
+        let at = self.begin();
+        dynasm!(self.ops
+            ; .arch x64
+            ; mov [BYTE rbp + frame!(left)], r14
+            ; lea rdi, [BYTE rbp - (FRAME as i8)]
+            ; call QWORD [BYTE rbp + frame!(overflow)]
+            ; mov r14, [BYTE rbp + frame!(left)]
+            ; test eax, eax
+            ; mov eax, [BYTE rbp + frame!(pc)]
+            ; jnz =>self.go
+            ; mov eax, Exit::Declined as i32
+            ; jmp =>self.leave
+        );
+        at
+    }
+
+    /// On at `refused` if at level ecx an interrupt that is not masked is pending.
+    fn look_for_interrupts(&mut self, refused: DynamicLabel) {
+        dynasm!(self.ops
+            ; .arch x64
+            ; mov eax, [BYTE rbx + EXTERNAL]
+            ; and eax, EXTERNAL_LEVEL as i32
+            ; or eax, [BYTE rbx + LATCHED]
+            ; mov r8d, [BYTE rbx + INTENABLE]
+            ; or r8d, NMI as i32
+            ; and eax, r8d
+            ; mov r8, [BYTE rbp + frame!(lines_above)]
+            ; test eax, [r8 + rcx * 4]
+            ; jnz =>refused
+        );
+    }
+
+    /// ecx = PS.INTLEVEL of what is in eax; on at `refused` if debug events are masked by it.
+    fn level_below_debug(&mut self, refused: DynamicLabel) {
+        dynasm!(self.ops
+            ; .arch x64
+            ; mov ecx, eax
+            ; and ecx, ps::INTLEVEL as i32
+            ; cmp ecx, DEBUG_LEVEL as i32
+            ; jae =>refused
+        );
+    }
+
+    /// FREE_QUADS, as PS in ecx and the window want it.
+    fn update_free_quads(&mut self) {
+        let unchecked = self.label();
+        dynasm!(self.ops
+            ; .arch x64
+            ; and ecx, (ps::WOE | ps::EXCM) as i32
+            ; cmp ecx, ps::WOE as i32
+            ; mov BYTE [BYTE rbx + FREE_QUADS], BYTE 4
+            ; jne =>unchecked
+            ; mov edx, [BYTE rbx + WINDOWBASE]
+            ; movzx eax, WORD [BYTE rbx + WINDOWSTART]
+        );
+        self.count_free_quads();
+        dynasm!(self.ops ; .arch x64 ; =>unchecked);
+    }
+
+    fn set_ps(&mut self) -> usize {
+        let at = self.begin();
+        let (refused, masked, done) = (self.label(), self.label(), self.label());
+        dynasm!(self.ops ; .arch x64 ; mov eax, [BYTE rbx + PS]);
+        self.level_below_debug(refused);
+        dynasm!(self.ops ; .arch x64 ; mov eax, edx);
+        self.level_below_debug(refused);
+        dynasm!(self.ops
+            ; .arch x64
+            ; test edx, ps::EXCM as i32
+            ; jz =>masked
+            ; mov eax, EXCM_LEVEL as i32
+            ; cmp ecx, eax
+            ; cmovb ecx, eax
+            ; =>masked
+        );
+        self.look_for_interrupts(refused);
+        dynasm!(self.ops
+            ; .arch x64
+            ; mov eax, [BYTE rbx + PS]
+            ; mov [BYTE rbx + PS], edx
+            ; mov ecx, edx
+            ; xor eax, edx
+            ; test eax, (ps::WOE | ps::EXCM) as i32
+            ; jz =>done
+        );
+        self.update_free_quads();
+        dynasm!(self.ops ; .arch x64 ; =>done ; clc ; ret ; =>refused ; stc ; ret);
+        at
+    }
+
+    /// The visible quads go to the register file, those from edi on become visible.
+    fn move_window(&mut self) {
+        self.take_window();
+        dynasm!(self.ops ; .arch x64 ; mov edx, [BYTE rbx + WINDOWBASE]);
+        for n in 0..4 {
+            self.quad_above(n);
+            dynasm!(self.ops ; .arch x64 ; movups [rbx + rcx + FILE], Rx(n as u8));
+        }
+        dynasm!(self.ops ; .arch x64 ; mov edx, edi ; mov [BYTE rbx + WINDOWBASE], edx);
+        for n in 0..4 {
+            self.quad_above(n);
+            dynasm!(self.ops
+                ; .arch x64
+                ; movups xmm4, [rbx + rcx + FILE]
+                ; movups [BYTE rbx + n as i8 * 16], xmm4
+            );
+        }
+    }
+
+    fn rotate(&mut self) -> usize {
+        let at = self.begin();
+        self.move_window();
+        dynasm!(self.ops ; .arch x64 ; mov ecx, [BYTE rbx + PS]);
+        self.update_free_quads();
+        dynasm!(self.ops ; .arch x64 ; ret);
+        at
+    }
+
+    /// An overflow handler has saved the frame, an underflow handler has restored it.
+    fn return_from_window_handler(&mut self, restored: bool) -> usize {
+        let at = self.begin();
+        let refused = self.label();
+        dynasm!(self.ops ; .arch x64 ; mov eax, [BYTE rbx + PS]);
+        self.level_below_debug(refused);
+        self.look_for_interrupts(refused);
+        dynasm!(self.ops
+            ; .arch x64
+            ; mov edi, [BYTE rbx + PS]
+            ; and DWORD [BYTE rbx + PS], !ps::EXCM as i32
+            ; shr edi, ps::OWB_SHIFT as i8
+            ; and edi, 15
+            ; mov edx, [BYTE rbx + WINDOWBASE]
+            ; movzx eax, WORD [BYTE rbx + WINDOWSTART]
+        );
+        if restored {
+            dynasm!(self.ops ; .arch x64 ; bts eax, edx);
+        } else {
+            dynasm!(self.ops ; .arch x64 ; btr eax, edx);
+        }
+        dynasm!(self.ops ; .arch x64 ; mov [BYTE rbx + WINDOWSTART], ax);
+        self.move_window();
+        dynasm!(self.ops ; .arch x64 ; mov ecx, [BYTE rbx + PS]);
+        self.update_free_quads();
+        dynasm!(self.ops ; .arch x64 ; clc ; ret ; =>refused ; stc ; ret);
+        at
+    }
+
+    fn entrance(&mut self) -> usize {
+        let at = self.begin();
+        dynasm!(self.ops
+            ; .arch x64
+            ; push rbx
+            ; push rbp
+            ; push r12
+            ; push r13
+            ; push r14
+            ; push r15
+            ; sub rsp, 8
+            ; lea rbp, [BYTE rdi + FRAME as i8]
+            ; mov rbx, [rdi + offset_of!(Frame, registers) as i32]
+            ; mov r12, [rdi + offset_of!(Frame, memory) as i32]
+            ; mov r13, [rdi + offset_of!(Frame, guards) as i32]
+            ; mov r14, [rdi + offset_of!(Frame, left) as i32]
+            ; mov r15, [rdi + offset_of!(Frame, jumps) as i32]
+            ; jmp rsi
+        );
+        at
+    }
+}
