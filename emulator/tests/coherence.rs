@@ -37,6 +37,9 @@ fn run(program: &Program) -> Esp32 {
 /// `movi.n a2, K; ret.n` is one word; this is its value for K = 0, and K stands in bits 15:12.
 const FUNCTION: u32 = 0xf00d_020c;
 
+/// `l32r a2, -8; ret.n`: at the third word of a page, the first one.
+const L32R_A2_THEN_RET: u64 = 0xf00d_fffe_21;
+
 /// Calls the function at `code` eight times, changing K before each call; the results become octal
 /// digits. `patch` stores the word in a6 by way of a7, which holds `through`.
 fn patched_function(code: u32, through: u32, patch: &str) -> u32 {
@@ -399,5 +402,74 @@ fn flash_is_programmed_and_erased_under_mapped_code() {
         assert_eq!(found, 0o75107, "{found:#o}");
         assert_eq!(chip.cpu(CoreId::Pro).exccause(), 0);
         assert_eq!(word(&chip, RESULTS + 8), 0x400d_0100);
+    }
+}
+
+/// Code, a literal of it and a constant on the data bus, each from the page that is shown at the time.
+#[test]
+fn another_page_of_flash_is_shown_at_the_same_address() {
+    let mut chip_flash = flash();
+    for (page, k) in [(1, 3_u32), (2, 6)] {
+        // `movi.n a2, K; ret.n`, and behind it `l32r` of the word at the start.
+        let at = page * 0x1_0000;
+        let mut bytes = Vec::new();
+        bytes.extend((k + 1).to_le_bytes());
+        bytes.extend((FUNCTION | k << 12).to_le_bytes());
+        bytes.extend(L32R_A2_THEN_RET.to_le_bytes());
+        chip_flash.load(at, &bytes).expect("inside the chip");
+    }
+    let program = Program::new(&format!(
+        "
+        .literal results, {RESULTS:#x}
+        .literal dport, 0x3ff00000
+        .literal mmu_code, 0x3ff10000 + 308
+        .literal mmu_data, 0x3ff10000
+        .literal code, 0x400d0004
+        .literal data, 0x3f400000
+        .literal no_exception, 0x20
+        start:
+            l32r a2, no_exception; wsr a2, ps; rsync
+            l32r a4, dport
+            movi a5, 0; s32i a5, a4, 0x44   # PRO_CACHE_CTRL1: all buses
+            movi a5, 8; s32i a5, a4, 0x40   # PRO_CACHE_CTRL: enable
+            l32r a9, mmu_code
+            l32r a10, mmu_data
+            l32r a3, code
+            addi a11, a3, 4
+            l32r a12, data
+            l32r a14, results
+            movi a13, 8
+            movi a5, 1
+        again:
+            s32i a5, a9, 0
+            s32i a5, a10, 0
+            memw
+            movi a8, 0
+            movi a6, 3
+        same_page:
+            callx0 a3; slli a8, a8, 3; or a8, a8, a2
+            callx0 a11; slli a8, a8, 3; or a8, a8, a2
+            l32i a2, a12, 0; slli a8, a8, 3; or a8, a8, a2
+            addi a6, a6, -1
+            bnez a6, same_page
+            s32i a8, a14, 0
+            addi a14, a14, 4
+            movi a7, 3
+            xor a5, a5, a7                  # the other page
+            addi a13, a13, -1
+            bnez a13, again
+        done:
+            j done
+        "
+    ));
+    for (max_block, compile_after) in WAYS {
+        let config = ChipConfig { max_block, compile_after, ..ChipConfig::default() };
+        let mut chip = program.chip_with(config, chip_flash.clone(), None);
+        program.finish(&mut chip, 200_000);
+        for n in 0..8 {
+            let expected = if n % 2 == 0 { 0o344_344_344 } else { 0o677_677_677 };
+            let found = word(&chip, RESULTS + 4 * n);
+            assert_eq!(found, expected, "{n}: {found:#o}, {max_block} {compile_after:?}");
+        }
     }
 }
