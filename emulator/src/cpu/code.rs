@@ -276,6 +276,11 @@ impl CodeCache {
         self.compiled.as_ref().map(|_| (HOT - self.cold) as u32)
     }
 
+    /// How many blocks have been compiled to host code; `None` if they are not.
+    pub fn compiled_blocks(&self) -> Option<usize> {
+        self.compiled.as_ref().map(Compiled::count)
+    }
+
     pub(super) fn compiled(&self) -> Option<&Compiled> {
         self.compiled.as_ref()
     }

@@ -242,6 +242,12 @@ impl Esp32 {
         self.cpus.iter().map(Cpu::executed).sum()
     }
 
+    /// Blocks that have been compiled to host code, since the cache of code last began afresh; `None`
+    /// if none ever are, because that is not wanted or the host is of another kind.
+    pub fn compiled_blocks(&self) -> Option<usize> {
+        self.code.compiled_blocks()
+    }
+
     /// What the GPIO matrix drives on a pad.
     pub fn pin(&self, gpio: u8) -> PinState {
         self.system.devices.gpio.output(gpio)

@@ -4,13 +4,27 @@
 
 use std::ptr;
 
+use dynasmrt::cache_control::prepare_for_execution;
+
 use super::super::Cpu;
 use super::super::bus::Bus;
 use super::super::code::{Block, CodeCache, STOPS};
 use super::super::execute::Leave;
 use super::super::instruction::Opcode;
 use super::super::interrupts::ABOVE;
-use super::{NativeJump, Routines};
+use super::NativeJump;
+use super::host::Routines;
+
+/// A function by the calling convention of compiled code: System V's on x86-64, whatever the system's
+/// is; elsewhere that of the architecture.
+#[cfg(target_arch = "x86_64")]
+macro_rules! compiled {
+    (fn $($rest:tt)*) => { unsafe extern "sysv64" fn $($rest)* };
+}
+#[cfg(not(target_arch = "x86_64"))]
+macro_rules! compiled {
+    (fn $($rest:tt)*) => { unsafe extern "C" fn $($rest)* };
+}
 
 /// Why compiled code has come back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,10 +72,10 @@ pub(super) struct Frame {
     pub block: u32,
     pub done: u32,
     /// Lets the interpreter execute operation `op` (from 0) of block `block`; a [`Next`].
-    pub step: unsafe extern "sysv64" fn(*mut Frame, block: u32, op: u32) -> u32,
+    pub step: compiled!(fn(*mut Frame, block: u32, op: u32) -> u32),
     /// Block `block`, whose cycles have been taken, needs registers of a live frame: takes the overflow
     /// if its first operation does. Not 0: on at `pc`; else the block is for the interpreter.
-    pub overflow: unsafe extern "sysv64" fn(*mut Frame, block: u32) -> u32,
+    pub overflow: compiled!(fn(*mut Frame, block: u32) -> u32),
     pub routines: Routines,
     /// `Cpu::a`; other fields of the core are reached from there.
     pub registers: *mut u8,
@@ -132,14 +146,16 @@ impl Cpu {
             code: ptr::from_ref(code),
             leave: Leave::Sequential,
         };
-        // SAFETY: `entrance` is the address of the routine of that name that `x86_64` has emitted, which
-        // takes these two arguments by the System V convention, keeps what that tells it to keep and
+        // Code may have been appended by another thread since this one last was here.
+        prepare_for_execution(&[]);
+        // SAFETY: `entrance` is the address of the routine of that name that the emitter has emitted, which
+        // takes these two arguments by the convention of `compiled!`, keeps what that tells it to keep and
         // returns an `Exit`. `address` is that of a block's code: both come from `Compiled`, whose
         // memory is executable and lives as long as `code` is borrowed. Compiled code touches what the
         // frame points to only: the core, memory and guards within the bounds of `B::NEAR`, flash
         // pages of 64 KiB, and its own table, none of which moves or is freed before it comes back.
         let exit = unsafe {
-            let entrance: extern "sysv64" fn(*mut Run<B>, usize) -> u32 =
+            let entrance: compiled!(fn(*mut Run<B>, usize) -> u32) =
                 std::mem::transmute(routines.entrance);
             entrance(ptr::from_mut(&mut run), address)
         };
@@ -166,11 +182,26 @@ impl Cpu {
     }
 }
 
+compiled! {
+    fn step<B: Bus>(frame: *mut Frame, block: u32, op: u32) -> u32 {
+        // SAFETY: as for `interpret`.
+        unsafe { interpret::<B>(frame, block, op) }
+    }
+}
+
+compiled! {
+    fn overflow<B: Bus>(frame: *mut Frame, block: u32) -> u32 {
+        // SAFETY: as for `take_overflow`.
+        unsafe { take_overflow::<B>(frame, block) }
+    }
+}
+
 /// See [`Frame::step`].
 ///
 /// # Safety
 /// `frame` is the one that [`Cpu::run_compiled`] has handed to the code that calls this.
-unsafe extern "sysv64" fn step<B: Bus>(frame: *mut Frame, block: u32, op: u32) -> u32 {
+#[inline(always)]
+unsafe fn interpret<B: Bus>(frame: *mut Frame, block: u32, op: u32) -> u32 {
     // SAFETY: the frame is the first field of a `Run<B>`, for `run_compiled` took this instance of
     // `step` for it. Its caller waits in compiled code, which holds no reference; so core, bus and
     // cache, which were borrowed for `run_compiled`, are borrowed by nobody else now.
@@ -225,8 +256,9 @@ unsafe extern "sysv64" fn step<B: Bus>(frame: *mut Frame, block: u32, op: u32) -
 ///
 /// # Safety
 /// `frame` is the one that [`Cpu::run_compiled`] has handed to the code that calls this.
-unsafe extern "sysv64" fn overflow<B: Bus>(frame: *mut Frame, block: u32) -> u32 {
-    // SAFETY: as in `step`.
+#[inline(always)]
+unsafe fn take_overflow<B: Bus>(frame: *mut Frame, block: u32) -> u32 {
+    // SAFETY: as in `interpret`.
     let (frame, cpu, code) = unsafe {
         let run = &mut *frame.cast::<Run<B>>();
         (&mut run.frame, &mut *run.cpu, &*run.code)

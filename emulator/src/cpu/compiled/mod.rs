@@ -9,20 +9,35 @@
 //! ([`NativeJump`]); what invalidates blocks empties that table, and nothing has to be patched. Code of
 //! blocks that are gone stays where it is until the cache starts afresh.
 
+#![cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "aarch64")),
+    allow(dead_code, reason = "only emitters know what code and interpreter tell each other")
+)]
+
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
 mod frame;
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod no_emitter;
+mod plain_specials;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
-#[cfg(target_arch = "x86_64")]
-use x86_64::Routines;
 
 use std::sync::Arc;
 
+use dynasmrt::cache_control::synchronize_icache;
 use dynasmrt::mmap::{ExecutableBuffer, MutableBuffer};
 use rustc_hash::FxHashMap;
 
 use super::bus::NearMap;
-use super::code::{Block, JUMP_ENTRIES, JUMP_SHIFT, Op, jump_index};
+use super::code::{Block, JUMP_ENTRIES, Op, jump_index};
+#[cfg(target_arch = "aarch64")]
+use aarch64 as host;
 pub(super) use frame::Ran;
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+use no_emitter as host;
+#[cfg(target_arch = "x86_64")]
+use x86_64 as host;
 
 /// The heat at which a block is compiled.
 pub(super) const HOT: i32 = 0;
@@ -44,9 +59,34 @@ pub(super) struct NativeJump {
 
 const NO_JUMP: NativeJump = NativeJump { pc: u32::MAX, address: 0 };
 
-/// Byte offset in the table of the entry for `pc`.
-fn jump_offset(pc: u32) -> i32 {
-    (jump_index(pc) * size_of::<NativeJump>()) as i32
+/// What an emitter has to know of a block.
+struct Source<'c> {
+    block: Block,
+    ops: &'c [Op],
+    /// Byte offset of each operation, and of the end.
+    offsets: &'c [u8],
+    /// The number by which [`Frame::step`](frame::Frame::step) finds the block again.
+    number: u32,
+    near: NearMap,
+}
+
+/// What a load or store of the guest moves.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Width {
+    Byte,
+    Half,
+    SignedHalf,
+    Word,
+}
+
+impl Width {
+    fn bytes(self) -> u32 {
+        match self {
+            Self::Byte => 1,
+            Self::Half | Self::SignedHalf => 2,
+            Self::Word => 4,
+        }
+    }
 }
 
 /// Executable memory that code is appended to.
@@ -73,6 +113,7 @@ impl Chunk {
         memory.set_len(CHUNK);
         memory[used..used + code.len()].copy_from_slice(code);
         let memory = memory.make_exec().ok()?;
+        synchronize_icache(&memory[used..][..code.len()]);
         let address = memory.as_ptr().addr() + used;
         Some((address, Self { memory, used: (used + code.len()).next_multiple_of(16) }))
     }
@@ -116,7 +157,7 @@ impl Store {
 pub(super) struct Compiled {
     store: Store,
     /// What all blocks need, once there is one.
-    routines: Option<Routines>,
+    routines: Option<host::Routines>,
     /// By the number that their code knows.
     blocks: Vec<Block>,
     /// Host addresses, by the first operation of the block; `None` if it stays with the interpreter.
@@ -128,13 +169,21 @@ pub(super) struct Compiled {
 impl Compiled {
     /// For `cores` cores; `None` on hosts that no code is emitted for.
     pub(super) fn new(cores: usize) -> Option<Self> {
-        cfg!(target_arch = "x86_64").then(|| Self {
-            store: Store { full: Vec::new(), current: Chunk::new().map(Arc::new) },
+        if !host::EMITS {
+            return None;
+        }
+        Some(Self {
+            store: Store { full: Vec::new(), current: Some(Arc::new(Chunk::new()?)) },
             routines: None,
             blocks: Vec::new(),
             addresses: FxHashMap::default(),
             jumps: (0..cores).map(|_| Box::new([NO_JUMP; 2 * JUMP_ENTRIES])).collect(),
         })
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.blocks.len()
     }
 
     /// The host code of the block at `pc` of `core`, if its table has it.
@@ -180,25 +229,18 @@ impl Compiled {
         offsets: &[u8],
         near: NearMap,
     ) -> bool {
-        let code = self.emit(block, ops, offsets, near);
-        let address = code.and_then(|code| self.keep(block, &code));
+        let address = self.emit(block, ops, offsets, near).and_then(|code| self.keep(block, &code));
         self.addresses.insert(block.first, address);
         address.is_some()
     }
 
-    #[cfg(target_arch = "x86_64")]
     fn emit(&mut self, block: Block, ops: &[Op], offsets: &[u8], near: NearMap) -> Option<Vec<u8>> {
         if self.routines.is_none() {
-            let (code, routines) = x86_64::routines(near)?;
+            let (code, routines) = host::routines(near)?;
             self.routines = Some(routines.at(self.store.append(&code)?));
         }
         let number = self.blocks.len() as u32;
-        x86_64::block(&x86_64::Source { block, ops, offsets, number, near })
-    }
-
-    #[cfg(not(target_arch = "x86_64"))]
-    fn emit(&mut self, _: Block, _: &[Op], _: &[u8], _: NearMap) -> Option<Vec<u8>> {
-        None
+        host::block(&Source { block, ops, offsets, number, near })
     }
 
     fn keep(&mut self, block: Block, code: &[u8]) -> Option<usize> {
@@ -207,7 +249,7 @@ impl Compiled {
         Some(address)
     }
 
-    fn routines(&self) -> Option<Routines> {
+    fn routines(&self) -> Option<host::Routines> {
         self.routines
     }
 

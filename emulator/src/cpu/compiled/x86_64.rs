@@ -63,10 +63,9 @@ use dynasmrt::x64::X64Relocation;
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, VecAssembler, dynasm};
 
 use super::frame::Frame;
-use super::{NativeJump, jump_offset};
+use super::{NativeJump, Source, Width};
 use crate::cpu::Cpu;
-use crate::cpu::bus::NearMap;
-use crate::cpu::code::{Block, Field, Op};
+use crate::cpu::code::{Block, Field, JUMP_ENTRIES, JUMP_SHIFT, Op, jump_index};
 use crate::cpu::execute::bit_number;
 use crate::cpu::instruction::{B4CONST, B4CONSTU, Opcode};
 use crate::cpu::registers::ps;
@@ -94,16 +93,7 @@ const CPENABLE: i8 = close!(cpenable);
 const FCR: i8 = close!(fcr);
 const FILE: i32 = field!(file);
 
-/// What the emitter has to know of a block.
-pub(super) struct Source<'c> {
-    pub block: Block,
-    pub ops: &'c [Op],
-    /// Byte offset of each operation, and of the end.
-    pub offsets: &'c [u8],
-    /// The number by which [`Frame::step`] finds the block again.
-    pub number: u32,
-    pub near: NearMap,
-}
+pub(super) const EMITS: bool = true;
 
 /// The code of a block; `None` if it is not worth it.
 pub(super) fn block(source: &Source<'_>) -> Option<Vec<u8>> {
@@ -119,24 +109,6 @@ enum Aside {
     Far { at: DynamicLabel, op: usize, back: DynamicLabel, held: Held, width: Width, to: u8 },
     /// A transfer to `target` behind `done` operations.
     Leave { at: DynamicLabel, target: u32, done: usize },
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Width {
-    Byte,
-    Half,
-    SignedHalf,
-    Word,
-}
-
-impl Width {
-    fn bytes(self) -> i32 {
-        match self {
-            Self::Byte => 1,
-            Self::Half | Self::SignedHalf => 2,
-            Self::Word => 4,
-        }
-    }
 }
 
 /// Which guest register each host register of the pool holds.
@@ -292,7 +264,7 @@ impl<'c> Emitter<'c> {
             }
             return;
         }
-        let at = jump_offset(target);
+        let at = (jump_index(target) * size_of::<NativeJump>()) as i32;
         let exit = self.label();
         dynasm!(self.ops
             ; .arch x64
@@ -310,9 +282,9 @@ impl<'c> Emitter<'c> {
         dynasm!(self.ops
             ; .arch x64
             ; mov ecx, eax
-            ; shr ecx, super::JUMP_SHIFT as i8
+            ; shr ecx, JUMP_SHIFT as i8
             ; xor ecx, eax
-            ; and ecx, (super::JUMP_ENTRIES - 1) as i32
+            ; and ecx, (JUMP_ENTRIES - 1) as i32
             ; shl ecx, 4
             ; cmp [r15 + rcx + offset_of!(NativeJump, pc) as i32], eax
             ; jne =>self.exit_to
@@ -491,7 +463,7 @@ impl<'c> Emitter<'c> {
         let (at, back) = self.otherwise();
         dynasm!(self.ops
             ; .arch x64
-            ; cmp eax, self.source.near.length as i32 - width.bytes()
+            ; cmp eax, self.source.near.length as i32 - width.bytes() as i32
             ; ja =>at
         );
         let (slot, _) = self.slot(op.t as u8);
@@ -515,7 +487,7 @@ impl<'c> Emitter<'c> {
     fn near_store_guard(&mut self, otherwise: DynamicLabel, width: Width) {
         dynasm!(self.ops
             ; .arch x64
-            ; cmp eax, self.source.near.length as i32 - width.bytes()
+            ; cmp eax, self.source.near.length as i32 - width.bytes() as i32
             ; ja =>otherwise
         );
         // An unaligned store may reach into the next granule.

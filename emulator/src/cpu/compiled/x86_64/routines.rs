@@ -13,8 +13,9 @@ use dynasmrt::{AssemblyOffset, DynamicLabel, DynasmApi, DynasmLabelApi, VecAssem
 
 use super::{EXTERNAL, FILE, FRAME, FREE_QUADS, INTENABLE, LATCHED, PS, WINDOWBASE, WINDOWSTART};
 use crate::cpu::bus::NearMap;
+use crate::cpu::code::{JUMP_ENTRIES, JUMP_SHIFT};
+use crate::cpu::compiled::NativeJump;
 use crate::cpu::compiled::frame::{Exit, Frame, Next};
-use crate::cpu::compiled::{JUMP_ENTRIES, JUMP_SHIFT, NativeJump};
 use crate::cpu::exceptions::{DEBUG_LEVEL, EXCM_LEVEL};
 use crate::cpu::interrupts::{EXTERNAL_LEVEL, NMI};
 use crate::cpu::registers::ps;

@@ -12,47 +12,21 @@ use super::{CCOUNT_OFFSET, EXTERNAL, Emitter, FRAME, INDEX, LATCHED, POOL, PS};
 use crate::cpu::Cpu;
 use crate::cpu::code::Op;
 use crate::cpu::compiled::frame::Frame;
+use crate::cpu::compiled::plain_specials::{plain_special, plain_user};
 use crate::cpu::interrupts::EXTERNAL_LEVEL;
 use crate::cpu::registers::ps;
-use crate::cpu::special_register::{sr, ur};
+use crate::cpu::special_register::sr;
 use crate::cpu::special_registers::PRID;
 
-/// Where the word of a special register is that RSR reads as it stands; and if nothing follows from WSR
-/// but that it changes, the bits that are kept.
-fn plain_special(n: u32) -> Option<(i32, Option<u32>)> {
-    const ALL: Option<u32> = Some(u32::MAX);
-    let word = |field: i32, index: u8| field + 4 * i32::from(index);
-    let n = u8::try_from(n).ok()?;
-    Some(match n {
-        sr::LBEG => (field!(lbeg), ALL),
-        sr::LEND => (field!(lend), ALL),
-        sr::LCOUNT => (field!(lcount), ALL),
-        sr::SAR => (field!(sar), Some(0x3f)),
-        sr::BR => (field!(br), Some(0xffff)),
-        sr::SCOMPARE1 => (field!(scompare1), ALL),
-        sr::ACCLO => (field!(acc), ALL),
-        sr::ACCHI => (field!(acc) + 4, None),
-        sr::M0..=sr::M3 => (word(field!(m), n - sr::M0), ALL),
-        sr::WINDOWBASE => (field!(windowbase), None),
-        sr::EPC1..=sr::EPC7 => (word(field!(epc), n - sr::EPC1 + 1), ALL),
-        sr::DEPC => (field!(depc), ALL),
-        sr::EPS2..=sr::EPS7 => (word(field!(eps), n - sr::EPS2 + 2), ALL),
-        sr::EXCSAVE1..=sr::EXCSAVE7 => (word(field!(excsave), n - sr::EXCSAVE1 + 1), ALL),
-        sr::CPENABLE => (field!(cpenable), Some(0xff)),
-        sr::INTENABLE => (field!(intenable), None),
-        sr::PS => (field!(ps), None),
-        sr::VECBASE => (field!(vecbase), Some(!0x3ff)),
-        sr::EXCCAUSE => (field!(exccause), Some(0x3f)),
-        sr::EXCVADDR => (field!(excvaddr), ALL),
-        sr::MISC0..=sr::MISC3 => (word(field!(misc), n - sr::MISC0), ALL),
-        _ => return None,
-    })
+/// An offset in the core, seen from `Cpu::a`.
+fn from_a(offset: usize) -> i32 {
+    offset as i32 - offset_of!(Cpu, a) as i32
 }
 
 impl Emitter<'_> {
     pub(super) fn read_special(&mut self, n: usize, op: &Op) {
         if let Some((field, _)) = plain_special(op.imm) {
-            dynasm!(self.ops ; .arch x64 ; mov eax, [rbx + field]);
+            dynasm!(self.ops ; .arch x64 ; mov eax, [rbx + from_a(field)]);
             self.put(op.t);
         } else if op.imm == u32::from(sr::PRID) {
             dynasm!(self.ops
@@ -88,7 +62,7 @@ impl Emitter<'_> {
 
     pub(super) fn write_special(&mut self, n: usize, op: &Op) {
         if let Some((field, Some(kept))) = plain_special(op.imm) {
-            let t = self.get(op.t);
+            let (field, t) = (from_a(field), self.get(op.t));
             if kept == u32::MAX {
                 dynasm!(self.ops ; .arch x64 ; mov [rbx + field], Rd(t));
             } else {
@@ -142,27 +116,16 @@ impl Emitter<'_> {
         self.rejoin(aside, n);
     }
 
-    /// Where the word of a user register is that nothing follows from.
-    fn plain_user(n: u32) -> Option<i32> {
-        Some(match u8::try_from(n).ok()? {
-            ur::THREADPTR => field!(threadptr),
-            ur::F64R_LO => field!(f64r),
-            ur::F64R_HI => field!(f64r) + 4,
-            ur::F64S => field!(f64r) + 8,
-            _ => return None,
-        })
-    }
-
     pub(super) fn read_user(&mut self, n: usize, op: &Op) {
-        let Some(field) = Self::plain_user(op.imm) else { return self.by_interpreter(n) };
-        dynasm!(self.ops ; .arch x64 ; mov eax, [rbx + field]);
+        let Some(field) = plain_user(op.imm) else { return self.by_interpreter(n) };
+        dynasm!(self.ops ; .arch x64 ; mov eax, [rbx + from_a(field)]);
         self.put(op.r);
     }
 
     pub(super) fn write_user(&mut self, n: usize, op: &Op) {
-        let Some(field) = Self::plain_user(op.imm) else { return self.by_interpreter(n) };
+        let Some(field) = plain_user(op.imm) else { return self.by_interpreter(n) };
         let t = self.get(op.t);
-        dynasm!(self.ops ; .arch x64 ; mov [rbx + field], Rd(t));
+        dynasm!(self.ops ; .arch x64 ; mov [rbx + from_a(field)], Rd(t));
     }
 
     /// RFE.

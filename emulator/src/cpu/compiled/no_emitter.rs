@@ -1,0 +1,25 @@
+//! Hosts that no code is emitted for: the interpreter does everything.
+
+use super::Source;
+use crate::cpu::bus::NearMap;
+
+pub(super) const EMITS: bool = false;
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Routines {
+    pub(super) entrance: usize,
+}
+
+impl Routines {
+    pub(super) fn at(self, _: usize) -> Self {
+        self
+    }
+}
+
+pub(super) fn routines(_: NearMap) -> Option<(Vec<u8>, Routines)> {
+    None
+}
+
+pub(super) fn block(_: &Source<'_>) -> Option<Vec<u8>> {
+    None
+}
