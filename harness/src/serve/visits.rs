@@ -26,8 +26,10 @@ const LONGEST_ABSENCE: Duration = Duration::from_millis(500);
 const SHORT_ABSENCE: Duration = Duration::from_millis(1);
 
 /// What somebody wants to do with the board.
+type Deed = Box<dyn FnOnce(&mut dyn Debugged) + Send>;
+
 struct Visit {
-    what: Box<dyn FnOnce(&mut dyn Debugged) + Send>,
+    what: Deed,
     /// How long nobody was there before it, in wall time.
     absence: Duration,
 }
