@@ -38,7 +38,7 @@ fn run(program: &Program) -> Esp32 {
 const FUNCTION: u32 = 0xf00d_020c;
 
 /// `l32r a2, -8; ret.n`: at the third word of a page, the first one.
-const L32R_A2_THEN_RET: u64 = 0xf00d_fffe_21;
+const L32R_A2_THEN_RET: u64 = 0x00f0_0dff_fe21;
 
 /// Calls the function at `code` eight times, changing K before each call; the results become octal
 /// digits. `patch` stores the word in a6 by way of a7, which holds `through`.
