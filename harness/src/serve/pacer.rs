@@ -100,14 +100,7 @@ impl<C: Clock> Pacer<C> {
     /// Waits until wall time has caught up with device time `now`; gives how much the board fell
     /// behind, if it is so much that it was given up.
     pub fn wait(&mut self, now: DeviceTime) -> Option<Duration> {
-        match self.ahead(now) {
-            Ok(Duration::ZERO) => None,
-            Ok(ahead) => {
-                self.clock.sleep(ahead);
-                None
-            }
-            Err(behind) => Some(behind),
-        }
+        self.wait_and(now, || ())
     }
 
     /// The same; each time that somebody unparks the thread meanwhile it does `what`.

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 
 use crate::bench::adapters::ROM_BAUD;
 
-use super::doors::{Line, MachineGone, PIECE};
+use super::doors::{Line, MachineGone, PIECE, one_at_a_time};
 use super::machine::{ModemLines, Sent};
 
 /// What the door calls itself.
@@ -19,30 +19,14 @@ const ANSWERS: usize = 64 << 10;
 
 /// Serves the door for ever; ends only when the machine has gone.
 pub(super) async fn serve(listener: &TcpListener, line: &Line) {
-    loop {
-        // A connection that failed before it was accepted concerns nobody.
-        let Ok((first, _)) = listener.accept().await else { continue };
-        let _ = first.set_nodelay(true);
-        let (from, to) = first.into_split();
-        let served = tokio::select! {
-            served = client(from, to, line) => served,
-            () = turn_away(listener, line) => return,
-        };
+    one_at_a_time(listener, &line.port.to_string(), &line.remarks, async |stream| {
+        let _ = stream.set_nodelay(true);
+        let (from, to) = stream.into_split();
+        let served = client(from, to, line).await;
         let left = line.send(Sent::Gone).await;
-        if served.and(left).is_err() {
-            return;
-        }
-    }
-}
-
-/// Turns others away as long as there is one.
-async fn turn_away(listener: &TcpListener, line: &Line) {
-    loop {
-        if let Ok((_, address)) = listener.accept().await {
-            let port = line.port;
-            let _ = line.remarks.send(format!("{port}: {address} was turned away, it is in use"));
-        }
-    }
+        served.and(left)
+    })
+    .await;
 }
 
 /// Serves one client until it leaves.
@@ -121,8 +105,11 @@ async fn heard(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
     use tokio::io::duplex;
+    use tokio::net::TcpStream;
     use tokio::sync::mpsc::Receiver;
 
     use super::*;
@@ -161,6 +148,32 @@ mod tests {
             }
         }
         all
+    }
+
+    #[tokio::test]
+    async fn who_comes_as_soon_as_another_has_left_is_let_in() {
+        let (line, mut board) = line();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let visitors = async {
+            for name in 0..100 {
+                let mut visitor = TcpStream::connect(address).await.expect("the door is open");
+                visitor.write_all(&[name]).await.expect("it can be heard");
+                drop(visitor);
+            }
+            let mut heard = Vec::new();
+            while heard.len() < 100 {
+                if let Some(Input { what: Sent::Bytes(bytes), .. }) = board.recv().await {
+                    heard.extend(bytes);
+                }
+            }
+            heard
+        };
+        let heard = tokio::select! {
+            () = serve(&listener, &line) => panic!("the machine is there"),
+            heard = tokio::time::timeout(Duration::from_secs(20), visitors) => heard,
+        };
+        assert_eq!(heard.expect("all are heard"), (0..100).collect::<Vec<_>>());
     }
 
     proptest! {

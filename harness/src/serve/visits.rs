@@ -28,6 +28,7 @@ const SHORT_ABSENCE: Duration = Duration::from_millis(1);
 /// What somebody wants to do with the board.
 type Deed = Box<dyn FnOnce(&mut dyn Debugged) + Send>;
 
+/// Somebody who comes to do it.
 struct Visit {
     what: Deed,
     /// How long nobody was there before it, in wall time.
@@ -187,5 +188,93 @@ impl Receiver {
             // Without a visitor nobody has set anything that could hold it.
             let _ = self.holds.send(held);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::targets::debugged::Watched;
+
+    /// A board that is nothing but its time.
+    #[derive(Default)]
+    struct Clockwork(DeviceTime);
+
+    impl Debugged for Clockwork {
+        fn device_time(&self) -> DeviceTime {
+            self.0
+        }
+        fn hold(&mut self) {}
+        fn held(&self) -> Option<Held> {
+            None
+        }
+        fn go_on(&mut self, _: Option<CoreIndex>) {}
+        fn hold_at_breaks(&mut self, _: bool) {}
+        fn forget_debugger(&mut self) {}
+        fn register(&self, _: CoreIndex, _: u16) -> Option<u32> {
+            None
+        }
+        fn set_register(&mut self, _: CoreIndex, _: u16, _: u32) -> bool {
+            false
+        }
+        fn read_memory(&mut self, _: CoreIndex, _: u32, _: &mut [u8]) -> usize {
+            0
+        }
+        fn write_memory(&mut self, _: CoreIndex, _: u32, _: &[u8]) -> usize {
+            0
+        }
+        fn set_breakpoint(&mut self, _: u32, _: bool) -> bool {
+            false
+        }
+        fn set_watchpoint(&mut self, _: u32, _: u32, _: Watched, _: bool) -> bool {
+            false
+        }
+        fn jtag_clock(&mut self, _: bool, _: bool) {}
+        fn jtag_tdo(&self) -> bool {
+            false
+        }
+        fn set_reset(&mut self, _: bool) {}
+        fn reset(&mut self) {}
+        fn doing(&self, _: CoreIndex) -> String {
+            String::new()
+        }
+    }
+
+    /// When a visitor who has stayed away for 100 ms is let in, on a board that goes on by `pace` ms in
+    /// each of ten slices.
+    fn let_in_at(pace: u64) -> Option<DeviceTime> {
+        let (sender, mut receiver) = visits();
+        let mut board = Clockwork(DeviceTime::ZERO + Span::from_millis(7));
+        let come = |absence| {
+            let (tell, told) = mpsc::channel();
+            let what: Deed = Box::new(move |board| {
+                let _ = tell.send(board.device_time());
+            });
+            sender.visits.send(Visit { what, absence }).expect("a receiver");
+            told
+        };
+        let first = come(Duration::ZERO);
+        receiver.receive(&mut board);
+        assert_eq!(first.try_recv().ok(), Some(board.0), "nobody has been away");
+        let second = come(Duration::from_millis(100));
+        for _ in 0..10 {
+            board.0 = board.0 + Span::from_millis(pace);
+            receiver.receive(&mut board);
+            receiver.let_in_who_is_due(&mut board);
+        }
+        second.try_recv().ok()
+    }
+
+    #[test]
+    fn who_has_stayed_away_finds_the_board_as_much_later() {
+        let at = |ms| Some(DeviceTime::ZERO + Span::from_millis(ms));
+        assert_eq!(let_in_at(30), at(7 + 120));
+        assert_eq!(let_in_at(100), at(7 + 100));
+        assert_eq!(let_in_at(9), None, "not before");
+    }
+
+    #[test]
+    fn a_board_that_stands_still_lets_everybody_in() {
+        assert_eq!(let_in_at(0), Some(DeviceTime::ZERO + Span::from_millis(7)));
     }
 }

@@ -75,7 +75,8 @@ const SCOMPARE1: u32 = field!(scompare1);
 /// PS.EXCM as the number of a bit.
 const EXCM_BIT: u32 = ps::EXCM.trailing_zeros();
 
-/// The guest's memory is little-endian, and loads and stores are the host's.
+/// Whether blocks are compiled on this host: the guest's memory is little-endian, and loads and stores are
+/// the host's.
 pub(super) const EMITS: bool = cfg!(target_endian = "little");
 
 /// Addresses of what blocks share.

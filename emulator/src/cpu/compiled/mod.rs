@@ -190,8 +190,8 @@ impl Compiled {
     #[inline(always)]
     pub(super) fn at(&self, core: usize, pc: u32) -> Option<usize> {
         let first = jump_index(pc);
-        let both = [first, first + JUMP_ENTRIES].map(|n| self.jumps[core][n]);
-        both.into_iter().find(|jump| jump.pc == pc).map(|jump| jump.address)
+        let mut both = [first, first + JUMP_ENTRIES].into_iter().map(|n| self.jumps[core][n]);
+        both.find(|jump| jump.pc == pc).map(|jump| jump.address)
     }
 
     /// Whether the block has been compiled, or refused; `None` if nobody has tried.

@@ -3,6 +3,7 @@
 use super::Source;
 use crate::cpu::bus::NearMap;
 
+/// Whether blocks are compiled on this host.
 pub(super) const EMITS: bool = false;
 
 #[derive(Debug, Clone, Copy)]

@@ -93,6 +93,7 @@ const CPENABLE: i8 = close!(cpenable);
 const FCR: i8 = close!(fcr);
 const FILE: i32 = field!(file);
 
+/// Whether blocks are compiled on this host.
 pub(super) const EMITS: bool = true;
 
 /// The code of a block; `None` if it is not worth it.
