@@ -54,8 +54,8 @@ pub(super) enum Next {
     To = 2,
 }
 
-/// What compiled code reads and writes besides the core. Its layout is known to the emitter, which
-/// reaches the first 128 bytes by the shortest instructions.
+/// What compiled code reads and writes besides the core. Its layout is known to the emitters; that for
+/// x86-64 reaches what comes first by the shortest instructions.
 #[repr(C)]
 pub(super) struct Frame {
     /// Cycles that are left; inside a block, when it has run to its end.
