@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::bus::{Bus, MAX_FETCH};
-use super::compiled::{Compiled, HOT};
+use super::compiled::{Compiled, HOT, Member, superblock};
 use super::decode::decode;
 use super::exceptions::Fault;
 use super::instruction::{Instruction, Opcode};
@@ -237,7 +237,7 @@ impl CodeCache {
 
     /// The `length` bytes at `physical` have changed.
     pub fn invalidate(&mut self, physical: u32, length: u32) {
-        let Self { blocks, by_granule, .. } = self;
+        let Self { blocks, by_granule, compiled, .. } = self;
         let mut dropped = false;
         for granule in granules(physical, length) {
             let Some(dependences) = by_granule.get_mut(&granule) else { continue };
@@ -245,7 +245,11 @@ impl CodeCache {
                 let hit = it.physical < physical.saturating_add(length)
                     && physical < it.physical.saturating_add(it.length);
                 if hit {
-                    blocks.remove(&it.block);
+                    if let (Some(block), Some(compiled)) =
+                        (blocks.remove(&it.block), &mut *compiled)
+                    {
+                        compiled.forget(block);
+                    }
                     dropped = true;
                 }
                 !hit
@@ -287,26 +291,46 @@ impl CodeCache {
 
     /// The host code of a hot block, which is compiled now if need be.
     #[inline(always)]
-    pub(super) fn host_code<B: Bus>(&mut self, core: usize, block: Block) -> Option<usize> {
+    pub(super) fn host_code<B: Bus>(
+        &mut self,
+        core: usize,
+        block: Block,
+        bus: &B,
+    ) -> Option<usize> {
         let known = self.compiled.as_ref()?.at(core, block.pc);
-        if known.is_some() { known } else { self.compile::<B>(core, block) }
+        if known.is_some() { known } else { self.compile(core, block, bus) }
     }
 
     #[cold]
     #[inline(never)]
-    fn compile<B: Bus>(&mut self, core: usize, block: Block) -> Option<usize> {
-        let compiled = self.compiled.as_mut()?;
-        if !compiled.reach(core, block) {
-            let (first, len) = (block.first as usize, usize::from(block.len));
-            let ops = &self.ops[first..][..len];
-            let offsets = &self.offsets[first..][..len + 1];
-            if compiled.compile(block, ops, offsets, B::NEAR) {
-                compiled.reach(core, block);
+    fn compile<B: Bus>(&mut self, core: usize, block: Block, bus: &B) -> Option<usize> {
+        let locate = |pc| bus.locate(core, pc).ok();
+        if !self.compiled.as_mut()?.reach(core, block, locate) {
+            let head = Member { block, physical: locate(block.pc)? };
+            let along = |pc| self.compiled_along(core, pc, bus);
+            let plan =
+                superblock::plan(head, |block| self.ops(block, usize::from(block.len)), along);
+            let compiled = self.compiled.as_mut()?;
+            if compiled.compile(&plan, &self.ops, &self.offsets, B::NEAR) {
+                compiled.reach(core, block, locate);
             } else {
                 self.jumps[core][jump_index(block.pc)].heat = i32::MIN;
             }
         }
         self.compiled.as_ref()?.at(core, block.pc)
+    }
+
+    /// The block at `pc` if it may be compiled together with one that leads to it: it is half as hot as
+    /// would be needed for itself.
+    fn compiled_along<B: Bus>(&self, core: usize, pc: u32, bus: &B) -> Option<Member> {
+        let physical = bus.locate(core, pc).ok()?;
+        let block = *self.blocks.get(&(pc, physical))?;
+        let guess = self.guess(core, pc);
+        let heat = if guess.pc == pc { guess.heat } else { block.heat };
+        let runs = i64::from(heat) - i64::from(self.cold);
+        let hot = runs * 2 >= i64::from(HOT) - i64::from(self.cold);
+        let fresh = self.compiled.as_ref()?.verdict(&block).is_none();
+        (hot && fresh && block.quads & STOPS == 0).then_some(Member { block, physical })
     }
 
     /// The block at `pc`, decoded now if need be.

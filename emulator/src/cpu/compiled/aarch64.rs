@@ -55,7 +55,7 @@ use dynasmrt::aarch64::Aarch64Relocation;
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, VecAssembler, dynasm};
 
 use super::frame::{Exit, Frame, Next};
-use super::{NativeJump, Source, Width};
+use super::{Code, NativeJump, Source, Width};
 use crate::cpu::Cpu;
 use crate::cpu::bus::NearMap;
 use crate::cpu::code::{Block, Field, JUMP_ENTRIES, JUMP_SHIFT, Op, jump_index};
@@ -120,9 +120,13 @@ pub(super) fn routines(_: NearMap) -> Option<(Vec<u8>, Routines)> {
     Some((ops.finalize().ok()?, Routines { entrance: 0 }))
 }
 
-/// The code of a block; `None` if it is not worth it.
-pub(super) fn block(source: &Source<'_>) -> Option<Vec<u8>> {
-    Emitter::new(source).run()
+/// Most blocks of a superblock.
+pub(super) const MEMBERS: usize = 1;
+
+/// The code of a superblock of one block; `None` if it is not worth it.
+pub(super) fn superblock(sources: &[Source<'_>]) -> Option<Code> {
+    let bytes = Emitter::new(sources.first()?).run()?;
+    Some(Code { bytes, starts: vec![Some(0)] })
 }
 
 /// The host register of a register of the guest.

@@ -4,14 +4,18 @@
 //! whatever it cannot do it leaves to the interpreter: one operation ([`frame::Frame::step`]) or a
 //! whole block that cannot run to its end. So a run is the same with it and without.
 //!
-//! A block that has been interpreted often enough ([`HOT`]) is compiled by itself. Code goes from one block to
-//! the next through a table by address, like the interpreter's but with host addresses
-//! ([`NativeJump`]); what invalidates blocks empties that table, and nothing has to be patched. Code of
-//! blocks that are gone stays where it is until the cache starts afresh.
+//! A block that has been interpreted often enough ([`HOT`]) is compiled, together with those that it leads
+//! to ([`superblock`]). Code goes from one superblock to the next through a table by address, like the
+//! interpreter's but with host addresses ([`NativeJump`]); what invalidates blocks empties that table, and
+//! nothing has to be patched. Code of blocks that are gone stays where it is until the cache starts
+//! afresh.
 
 #![cfg_attr(
-    not(any(target_arch = "x86_64", target_arch = "aarch64")),
-    allow(dead_code, reason = "only emitters know what code and interpreter tell each other")
+    not(target_arch = "x86_64"),
+    allow(
+        dead_code,
+        reason = "not every emitter wants to know all of it, and not every host has one"
+    )
 )]
 
 #[cfg(target_arch = "aarch64")]
@@ -20,6 +24,7 @@ mod frame;
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod no_emitter;
 mod plain_specials;
+pub(super) mod superblock;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
@@ -36,6 +41,8 @@ use aarch64 as host;
 pub(super) use frame::Ran;
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 use no_emitter as host;
+pub(super) use superblock::Member;
+use superblock::{Link, Planned};
 #[cfg(target_arch = "x86_64")]
 use x86_64 as host;
 
@@ -67,7 +74,16 @@ struct Source<'c> {
     offsets: &'c [u8],
     /// The number by which [`Frame::step`](frame::Frame::step) finds the block again.
     number: u32,
+    /// What is expected in a0 by the RETW at its end, and where that leads.
+    link: Option<Link>,
     near: NearMap,
+}
+
+/// What an emitter has made of a superblock.
+struct Code {
+    bytes: Vec<u8>,
+    /// Where each block is entered from elsewhere; `None` if the interpreter executes all of it anyway.
+    starts: Vec<Option<usize>>,
 }
 
 /// What a load or store of the guest moves.
@@ -152,6 +168,14 @@ impl Store {
     }
 }
 
+/// Where the code of a block is.
+#[derive(Debug, Clone, Copy)]
+struct Home {
+    address: usize,
+    /// Index of its superblock.
+    superblock: usize,
+}
+
 /// Compiled blocks of a machine. A clone shares their code.
 #[derive(Debug, Clone)]
 pub(super) struct Compiled {
@@ -160,8 +184,10 @@ pub(super) struct Compiled {
     routines: Option<host::Routines>,
     /// By the number that their code knows.
     blocks: Vec<Block>,
-    /// Host addresses, by the first operation of the block; `None` if it stays with the interpreter.
-    addresses: FxHashMap<u32, Option<usize>>,
+    superblocks: Vec<Arc<[Member]>>,
+    /// By the first operation of the block; `None` if it stays with the interpreter. A block is in one
+    /// superblock only, as long as it is here.
+    homes: FxHashMap<u32, Option<Home>>,
     /// For each core: by a hash of the address, and behind that those that others have displaced.
     jumps: Vec<Box<[NativeJump; 2 * JUMP_ENTRIES]>>,
 }
@@ -176,7 +202,8 @@ impl Compiled {
             store: Store { full: Vec::new(), current: Some(Arc::new(Chunk::new()?)) },
             routines: None,
             blocks: Vec::new(),
-            addresses: FxHashMap::default(),
+            superblocks: Vec::new(),
+            homes: FxHashMap::default(),
             jumps: (0..cores).map(|_| Box::new([NO_JUMP; 2 * JUMP_ENTRIES])).collect(),
         })
     }
@@ -196,24 +223,32 @@ impl Compiled {
 
     /// Whether the block has been compiled, or refused; `None` if nobody has tried.
     pub(super) fn verdict(&self, block: &Block) -> Option<bool> {
-        self.addresses.get(&block.first).map(Option::is_some)
+        self.homes.get(&block.first).map(Option::is_some)
     }
 
-    /// Puts the block's code into the table of `core`, if it has been compiled.
-    pub(super) fn reach(&mut self, core: usize, block: Block) -> bool {
-        match self.addresses.get(&block.first) {
-            Some(&Some(address)) => {
-                let jumps = &mut self.jumps[core];
-                let first = jump_index(block.pc);
-                let before =
-                    std::mem::replace(&mut jumps[first], NativeJump { pc: block.pc, address });
-                if before.pc != block.pc {
-                    jumps[first + JUMP_ENTRIES] = before;
-                }
-                true
-            }
-            _ => false,
+    /// Puts the block's code into the table of `core`, if it has been compiled. `locate` tells where an
+    /// address is physically: superblocks reach over pages, and these may be others by now.
+    pub(super) fn reach(
+        &mut self,
+        core: usize,
+        block: Block,
+        locate: impl Fn(u32) -> Option<u32>,
+    ) -> bool {
+        let Some(&Some(Home { address, superblock })) = self.homes.get(&block.first) else {
+            return false;
+        };
+        let mut members = self.superblocks[superblock].iter();
+        if !members.all(|it| locate(it.block.pc) == Some(it.physical)) {
+            self.forget(block);
+            return false;
         }
+        let jumps = &mut self.jumps[core];
+        let first = jump_index(block.pc);
+        let before = std::mem::replace(&mut jumps[first], NativeJump { pc: block.pc, address });
+        if before.pc != block.pc {
+            jumps[first + JUMP_ENTRIES] = before;
+        }
+        true
     }
 
     /// What is in the table of `core` must be looked for again.
@@ -221,32 +256,62 @@ impl Compiled {
         self.jumps[core].fill(NO_JUMP);
     }
 
-    /// Compiles a block; false if it stays with the interpreter.
+    /// The block is no more, so its superblock must not be entered any more. What is in the tables has to
+    /// be forgotten, too.
+    pub(super) fn forget(&mut self, block: Block) {
+        if let Some(Some(home)) = self.homes.remove(&block.first) {
+            for member in self.superblocks[home.superblock].iter() {
+                self.homes.remove(&member.block.first);
+            }
+        }
+    }
+
+    /// Compiles a superblock; false if the block at its head stays with the interpreter.
     pub(super) fn compile(
         &mut self,
-        block: Block,
+        plan: &[Planned],
         ops: &[Op],
         offsets: &[u8],
         near: NearMap,
     ) -> bool {
-        let address = self.emit(block, ops, offsets, near).and_then(|code| self.keep(block, &code));
-        self.addresses.insert(block.first, address);
-        address.is_some()
+        let head = plan[0].member.block.first;
+        if self.emit(plan, ops, offsets, near).is_none() {
+            self.homes.insert(head, None);
+        }
+        self.homes.get(&head).is_some_and(Option::is_some)
     }
 
-    fn emit(&mut self, block: Block, ops: &[Op], offsets: &[u8], near: NearMap) -> Option<Vec<u8>> {
+    fn emit(&mut self, plan: &[Planned], ops: &[Op], offsets: &[u8], near: NearMap) -> Option<()> {
         if self.routines.is_none() {
             let (code, routines) = host::routines(near)?;
             self.routines = Some(routines.at(self.store.append(&code)?));
         }
-        let number = self.blocks.len() as u32;
-        host::block(&Source { block, ops, offsets, number, near })
-    }
-
-    fn keep(&mut self, block: Block, code: &[u8]) -> Option<usize> {
-        let address = self.store.append(code)?;
-        self.blocks.push(block);
-        Some(address)
+        let source = |(n, planned): (usize, &Planned)| {
+            let block = planned.member.block;
+            let (first, len) = (block.first as usize, usize::from(block.len));
+            Source {
+                block,
+                ops: &ops[first..][..len],
+                offsets: &offsets[first..][..len + 1],
+                number: (self.blocks.len() + n) as u32,
+                link: planned.link,
+                near,
+            }
+        };
+        let sources: Vec<Source<'_>> = plan.iter().enumerate().map(source).collect();
+        let Code { bytes, starts } = host::superblock(&sources)?;
+        let address = self.store.append(&bytes)?;
+        let superblock = self.superblocks.len();
+        self.superblocks.push(plan.iter().map(|it| it.member).collect());
+        for (planned, start) in plan.iter().zip(starts) {
+            let block = planned.member.block;
+            self.blocks.push(block);
+            if let Some(start) = start {
+                let home = Home { address: address + start, superblock };
+                self.homes.insert(block.first, Some(home));
+            }
+        }
+        Some(())
     }
 
     fn routines(&self) -> Option<host::Routines> {

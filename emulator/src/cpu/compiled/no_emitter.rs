@@ -1,6 +1,6 @@
 //! Hosts that no code is emitted for: the interpreter does everything.
 
-use super::Source;
+use super::{Code, Source};
 use crate::cpu::bus::NearMap;
 
 /// Whether blocks are compiled on this host.
@@ -21,6 +21,8 @@ pub(super) fn routines(_: NearMap) -> Option<(Vec<u8>, Routines)> {
     None
 }
 
-pub(super) fn block(_: &Source<'_>) -> Option<Vec<u8>> {
+pub(super) const MEMBERS: usize = 1;
+
+pub(super) fn superblock(_: &[Source<'_>]) -> Option<Code> {
     None
 }

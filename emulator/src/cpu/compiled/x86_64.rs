@@ -4,9 +4,9 @@
 //! instructions of the guest do is what `execute` does, case by case in the same order.
 //!
 //! Each operation becomes the two to six instructions that it needs, on registers of the guest that
-//! stay in memory: a value that is read or made is kept in a host register up to the end of the block,
-//! and a value that is made is stored at once. So memory is always right, whoever leaves the block and
-//! wherever, and nothing has to be written back.
+//! stay in memory: a value that is read or made is kept in a host register up to the end of the
+//! superblock, and a value that is made is stored at once. So memory is always right, whoever leaves the
+//! superblock and wherever, and nothing has to be written back.
 //!
 //! What is too long for that, or rare, is done by [`Frame::step`], which lets the interpreter execute
 //! this one operation.
@@ -32,13 +32,13 @@ macro_rules! field {
 }
 
 /// rbp is so far in the frame.
-const FRAME: usize = 64;
+const FRAME: usize = 128;
 
 /// Where a field of the frame is, seen from rbp.
 macro_rules! frame {
     ($($field:ident).+) => {{
         const AT: i32 = offset_of!(Frame, $($field).+) as i32 - FRAME as i32;
-        const { assert!(AT < 128) };
+        const { assert!(AT >= -128 && AT < 128) };
         AT as i8
     }};
 }
@@ -54,6 +54,7 @@ macro_rules! close {
 
 mod floats;
 mod routines;
+mod shape;
 mod specials;
 mod windows;
 
@@ -62,14 +63,16 @@ use std::mem::offset_of;
 use dynasmrt::x64::X64Relocation;
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, VecAssembler, dynasm};
 
-use super::frame::Frame;
-use super::{NativeJump, Source, Width};
+use super::{Code, Source, Width};
 use crate::cpu::Cpu;
-use crate::cpu::code::{Block, Field, JUMP_ENTRIES, JUMP_SHIFT, Op, jump_index};
+use crate::cpu::code::{Field, Op};
 use crate::cpu::execute::bit_number;
 use crate::cpu::instruction::{B4CONST, B4CONSTU, Opcode};
-use crate::cpu::registers::ps;
+use crate::cpu::special_register::sr;
 pub(super) use routines::{Routines, routines};
+
+/// Special registers of zero-overhead loops.
+const LOOP_REGISTERS: [u8; 3] = [sr::LBEG, sr::LEND, sr::LCOUNT];
 
 /// Host registers that hold registers of the guest.
 const POOL: [u8; 6] = [6, 7, 8, 9, 10, 11];
@@ -96,35 +99,57 @@ const FILE: i32 = field!(file);
 /// Whether blocks are compiled on this host.
 pub(super) const EMITS: bool = true;
 
-/// The code of a block; `None` if it is not worth it.
-pub(super) fn block(source: &Source<'_>) -> Option<Vec<u8>> {
-    Emitter::new(source).run()
+/// Most blocks of a superblock.
+pub(super) const MEMBERS: usize = 16;
+
+/// The code of a superblock; `None` if its first block is not worth it.
+pub(super) fn superblock(sources: &[Source<'_>]) -> Option<Code> {
+    let first = Emitter::new(sources, vec![None; sources.len()]).run()?;
+    if first.carried.iter().all(Option::is_none) {
+        return Some(first.code);
+    }
+    // There are loops: once more, with the registers that they carry from one round to the next.
+    Emitter::new(sources, first.carried).run().map(|it| it.code)
 }
 
-/// Code behind the block that is seldom reached.
+/// Code behind the blocks that is seldom reached. `block` is the number of the block in the superblock.
 enum Aside {
     /// The interpreter executes operation `op`; then on at `back`, with these registers held.
-    Step { at: DynamicLabel, op: usize, back: DynamicLabel, held: Held },
+    Step { at: DynamicLabel, block: usize, op: usize, back: DynamicLabel, held: Held },
     /// A load that is not near: from a page of flash, or else as above. rax is the offset from the
     /// memory near by.
-    Far { at: DynamicLabel, op: usize, back: DynamicLabel, held: Held, width: Width, to: u8 },
+    Far {
+        at: DynamicLabel,
+        block: usize,
+        op: usize,
+        back: DynamicLabel,
+        held: Held,
+        width: Width,
+        to: u8,
+    },
     /// A transfer to `target` behind `done` operations.
-    Leave { at: DynamicLabel, target: u32, done: usize },
+    Leave { at: DynamicLabel, block: usize, target: u32, done: usize, held: Held },
+    /// RETW, operation `op`, goes elsewhere than expected.
+    Return { at: DynamicLabel, block: usize, op: usize },
 }
 
 /// Which guest register each host register of the pool holds.
 type Held = [Option<u8>; POOL.len()];
 
-struct Emitter<'c> {
-    source: &'c Source<'c>,
-    ops: VecAssembler<X64Relocation>,
-    held: Held,
-    /// When each was used last.
-    used: [u32; POOL.len()],
-    clock: u32,
-    asides: Vec<Aside>,
-    start: DynamicLabel,
-    /// A loop is being repeated: it may end in the middle of the block.
+/// What has become of a superblock.
+struct Emitted {
+    code: Code,
+    /// For each block that a loop goes back to the registers that were held there.
+    carried: Vec<Option<Held>>,
+}
+
+/// The places of a block.
+#[derive(Clone, Copy)]
+struct Places {
+    /// Entered from within the superblock: its cycles have been taken and registers are held as they
+    /// have to be.
+    inside: DynamicLabel,
+    /// A zero-overhead loop is being repeated: it may end in the middle of a block.
     looping: DynamicLabel,
     /// It does not.
     checked: DynamicLabel,
@@ -132,32 +157,79 @@ struct Emitter<'c> {
     undone: DynamicLabel,
     /// They have, and it needs registers of a live frame.
     overflow: DynamicLabel,
+}
+
+struct Emitter<'c> {
+    blocks: &'c [Source<'c>],
+    /// The block at hand.
+    at: usize,
+    source: &'c Source<'c>,
+    ops: VecAssembler<X64Relocation>,
+    held: Held,
+    /// When each was used last.
+    used: [u32; POOL.len()],
+    clock: u32,
+    asides: Vec<Aside>,
+    places: Vec<Places>,
+    /// What is held at `Places::inside` of each block, as far as that is known.
+    entries: Vec<Option<Held>>,
+    /// What shall be held there.
+    wanted: Vec<Option<Held>>,
+    /// What was held where a loop goes back there.
+    carried: Vec<Option<Held>>,
+    starts: Vec<Option<usize>>,
+    /// LBEG, LEND or LCOUNT change inside of the superblock.
+    loops: bool,
+    /// Control runs into the next block.
+    falls: bool,
+    /// By how many quads the call wants to rotate that led here, as far as can be guessed.
+    call_increment: Option<u8>,
     /// eax is the address to go on at, and nothing is compiled for it.
     exit_to: DynamicLabel,
     /// `Frame::step` has said in eax that the block is to be left.
     stepped: DynamicLabel,
     ended: bool,
-    /// Operations that the interpreter always executes.
+    /// Operations of the block that the interpreter always executes.
     interpreted: usize,
 }
 
 impl<'c> Emitter<'c> {
-    fn new(source: &'c Source<'c>) -> Self {
+    fn new(blocks: &'c [Source<'c>], wanted: Vec<Option<Held>>) -> Self {
         let mut ops = VecAssembler::new(0);
-        let [start, looping, checked, undone, overflow, exit_to, stepped] =
-            std::array::from_fn(|_| ops.new_dynamic_label());
+        let mut label = || ops.new_dynamic_label();
+        let places = blocks
+            .iter()
+            .map(|_| Places {
+                inside: label(),
+                looping: label(),
+                checked: label(),
+                undone: label(),
+                overflow: label(),
+            })
+            .collect();
+        let (exit_to, stepped) = (label(), label());
+        let changes_loops = |op: &Op| match op.opcode {
+            Opcode::Loop | Opcode::Loopnez | Opcode::Loopgtz => true,
+            Opcode::Wsr | Opcode::Xsr => LOOP_REGISTERS.contains(&(op.imm as u8)),
+            _ => false,
+        };
         Self {
-            source,
+            blocks,
+            at: 0,
+            source: &blocks[0],
             ops,
             held: [None; POOL.len()],
             used: [0; POOL.len()],
             clock: 0,
             asides: Vec::new(),
-            start,
-            looping,
-            checked,
-            undone,
-            overflow,
+            places,
+            entries: vec![None; blocks.len()],
+            carried: vec![None; blocks.len()],
+            wanted,
+            starts: vec![None; blocks.len()],
+            loops: blocks.iter().any(|it| it.ops.iter().any(changes_loops)),
+            falls: false,
+            call_increment: None,
             exit_to,
             stepped,
             ended: false,
@@ -165,27 +237,48 @@ impl<'c> Emitter<'c> {
         }
     }
 
-    fn run(mut self) -> Option<Vec<u8>> {
-        self.begin();
-        for n in 0..self.source.ops.len() {
-            self.operation(n);
-            if self.ended {
-                break;
-            }
+    fn run(mut self) -> Option<Emitted> {
+        let mut compiled = Vec::new();
+        for at in 0..self.blocks.len() {
+            self.turn_to(at);
+            self.begin();
+            self.body();
+            compiled.push(self.interpreted < self.source.ops.len());
         }
         // Nothing but what the interpreter does anyway, such as the call of a native ROM function.
-        if self.interpreted == self.source.ops.len() {
+        if !compiled[0] {
             return None;
-        }
-        if !self.ended {
-            self.sequential_end();
         }
         // Going on elsewhere adds asides.
         while let Some(aside) = self.asides.pop() {
             self.aside(aside);
         }
+        for at in 0..self.blocks.len() {
+            self.turn_to(at);
+            self.ways_in_and_out();
+        }
         self.exits();
-        self.ops.finalize().ok()
+        let Self { ops, starts, carried, .. } = self;
+        let starts = starts.into_iter().zip(compiled);
+        let starts = starts.map(|(start, compiled)| start.filter(|_| compiled)).collect();
+        Some(Emitted { code: Code { bytes: ops.finalize().ok()?, starts }, carried })
+    }
+
+    fn turn_to(&mut self, at: usize) {
+        self.at = at;
+        self.source = &self.blocks[at];
+    }
+
+    fn body(&mut self) {
+        self.ended = false;
+        self.interpreted = 0;
+        for n in 0..self.source.ops.len() {
+            self.operation(n);
+            if self.ended {
+                return;
+            }
+        }
+        self.sequential_end();
     }
 
     fn label(&mut self) -> DynamicLabel {
@@ -199,181 +292,6 @@ impl<'c> Emitter<'c> {
     /// The address of operation `n`, or of the end.
     fn pc(&self, n: usize) -> u32 {
         self.source.block.pc.wrapping_add(u32::from(self.source.offsets[n]))
-    }
-
-    // ----- the shape of a block --------------------------------------------------------------
-
-    /// What the interpreter asks before it begins a block: cycles, the end of a loop inside of it, the
-    /// window.
-    fn begin(&mut self) {
-        dynasm!(self.ops
-            ; .arch x64
-            ; =>self.start
-            ; sub r14, BYTE self.len() as i8
-            ; jl =>self.undone
-            ; cmp DWORD [BYTE rbx + LCOUNT], BYTE 0
-            ; jne =>self.looping
-            ; =>self.checked
-        );
-        let quads = self.source.block.quads;
-        if quads > 1 {
-            dynasm!(self.ops
-                ; .arch x64
-                ; cmp BYTE [BYTE rbx + FREE_QUADS], BYTE quads as i8
-                ; jb =>self.overflow
-            );
-        }
-    }
-
-    /// Behind the last operation: LBEG, if a loop body ends here, else the next instruction.
-    fn sequential_end(&mut self) {
-        let next = self.pc(self.source.ops.len());
-        let on = self.label();
-        dynasm!(self.ops
-            ; .arch x64
-            ; cmp DWORD [BYTE rbx + LCOUNT], BYTE 0
-            ; je =>on
-            ; cmp DWORD [BYTE rbx + LEND], next as i32
-            ; jne =>on
-            ; test BYTE [BYTE rbx + PS], BYTE ps::EXCM as i8
-            ; jne =>on
-            ; dec DWORD [BYTE rbx + LCOUNT]
-            ; mov eax, [BYTE rbx + LBEG]
-            ; cmp eax, self.source.block.pc as i32
-            ; je =>self.start
-        );
-        self.go_to_eax();
-        dynasm!(self.ops ; .arch x64 ; =>on);
-        self.go_to(next, self.source.ops.len());
-    }
-
-    /// To a known address, with `done` operations executed.
-    fn go_to(&mut self, target: u32, done: usize) {
-        if target == self.source.block.pc {
-            if self.source.block.may_spin {
-                dynasm!(self.ops
-                    ; .arch x64
-                    ; dec DWORD [BYTE rbp + frame!(patience)]
-                    ; jns =>self.start
-                    ; mov eax, target as i32
-                    ; mov esi, self.source.number as i32
-                    ; mov edx, done as i32
-                    ; jmp QWORD [BYTE rbp + frame!(routines.spins)]
-                );
-            } else {
-                dynasm!(self.ops ; .arch x64 ; jmp =>self.start);
-            }
-            return;
-        }
-        let at = (jump_index(target) * size_of::<NativeJump>()) as i32;
-        let exit = self.label();
-        dynasm!(self.ops
-            ; .arch x64
-            ; cmp DWORD [r15 + at + offset_of!(NativeJump, pc) as i32], target as i32
-            ; jne =>exit
-            ; jmp QWORD [r15 + at + offset_of!(NativeJump, address) as i32]
-            ; =>exit
-            ; mov eax, target as i32
-            ; jmp QWORD [BYTE rbp + frame!(routines.go)]
-        );
-    }
-
-    /// To the address in eax.
-    fn go_to_eax(&mut self) {
-        dynasm!(self.ops
-            ; .arch x64
-            ; mov ecx, eax
-            ; shr ecx, JUMP_SHIFT as i8
-            ; xor ecx, eax
-            ; and ecx, (JUMP_ENTRIES - 1) as i32
-            ; shl ecx, 4
-            ; cmp [r15 + rcx + offset_of!(NativeJump, pc) as i32], eax
-            ; jne =>self.exit_to
-            ; jmp QWORD [r15 + rcx + offset_of!(NativeJump, address) as i32]
-        );
-    }
-
-    fn exits(&mut self) {
-        let Block { pc, bytes, .. } = self.source.block;
-        dynasm!(self.ops
-            ; .arch x64
-            ; =>self.looping
-            ; mov eax, [BYTE rbx + LEND]
-            ; sub eax, pc.wrapping_add(1) as i32
-            ; cmp eax, i32::from(bytes) - 1
-            ; jae =>self.checked
-            ; =>self.undone
-            ; add r14, BYTE self.len() as i8
-            ; mov eax, pc as i32
-            ; jmp QWORD [BYTE rbp + frame!(routines.declined)]
-            ; =>self.overflow
-            ; mov esi, self.source.number as i32
-            ; jmp QWORD [BYTE rbp + frame!(routines.overflow)]
-            ; =>self.exit_to
-            ; jmp QWORD [BYTE rbp + frame!(routines.go)]
-            ; =>self.stepped
-            ; jmp QWORD [BYTE rbp + frame!(routines.stepped)]
-        );
-    }
-
-    fn aside(&mut self, aside: Aside) {
-        match aside {
-            Aside::Step { at, op, back, held } => {
-                dynasm!(self.ops ; .arch x64 ; =>at);
-                self.step(op, &held);
-                dynasm!(self.ops ; .arch x64 ; jmp =>back);
-            }
-            Aside::Far { at, op, back, held, width, to } => {
-                let step = self.label();
-                dynasm!(self.ops
-                    ; .arch x64
-                    ; =>at
-                    ; call QWORD [BYTE rbp + frame!(routines.page)]
-                    ; jz =>step
-                );
-                let host = self.host(&held, to);
-                match width {
-                    Width::Byte => dynasm!(self.ops ; .arch x64 ; movzx Rd(host), BYTE [rdx]),
-                    Width::Half => dynasm!(self.ops ; .arch x64 ; movzx Rd(host), WORD [rdx]),
-                    Width::SignedHalf => {
-                        dynasm!(self.ops ; .arch x64 ; movsx Rd(host), WORD [rdx])
-                    }
-                    Width::Word => dynasm!(self.ops ; .arch x64 ; mov Rd(host), [rdx]),
-                }
-                dynasm!(self.ops
-                    ; .arch x64
-                    ; mov [BYTE rbx + (to as i8) * 4], Rd(host)
-                    ; jmp =>back
-                    ; =>step
-                );
-                self.step(op, &held);
-                dynasm!(self.ops ; .arch x64 ; jmp =>back);
-            }
-            Aside::Leave { at, target, done } => {
-                dynasm!(self.ops ; .arch x64 ; =>at);
-                let rest = self.len() - done as i32;
-                if rest > 0 {
-                    dynasm!(self.ops ; .arch x64 ; add r14, BYTE rest as i8);
-                }
-                self.go_to(target, done);
-            }
-        }
-    }
-
-    /// The interpreter executes operation `op`; then the registers in `held` are as they say.
-    fn step(&mut self, op: usize, held: &Held) {
-        dynasm!(self.ops
-            ; .arch x64
-            ; mov esi, self.source.number as i32
-            ; mov edx, op as i32
-            ; call QWORD [BYTE rbp + frame!(routines.step)]
-            ; jnz =>self.stepped
-        );
-        for (slot, guest) in held.iter().enumerate() {
-            if let Some(guest) = guest {
-                dynasm!(self.ops ; .arch x64 ; mov Rd(POOL[slot]), [BYTE rbx + (*guest as i8) * 4]);
-            }
-        }
     }
 
     // ----- registers of the guest ------------------------------------------------------------
@@ -449,7 +367,7 @@ impl<'c> Emitter<'c> {
 
     fn rejoin(&mut self, (at, back): (DynamicLabel, DynamicLabel), op: usize) {
         dynasm!(self.ops ; .arch x64 ; =>back);
-        self.asides.push(Aside::Step { at, op, back, held: self.held });
+        self.asides.push(Aside::Step { at, block: self.at, op, back, held: self.held });
     }
 
     /// eax = `a[s]` + `imm` - the base of the memory near by.
@@ -481,7 +399,7 @@ impl<'c> Emitter<'c> {
             ; =>back
         );
         let (held, to) = (self.held, op.t as u8);
-        self.asides.push(Aside::Far { at, op: n, back, held, width, to });
+        self.asides.push(Aside::Far { at, block: self.at, op: n, back, held, width, to });
     }
 
     /// eax is the offset of a store that the memory near by takes as it is; else on at `otherwise`.
@@ -527,7 +445,7 @@ impl<'c> Emitter<'c> {
     fn branch(&mut self, n: usize, op: &Op, jump: impl FnOnce(&mut Self, DynamicLabel)) {
         let at = self.label();
         jump(self, at);
-        self.asides.push(Aside::Leave { at, target: op.imm, done: n + 1 });
+        self.leave(at, op.imm, n + 1);
     }
 
     fn compare(&mut self, op: &Op) {
@@ -594,8 +512,7 @@ impl<'c> Emitter<'c> {
                 _ => dynasm!(it.ops ; .arch x64 ; jle =>to),
             });
         }
-        self.go_to(begin, n + 1);
-        self.ended = true;
+        self.end(begin);
     }
 
     fn operation(&mut self, n: usize) {
@@ -937,10 +854,7 @@ impl<'c> Emitter<'c> {
                 dynasm!(self.ops ; .arch x64 ; test DWORD [BYTE rbx + BR], 1 << op.s as i32);
                 if op.opcode == Opcode::Bf { branch!(jz) } else { branch!(jnz) }
             }
-            Opcode::J => {
-                self.go_to(op.imm, n + 1);
-                self.ended = true;
-            }
+            Opcode::J => self.end(op.imm),
             Opcode::Jx => {
                 self.target_in_edx(&op);
                 self.go_to_edx();
@@ -950,12 +864,11 @@ impl<'c> Emitter<'c> {
                 if op.opcode == Opcode::Callx0 {
                     self.target_in_edx(&op);
                 }
-                dynasm!(self.ops ; .arch x64 ; mov DWORD [rbx], next as i32);
+                self.put_constant(Field::N0, next);
                 if op.opcode == Opcode::Callx0 {
                     self.go_to_edx();
                 } else {
-                    self.go_to(op.imm, n + 1);
-                    self.ended = true;
+                    self.end(op.imm);
                 }
             }
             Opcode::Ret => {
@@ -973,8 +886,7 @@ impl<'c> Emitter<'c> {
                     _ => 3,
                 };
                 self.call(n, increment);
-                self.go_to(op.imm, n + 1);
-                self.ended = true;
+                self.end(op.imm);
             }
             Opcode::Callx4 | Opcode::Callx8 | Opcode::Callx12 => {
                 let increment = match op.opcode {

@@ -145,7 +145,7 @@ impl Cpu {
             if block.heat < HOT {
                 code.warm(self.index, self.pc);
             } else if !std::mem::take(&mut declined)
-                && let Some(address) = code.host_code::<B>(self.index, block)
+                && let Some(address) = code.host_code(self.index, block, bus)
             {
                 ran = self.run_compiled(bus, code, address, limit, spin.patience);
             }

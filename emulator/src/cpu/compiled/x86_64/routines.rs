@@ -41,8 +41,13 @@ pub(in crate::cpu::compiled) struct Routines {
     /// Called: ENTRY's rotation by PS.CALLINC, and al the quads that are free then. With the carry
     /// flag set nothing has been done.
     pub entry: usize,
+    /// Called: the rotation of an ENTRY for which a frame is free, by 1 to 3 quads; al as above. Keeps what is
+    /// held of registers.
+    pub up: [usize; 3],
     /// Called: RETW's rotation; edi keeps what it is. With the carry flag set nothing has been done.
     pub retw: usize,
+    /// Called: the same by 1 to 3 quads, to a caller that called by so many. Keeps what is held.
+    pub down: [usize; 3],
     /// On behind the window overflow that block esi needs, whose cycles have been taken, or back.
     pub overflow: usize,
     /// Called: PS becomes edx, whose other bits are clear. With the carry flag set nothing has been done,
@@ -69,7 +74,9 @@ impl Routines {
             step: self.step + address,
             page: self.page + address,
             entry: self.entry + address,
+            up: self.up.map(|it| it + address),
             retw: self.retw + address,
+            down: self.down.map(|it| it + address),
             overflow: self.overflow + address,
             set_ps: self.set_ps + address,
             rfwo: self.rfwo + address,
@@ -91,6 +98,8 @@ pub(in crate::cpu::compiled) fn routines(near: NearMap) -> Option<(Vec<u8>, Rout
     let mut ops = VecAssembler::new(0);
     let (go, leave) = (ops.new_dynamic_label(), ops.new_dynamic_label());
     let mut writer = Writer { ops, go, leave };
+    let up = [1, 2, 3].map(|quads| writer.rotate_up(quads));
+    let down = [1, 2, 3].map(|quads| writer.rotate_down(quads));
     let routines = Routines {
         go: writer.go(),
         declined: writer.declined(),
@@ -98,8 +107,10 @@ pub(in crate::cpu::compiled) fn routines(near: NearMap) -> Option<(Vec<u8>, Rout
         stepped: writer.stepped(),
         step: writer.step(),
         page: writer.page(near),
-        entry: writer.entry(),
-        retw: writer.retw(),
+        entry: writer.entry(up.map(|(_, label)| label)),
+        up: up.map(|(at, _)| at),
+        retw: writer.retw(down.map(|(_, label)| label)),
+        down: down.map(|(at, _)| at),
         overflow: writer.overflow(),
         set_ps: writer.set_ps(),
         rfwo: writer.return_from_window_handler(false),
@@ -206,7 +217,7 @@ impl Writer {
         dynasm!(self.ops
             ; .arch x64
             ; mov [BYTE rbp + frame!(left)], r14
-            ; lea rdi, [BYTE rbp - (FRAME as i8)]
+            ; lea rdi, [rbp - (FRAME as i32)]
             ; sub rsp, 8
             ; call QWORD [BYTE rbp + frame!(step)]
             ; add rsp, 8
@@ -279,36 +290,34 @@ impl Writer {
         );
     }
 
-    fn entry(&mut self) -> usize {
+    /// `up` are the rotations by 1, 2 and 3 quads.
+    fn entry(&mut self, up: [DynamicLabel; 3]) -> usize {
         let at = self.begin();
-        let by = [2, 1, 3].map(|quads| (quads, self.label()));
         let refused = self.label();
         dynasm!(self.ops
             ; .arch x64
             ; mov ecx, [BYTE rbx + PS]
             ; and ecx, (ps::WOE | ps::EXCM | ps::CALLINC) as i32
         );
-        for (quads, label) in by {
+        // CALL8 is nearly all that compilers use.
+        for quads in [2, 1, 3] {
+            let next = self.label();
             dynasm!(self.ops
                 ; .arch x64
                 ; cmp ecx, (ps::WOE | (quads as u32) << ps::CALLINC_SHIFT) as i32
-                ; je =>label
+                ; jne =>next
+                ; cmp BYTE [BYTE rbx + FREE_QUADS], BYTE quads as i8
+                ; ja =>up[quads - 1]
+                ; =>next
             );
         }
         dynasm!(self.ops ; .arch x64 ; =>refused ; stc ; ret);
-        for (quads, label) in by {
-            dynasm!(self.ops
-                ; .arch x64
-                ; =>label
-                ; cmp BYTE [BYTE rbx + FREE_QUADS], BYTE quads as i8
-                ; jbe =>refused
-            );
-            self.rotate_up(quads);
-        }
         at
     }
 
-    fn rotate_up(&mut self, quads: usize) {
+    fn rotate_up(&mut self, quads: usize) -> (usize, DynamicLabel) {
+        let (at, label) = (self.begin(), self.label());
+        dynasm!(self.ops ; .arch x64 ; =>label);
         self.take_window();
         dynasm!(self.ops ; .arch x64 ; mov edx, [BYTE rbx + WINDOWBASE]);
         for n in 0..quads {
@@ -339,55 +348,44 @@ impl Writer {
         );
         self.count_free_quads();
         dynasm!(self.ops ; .arch x64 ; clc ; ret);
+        (at, label)
+    }
+
+    /// `down` are the rotations by 1, 2 and 3 quads.
+    fn retw(&mut self, down: [DynamicLabel; 3]) -> usize {
+        let at = self.begin();
+        dynasm!(self.ops ; .arch x64 ; mov ecx, [rbx] ; shr ecx, 30);
+        for quads in [2, 1, 3] {
+            dynasm!(self.ops ; .arch x64 ; cmp ecx, quads ; je =>down[quads as usize - 1]);
+        }
+        dynasm!(self.ops ; .arch x64 ; stc ; ret);
+        at
     }
 
     /// To a caller whose frame is in the register file.
-    fn retw(&mut self) -> usize {
-        let at = self.begin();
-        let by = [2, 1, 3].map(|quads| (quads, self.label()));
-        let refused = self.label();
+    fn rotate_down(&mut self, quads: usize) -> (usize, DynamicLabel) {
+        let (at, label, refused) = (self.begin(), self.label(), self.label());
+        // The caller's frame, and none between it and this one.
+        let between = 7 & !((1 << (3 - quads)) - 1);
         dynasm!(self.ops
             ; .arch x64
+            ; =>label
             ; mov ecx, [BYTE rbx + PS]
             ; and ecx, (ps::WOE | ps::EXCM) as i32
             ; cmp ecx, ps::WOE as i32
             ; jne =>refused
             // The three quads below the window, the nearest in bit 2.
             ; mov edx, [BYTE rbx + WINDOWBASE]
-            ; movzx r8d, WORD [BYTE rbx + WINDOWSTART]
-            ; mov eax, r8d
-            ; shl eax, 16
-            ; or eax, r8d
+            ; movzx eax, WORD [BYTE rbx + WINDOWSTART]
+            ; mov ecx, eax
+            ; shl ecx, 16
+            ; or eax, ecx
             ; lea ecx, [rdx + 13]
             ; shr eax, cl
-            ; and eax, BYTE 7
-            ; mov ecx, [rbx]
-            ; shr ecx, 30
+            ; and eax, between
+            ; cmp eax, 1 << (3 - quads)
+            ; jne =>refused
         );
-        for (quads, label) in by {
-            let next = self.label();
-            // The caller's frame, and none between it and this one.
-            let between = 7 & !((1 << (3 - quads)) - 1);
-            dynasm!(self.ops
-                ; .arch x64
-                ; cmp ecx, quads as i32
-                ; jne =>next
-                ; and eax, between
-                ; cmp eax, 1 << (3 - quads)
-                ; je =>label
-                ; =>next
-            );
-        }
-        dynasm!(self.ops ; .arch x64 ; =>refused ; stc ; ret);
-        for (quads, label) in by {
-            dynasm!(self.ops ; .arch x64 ; =>label);
-            self.rotate_down(quads);
-        }
-        at
-    }
-
-    /// r8d is WINDOWSTART.
-    fn rotate_down(&mut self, quads: usize) {
         self.take_window();
         for n in 4 - quads..4 {
             self.quad_above(n);
@@ -408,15 +406,16 @@ impl Writer {
         }
         dynasm!(self.ops
             ; .arch x64
-            ; btr r8d, edx
-            ; mov [BYTE rbx + WINDOWSTART], r8w
-            ; mov eax, r8d
+            ; movzx eax, WORD [BYTE rbx + WINDOWSTART]
+            ; btr eax, edx
+            ; mov [BYTE rbx + WINDOWSTART], ax
             ; add edx, 16 - quads as i32
             ; and edx, 15
             ; mov [BYTE rbx + WINDOWBASE], edx
         );
         self.count_free_quads();
-        dynasm!(self.ops ; .arch x64 ; clc ; ret);
+        dynasm!(self.ops ; .arch x64 ; clc ; ret ; =>refused ; stc ; ret);
+        (at, label)
     }
 
     fn overflow(&mut self) -> usize {
@@ -424,7 +423,7 @@ impl Writer {
         dynasm!(self.ops
             ; .arch x64
             ; mov [BYTE rbp + frame!(left)], r14
-            ; lea rdi, [BYTE rbp - (FRAME as i8)]
+            ; lea rdi, [rbp - (FRAME as i32)]
             ; call QWORD [BYTE rbp + frame!(overflow)]
             ; mov r14, [BYTE rbp + frame!(left)]
             ; test eax, eax
@@ -578,7 +577,7 @@ impl Writer {
             ; push r14
             ; push r15
             ; sub rsp, 8
-            ; lea rbp, [BYTE rdi + FRAME as i8]
+            ; lea rbp, [rdi + FRAME as i32]
             ; mov rbx, [rdi + offset_of!(Frame, registers) as i32]
             ; mov r12, [rdi + offset_of!(Frame, memory) as i32]
             ; mov r13, [rdi + offset_of!(Frame, guards) as i32]

@@ -6,10 +6,10 @@
 
 use std::mem::offset_of;
 
-use dynasmrt::{DynasmApi, DynasmLabelApi, dynasm};
+use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 
-use super::{Aside, Emitter, FRAME, POOL, PS, WINDOWBASE};
-use crate::cpu::code::Op;
+use super::{Aside, Emitter, FRAME, FREE_QUADS, POOL, PS, WINDOWBASE};
+use crate::cpu::code::{Field, Op};
 use crate::cpu::compiled::frame::Frame;
 use crate::cpu::instruction::Opcode;
 use crate::cpu::registers::ps;
@@ -18,9 +18,10 @@ impl Emitter<'_> {
     /// A windowed call's return address and CALLINC; the caller goes on to the target.
     pub(super) fn call(&mut self, n: usize, increment: u8) {
         let link = u32::from(increment) << 30 | self.pc(n + 1) & 0x3fff_ffff;
+        self.put_constant(Field::new(increment * 4), link);
+        self.call_increment = Some(increment);
         dynasm!(self.ops
             ; .arch x64
-            ; mov DWORD [BYTE rbx + (increment as i8) * 16], link as i32
             ; mov ecx, [BYTE rbx + PS]
             ; and ecx, !ps::CALLINC as i32
             ; or ecx, (u32::from(increment) << ps::CALLINC_SHIFT) as i32
@@ -35,15 +36,19 @@ impl Emitter<'_> {
             return self.by_interpreter(n);
         }
         let aside = self.otherwise();
-        self.forget();
-        dynasm!(self.ops
-            ; .arch x64
-            ; mov esi, [BYTE rbx + s * 4]
-            ; sub esi, op.imm as i32
-            ; call QWORD [BYTE rbp + frame!(routines.entry)]
-            ; jc =>aside.0
-            ; mov [BYTE rbx + s * 4], esi
-        );
+        if let Some(increment) = self.call_increment.take() {
+            self.enter_frame_of(increment, op, aside.0);
+        } else {
+            self.forget();
+            dynasm!(self.ops
+                ; .arch x64
+                ; mov esi, [BYTE rbx + s * 4]
+                ; sub esi, op.imm as i32
+                ; call QWORD [BYTE rbp + frame!(routines.entry)]
+                ; jc =>aside.0
+                ; mov [BYTE rbx + s * 4], esi
+            );
+        }
         // The operations behind need registers of a live frame: the next block will see to it.
         if op.t as u8 > 1 {
             let leave = self.label();
@@ -52,13 +57,54 @@ impl Emitter<'_> {
                 ; cmp al, BYTE op.t as i8
                 ; jb =>leave
             );
-            self.asides.push(Aside::Leave { at: leave, target: self.pc(n + 1), done: n + 1 });
+            self.leave(leave, self.pc(n + 1), n + 1);
         }
         self.rejoin(aside, n);
     }
 
+    /// ENTRY behind a call by so many quads; what is held moves along. If PS says that it was another call,
+    /// or the frame is not free, on at `otherwise` with nothing done.
+    fn enter_frame_of(&mut self, increment: u8, op: &Op, otherwise: DynamicLabel) {
+        let callinc = u32::from(increment) << ps::CALLINC_SHIFT;
+        dynasm!(self.ops
+            ; .arch x64
+            ; mov ecx, [BYTE rbx + PS]
+            ; and ecx, (ps::WOE | ps::EXCM | ps::CALLINC) as i32
+            ; cmp ecx, (ps::WOE | callinc) as i32
+            ; jne =>otherwise
+            ; cmp BYTE [BYTE rbx + FREE_QUADS], BYTE increment as i8
+            ; jbe =>otherwise
+        );
+        // The callee's register is visible here already, four times as many higher.
+        let s = self.get(op.s);
+        dynasm!(self.ops ; .arch x64 ; lea eax, [Rq(s) - op.imm as i32]);
+        self.put(Field::new(op.s as u8 + increment * 4));
+        let routine = frame!(routines.up) + 8 * (increment as i8 - 1);
+        dynasm!(self.ops ; .arch x64 ; call QWORD [BYTE rbp + routine]);
+        self.rename(|guest| guest.checked_sub(increment * 4));
+    }
+
+    /// The window has been rotated: what was `a[n]` is `a[to(n)]` now, if it can be seen.
+    fn rename(&mut self, to: impl Fn(u8) -> Option<u8>) {
+        self.held = self.held.map(|guest| guest.and_then(&to).filter(|&guest| guest < 16));
+    }
+
     /// RETW.
     pub(super) fn retw(&mut self, n: usize) {
+        let Some(link) = self.source.link else { return self.return_anywhere(n) };
+        let elsewhere = self.label();
+        dynasm!(self.ops ; .arch x64 ; cmp DWORD [rbx], link.a0 as i32 ; jne =>elsewhere);
+        let increment = (link.a0 >> 30) as u8;
+        let routine = frame!(routines.down) + 8 * (increment as i8 - 1);
+        dynasm!(self.ops ; .arch x64 ; call QWORD [BYTE rbp + routine]);
+        dynasm!(self.ops ; .arch x64 ; jc =>elsewhere);
+        self.asides.push(Aside::Return { at: elsewhere, block: self.at, op: n });
+        self.rename(|guest| Some(guest + increment * 4));
+        self.end(link.target);
+    }
+
+    /// RETW to whatever caller.
+    pub(super) fn return_anywhere(&mut self, n: usize) {
         let refused = self.label();
         self.forget();
         dynasm!(self.ops
