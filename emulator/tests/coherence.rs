@@ -3,6 +3,7 @@
 
 use crate::common;
 use crate::common::{Program, flash, word};
+use esp32_emulator::cpu::assembler::Assembler;
 use esp32_emulator::peripherals::CoreId;
 use esp32_emulator::soc::{ChipConfig, Esp32};
 
@@ -468,6 +469,121 @@ fn another_page_of_flash_is_shown_at_the_same_address() {
         program.finish(&mut chip, 200_000);
         for n in 0..8 {
             let expected = if n % 2 == 0 { 0o344_344_344 } else { 0o677_677_677 };
+            let found = word(&chip, RESULTS + 4 * n);
+            assert_eq!(found, expected, "{n}: {found:#o}, {max_block} {compile_after:?}");
+        }
+    }
+}
+
+/// The bytes of `source` at `base`.
+fn assembled(base: u32, source: &str) -> Vec<u8> {
+    Assembler::new(base).assemble(source).expect("assembles").bytes().to_vec()
+}
+
+/// What calls the function is compiled together with it, and is not what changes.
+#[test]
+fn a_function_changes_that_a_loop_calls() {
+    let versions: String = (0..8)
+        .flat_map(|k| {
+            let bytes = assembled(0, &format!("entry a1, 32; movi.n a2, {k}; retw.n; nop"));
+            let words = [[0, 1, 2, 3], [4, 5, 6, 7]].map(|at| at.map(|n| bytes[n]));
+            words.map(|word| format!(".word {:#x}\n", u32::from_le_bytes(word)))
+        })
+        .collect();
+    let program = Program::new(&format!(
+        "
+        .literal results, {RESULTS:#x}
+        .literal stack, 0x3ffe8000
+        .literal function, 0x40080000
+        .literal windows, 0x40020
+        .literal source, versions
+        start:
+            movi a2, 0; wsr a2, windowbase; rsync
+            movi a2, 1; wsr a2, windowstart; rsync
+            l32r a1, stack
+            l32r a2, windows; wsr a2, ps; rsync
+            l32r a3, source
+            l32r a4, function
+            movi a5, 8
+            movi a6, 0                    # results
+        again:
+            l32i a2, a3, 0; s32i a2, a4, 0
+            l32i a2, a3, 4; s32i a2, a4, 4
+            addi a3, a3, 8
+            movi a7, 4
+        same_version:
+            call8 0x40080000
+            addi a7, a7, -1
+            bnez a7, same_version
+            slli a6, a6, 3
+            or a6, a6, a10
+            addi a5, a5, -1
+            bnez a5, again
+            l32r a2, results
+            s32i a6, a2, 0
+        done:
+            j done
+        .align 4
+        versions:
+        {versions}
+        "
+    ));
+    assert_eq!(word(&run(&program), RESULTS), 0o0123_4567);
+}
+
+/// The same, where the mapping changes and no byte does.
+#[test]
+fn another_page_of_flash_is_shown_where_a_loop_calls_a_function() {
+    let mut chip_flash = flash();
+    let loop_in_flash = assembled(
+        0x400d_0000,
+        "mov a15, a0; movi a8, 0; movi a6, 4
+         again: call0 0x400e0000; slli a8, a8, 3; or a8, a8, a2; addi a6, a6, -1; bnez a6, again
+         jx a15",
+    );
+    chip_flash.load(0x3_0000, &loop_in_flash).expect("inside the chip");
+    for (page, k) in [(1, 3), (2, 6)] {
+        let function = assembled(0x400e_0000, &format!("movi a2, {k}; ret"));
+        chip_flash.load(page * 0x1_0000, &function).expect("inside the chip");
+    }
+    let program = Program::new(&format!(
+        "
+        .literal results, {RESULTS:#x}
+        .literal dport, 0x3ff00000
+        .literal mmu_code, 0x3ff10000 + 308
+        .literal code, 0x400d0000
+        .literal no_exception, 0x20
+        start:
+            l32r a2, no_exception; wsr a2, ps; rsync
+            l32r a4, dport
+            movi a5, 0; s32i a5, a4, 0x44   # PRO_CACHE_CTRL1: all buses
+            movi a5, 8; s32i a5, a4, 0x40   # PRO_CACHE_CTRL: enable
+            l32r a9, mmu_code
+            l32r a3, code
+            l32r a14, results
+            movi a5, 3; s32i a5, a9, 0
+            movi a13, 8
+            movi a5, 1
+        again:
+            s32i a5, a9, 4
+            memw
+            callx0 a3
+            s32i a8, a14, 0
+            addi a14, a14, 4
+            movi a7, 3
+            xor a5, a5, a7                  # the other page
+            addi a13, a13, -1
+            bnez a13, again
+        done:
+            j done
+        "
+    ));
+    for (max_block, compile_after) in WAYS {
+        let config = ChipConfig { max_block, compile_after, ..ChipConfig::default() };
+        let mut chip = program.chip_with(config, chip_flash.clone(), None);
+        program.finish(&mut chip, 200_000);
+        for n in 0..8 {
+            let expected = if n % 2 == 0 { 0o3333 } else { 0o6666 };
             let found = word(&chip, RESULTS + 4 * n);
             assert_eq!(found, expected, "{n}: {found:#o}, {max_block} {compile_after:?}");
         }
