@@ -346,8 +346,18 @@ fn statements(random: &mut Random, function: u32, label: &mut u32, depth: u32) -
         text += &match random.below(24) {
             0 if depth < 2 => {
                 let kind = ["loop", "loopnez", "loopgtz"][random.below(3) as usize];
-                let inner: String =
+                let mut inner: String =
                     (0..1 + random.below(5)).map(|_| straight(random) + "\n").collect();
+                // A body of several blocks.
+                if random.below(2) == 0 {
+                    let callee = function + 1 + random.below(FUNCTIONS);
+                    let skipped = match callee < FUNCTIONS {
+                        true => format!("call8 f{callee}"),
+                        false => straight(random),
+                    };
+                    let last = straight(random);
+                    inner += &format!("beqz a{m}, k{here}\n{skipped}\nk{here}:\n{last}\n");
+                }
                 format!("movi a{n}, {}\n{kind} a{n}, l{here}\n{inner}l{here}:\n", random.below(6))
             }
             1 if depth < 2 => {

@@ -176,6 +176,14 @@ struct Home {
     superblock: usize,
 }
 
+/// Blocks that were compiled together.
+#[derive(Debug, Clone)]
+struct Superblock {
+    members: Arc<[Member]>,
+    /// A bit for each core that is known to see all of them where they were.
+    seen_by: u32,
+}
+
 /// Compiled blocks of a machine. A clone shares their code.
 #[derive(Debug, Clone)]
 pub(super) struct Compiled {
@@ -184,7 +192,7 @@ pub(super) struct Compiled {
     routines: Option<host::Routines>,
     /// By the number that their code knows.
     blocks: Vec<Block>,
-    superblocks: Vec<Arc<[Member]>>,
+    superblocks: Vec<Superblock>,
     /// By the first operation of the block; `None` if it stays with the interpreter. A block is in one
     /// superblock only, as long as it is here.
     homes: FxHashMap<u32, Option<Home>>,
@@ -237,10 +245,13 @@ impl Compiled {
         let Some(&Some(Home { address, superblock })) = self.homes.get(&block.first) else {
             return false;
         };
-        let mut members = self.superblocks[superblock].iter();
-        if !members.all(|it| locate(it.block.pc) == Some(it.physical)) {
-            self.forget(block);
-            return false;
+        let Superblock { members, seen_by } = &mut self.superblocks[superblock];
+        if *seen_by & 1 << core == 0 {
+            if !members.iter().all(|it| locate(it.block.pc) == Some(it.physical)) {
+                self.forget(block);
+                return false;
+            }
+            *seen_by |= 1 << core;
         }
         let jumps = &mut self.jumps[core];
         let first = jump_index(block.pc);
@@ -254,13 +265,14 @@ impl Compiled {
     /// What is in the table of `core` must be looked for again.
     pub(super) fn forget_jumps(&mut self, core: usize) {
         self.jumps[core].fill(NO_JUMP);
+        self.superblocks.iter_mut().for_each(|it| it.seen_by &= !(1 << core));
     }
 
     /// The block is no more, so its superblock must not be entered any more. What is in the tables has to
     /// be forgotten, too.
     pub(super) fn forget(&mut self, block: Block) {
         if let Some(Some(home)) = self.homes.remove(&block.first) {
-            for member in self.superblocks[home.superblock].iter() {
+            for member in self.superblocks[home.superblock].members.iter() {
                 self.homes.remove(&member.block.first);
             }
         }
@@ -302,7 +314,8 @@ impl Compiled {
         let Code { bytes, starts } = host::superblock(&sources)?;
         let address = self.store.append(&bytes)?;
         let superblock = self.superblocks.len();
-        self.superblocks.push(plan.iter().map(|it| it.member).collect());
+        let members = plan.iter().map(|it| it.member).collect();
+        self.superblocks.push(Superblock { members, seen_by: 0 });
         for (planned, start) in plan.iter().zip(starts) {
             let block = planned.member.block;
             self.blocks.push(block);
