@@ -7,7 +7,7 @@ use std::mem::offset_of;
 use dynasmrt::{AssemblyOffset, DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 
 use super::{Aside, Emitter, FRAME, FREE_QUADS, Held, LBEG, LCOUNT, LEND, POOL, PS, Places};
-use crate::cpu::code::{Block, JUMP_ENTRIES, JUMP_SHIFT, jump_index};
+use crate::cpu::code::{Block, JUMP_ENTRIES, JUMP_SHIFT, Op, jump_index};
 use crate::cpu::compiled::frame::Frame;
 use crate::cpu::compiled::{NativeJump, Width};
 use crate::cpu::instruction::Opcode;
@@ -51,19 +51,6 @@ impl Emitter<'_> {
                 ; jb =>overflow
             );
         }
-    }
-
-    /// Loads what `wanted` has and is not held.
-    fn hold(&mut self, wanted: &Held) {
-        let held = self.held;
-        for slot in 0..POOL.len() {
-            if let Some(guest) = wanted[slot]
-                && held[slot] != wanted[slot]
-            {
-                dynasm!(self.ops ; .arch x64 ; mov Rd(POOL[slot]), [BYTE rbx + (guest as i8) * 4]);
-            }
-        }
-        self.held = *wanted;
     }
 
     /// Behind the last operation: LBEG, if a loop body ends here, else the next instruction.
@@ -344,5 +331,63 @@ impl Emitter<'_> {
         );
         self.held = [None; POOL.len()];
         self.hold(held);
+    }
+
+    /// Operation `n` by the interpreter, right here.
+    pub(super) fn by_interpreter(&mut self, n: usize) {
+        self.interpreted += 1;
+        self.forget();
+        self.step(n, &[None; POOL.len()]);
+    }
+
+    /// A place in the code aside where the interpreter executes operation `n` instead of what is
+    /// emitted between here and [`Emitter::rejoin`].
+    pub(super) fn otherwise(&mut self) -> (DynamicLabel, DynamicLabel) {
+        (self.label(), self.label())
+    }
+
+    pub(super) fn rejoin(&mut self, (at, back): (DynamicLabel, DynamicLabel), op: usize) {
+        dynasm!(self.ops ; .arch x64 ; =>back);
+        self.asides.push(Aside::Step { at, block: self.at, op, back, held: self.held });
+    }
+
+    /// The branch of operation `n`, taken if `jcc` jumps.
+    pub(super) fn branch(&mut self, n: usize, op: &Op, jump: impl FnOnce(&mut Self, DynamicLabel)) {
+        let at = self.label();
+        jump(self, at);
+        self.leave(at, op.imm, n + 1);
+    }
+
+    /// The address in a register goes to edx, where a call's return address does not touch it.
+    pub(super) fn target_in_edx(&mut self, op: &Op) {
+        let s = self.get(op.s);
+        dynasm!(self.ops ; .arch x64 ; mov edx, Rd(s));
+    }
+
+    pub(super) fn go_to_edx(&mut self) {
+        dynasm!(self.ops ; .arch x64 ; mov eax, edx);
+        self.go_to_eax();
+        self.ended = true;
+    }
+
+    /// A zero-overhead loop begins.
+    pub(super) fn begin_loop(&mut self, n: usize, op: &Op) {
+        let s = self.get(op.s);
+        let begin = self.pc(n + 1);
+        dynasm!(self.ops
+            ; .arch x64
+            ; lea eax, [Rq(s) - 1]
+            ; mov [BYTE rbx + LCOUNT], eax
+            ; mov DWORD [BYTE rbx + LBEG], begin as i32
+            ; mov DWORD [BYTE rbx + LEND], op.imm as i32
+        );
+        if op.opcode != Opcode::Loop {
+            dynasm!(self.ops ; .arch x64 ; test Rd(s), Rd(s));
+            self.branch(n, op, |it, to| match op.opcode {
+                Opcode::Loopnez => dynasm!(it.ops ; .arch x64 ; je =>to),
+                _ => dynasm!(it.ops ; .arch x64 ; jle =>to),
+            });
+        }
+        self.end(begin);
     }
 }

@@ -84,11 +84,6 @@ impl Emitter<'_> {
         self.rename(|guest| guest.checked_sub(increment * 4));
     }
 
-    /// The window has been rotated: what was `a[n]` is `a[to(n)]` now, if it can be seen.
-    fn rename(&mut self, to: impl Fn(u8) -> Option<u8>) {
-        self.held = self.held.map(|guest| guest.and_then(&to).filter(|&guest| guest < 16));
-    }
-
     /// RETW.
     pub(super) fn retw(&mut self, n: usize) {
         let Some(link) = self.source.link else { return self.return_anywhere(n) };

@@ -1,0 +1,104 @@
+//! Loads and stores.
+//!
+//! Source: as for `execute`; what is near by is told by [`Near`](crate::cpu::bus::Near).
+
+#![allow(clippy::useless_conversion, reason = "dynasm! converts the numbers of registers")]
+
+use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
+
+use super::{Aside, Emitter, POOL, SCOMPARE1};
+use crate::cpu::code::{Field, Op};
+use crate::cpu::compiled::Width;
+
+impl Emitter<'_> {
+    /// eax = `a[s]` + `imm` - the base of the memory near by.
+    pub(super) fn near_offset(&mut self, s: Field, imm: u32) {
+        let s = self.get(s);
+        let offset = imm.wrapping_sub(self.source.near.base) as i32;
+        dynasm!(self.ops ; .arch x64 ; lea eax, [Rq(s) + offset]);
+    }
+
+    pub(super) fn load(&mut self, n: usize, op: &Op, width: Width) {
+        self.near_offset(op.s, op.imm);
+        let (at, back) = self.otherwise();
+        dynasm!(self.ops
+            ; .arch x64
+            ; cmp eax, self.source.near.length as i32 - width.bytes() as i32
+            ; ja =>at
+        );
+        let (slot, _) = self.slot(op.t as u8);
+        let host = POOL[slot];
+        match width {
+            Width::Byte => dynasm!(self.ops ; .arch x64 ; movzx Rd(host), BYTE [r12 + rax]),
+            Width::Half => dynasm!(self.ops ; .arch x64 ; movzx Rd(host), WORD [r12 + rax]),
+            Width::SignedHalf => dynasm!(self.ops ; .arch x64 ; movsx Rd(host), WORD [r12 + rax]),
+            Width::Word => dynasm!(self.ops ; .arch x64 ; mov Rd(host), [r12 + rax]),
+        }
+        dynasm!(self.ops
+            ; .arch x64
+            ; mov [BYTE rbx + (op.t as i8) * 4], Rd(host)
+            ; =>back
+        );
+        let (held, to) = (self.held, op.t as u8);
+        self.asides.push(Aside::Far { at, block: self.at, op: n, back, held, width, to });
+    }
+
+    /// eax is the offset of a store that the memory near by takes as it is; else on at `otherwise`.
+    pub(super) fn near_store_guard(&mut self, otherwise: DynamicLabel, width: Width) {
+        dynasm!(self.ops
+            ; .arch x64
+            ; cmp eax, self.source.near.length as i32 - width.bytes() as i32
+            ; ja =>otherwise
+        );
+        // An unaligned store may reach into the next granule.
+        if width != Width::Byte {
+            dynasm!(self.ops
+                ; .arch x64
+                ; test al, BYTE width.bytes() as i8 - 1
+                ; jnz =>otherwise
+            );
+        }
+        dynasm!(self.ops
+            ; .arch x64
+            ; mov ecx, eax
+            ; shr ecx, 8
+            ; cmp BYTE [r13 + rcx], BYTE 0
+            ; jne =>otherwise
+        );
+    }
+
+    pub(super) fn store(&mut self, n: usize, op: &Op, width: Width) {
+        let value = self.get(op.t);
+        self.near_offset(op.s, op.imm);
+        let aside = self.otherwise();
+        self.near_store_guard(aside.0, width);
+        match width {
+            Width::Byte => dynasm!(self.ops ; .arch x64 ; mov [r12 + rax], Rb(value)),
+            Width::Half | Width::SignedHalf => {
+                dynasm!(self.ops ; .arch x64 ; mov [r12 + rax], Rw(value))
+            }
+            Width::Word => dynasm!(self.ops ; .arch x64 ; mov [r12 + rax], Rd(value)),
+        }
+        self.rejoin(aside, n);
+    }
+
+    /// S32C1I on the memory near by.
+    pub(super) fn compare_and_store(&mut self, n: usize, op: &Op) {
+        let value = self.get(op.t);
+        self.near_offset(op.s, op.imm);
+        let aside = self.otherwise();
+        let different = self.label();
+        self.near_store_guard(aside.0, Width::Word);
+        dynasm!(self.ops
+            ; .arch x64
+            ; mov edx, [r12 + rax]
+            ; cmp edx, [BYTE rbx + SCOMPARE1]
+            ; jne =>different
+            ; mov [r12 + rax], Rd(value)
+            ; =>different
+            ; mov eax, edx
+        );
+        self.put(op.t);
+        self.rejoin(aside, n);
+    }
+}
