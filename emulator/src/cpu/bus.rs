@@ -107,6 +107,12 @@ pub trait Bus {
     /// From now on stores to the physical range must be reported by [`Stored::Resync`].
     fn guard_code(&mut self, physical: u32, length: u32);
 
+    /// The word at `address`, if it is a register whose load at `cycle` would be [`Loaded::Value`]
+    /// and have no effect.
+    fn load_plain(&mut self, _core: usize, _address: u32, _cycle: u64) -> Option<u32> {
+        None
+    }
+
     /// How many device registers have been read so far: a polling loop that reads one is not a
     /// function of memory alone.
     fn device_accesses(&self) -> u64;

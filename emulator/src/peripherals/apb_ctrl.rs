@@ -71,6 +71,11 @@ impl ApbCtrl {
         apb / u64::from(ticks + 1)
     }
 
+    /// Whether a write may have changed a clock since [`ApbCtrl::take_clocks_changed`].
+    pub fn has_changed_clocks(&self) -> bool {
+        self.changed
+    }
+
     /// True once after a write that may change a clock: the wiring recomputes the clock tree.
     pub fn take_clocks_changed(&mut self) -> bool {
         std::mem::take(&mut self.changed)

@@ -96,6 +96,8 @@ pub struct Dport {
     /// Bits of PERIP_RST_EN and PERI_RST_EN that went from 0 to 1 and were not yet drained.
     resets: (u32, u32),
     app_core_reset: bool,
+    /// What APP_CPU does or the CPU clock may be another.
+    control_changed: bool,
     mapping_changed: bool,
     matrix_changed: bool,
 }
@@ -118,6 +120,7 @@ impl Default for Dport {
             status: [0; 2],
             resets: (0, 0),
             app_core_reset: true,
+            control_changed: true,
             mapping_changed: true,
             matrix_changed: true,
         }
@@ -158,6 +161,17 @@ impl Dport {
     /// APP_CPU has its clock.
     pub fn app_cpu_has_clock(&self) -> bool {
         self.appcpu_clock
+    }
+
+    /// Whether the wiring must look at APP_CPU's control and the CPU clock: true until
+    /// [`Dport::take_control_changed`].
+    pub fn control_changed(&self) -> bool {
+        self.control_changed
+    }
+
+    /// The wiring has looked.
+    pub fn take_control_changed(&mut self) {
+        self.control_changed = false;
     }
 
     /// Whether APP_CPU was put into reset since the last call.
@@ -270,11 +284,21 @@ impl Peripheral for Dport {
                 let reset = value & 1 != 0;
                 self.app_core_reset |= reset && !self.appcpu_reset;
                 self.appcpu_reset = reset;
+                self.control_changed = true;
             }
-            reg::APPCPU_CTRL_B => self.appcpu_clock = value & 1 != 0,
-            reg::APPCPU_CTRL_C => self.appcpu_stall = value & 1 != 0,
+            reg::APPCPU_CTRL_B => {
+                self.appcpu_clock = value & 1 != 0;
+                self.control_changed = true;
+            }
+            reg::APPCPU_CTRL_C => {
+                self.appcpu_stall = value & 1 != 0;
+                self.control_changed = true;
+            }
             reg::APPCPU_CTRL_D => self.appcpu_boot = value,
-            reg::CPU_PER_CONF => self.cpu_per_conf = value & 0xf,
+            reg::CPU_PER_CONF => {
+                self.cpu_per_conf = value & 0xf;
+                self.control_changed = true;
+            }
             reg::PRO_CACHE_CTRL => self.write_cache_ctrl(0, value),
             reg::PRO_CACHE_CTRL1 => {
                 self.mapping_changed |= self.cache_ctrl1[0] != value;

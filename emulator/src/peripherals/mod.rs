@@ -165,6 +165,13 @@ pub trait Peripheral {
     /// Register read, with the side effects of the chip. `offset` is a multiple of four.
     fn read(&mut self, offset: u32, cx: &Context) -> Result<u32, Unmodelled>;
 
+    /// What `read` of `offset` gives at `now`, if that has no side effect and nothing is due in the
+    /// device: it need not be polled before, nor asked for its deadline and its interrupts after. For
+    /// registers that firmware reads again and again; a device may always answer `None`.
+    fn peek(&self, _offset: u32, _now: Instant) -> Option<u32> {
+        None
+    }
+
     /// Register write. `offset` is a multiple of four; narrow writes arrive merged to a word.
     fn write(&mut self, offset: u32, value: u32, cx: &Context) -> Result<(), Unmodelled>;
 

@@ -366,6 +366,11 @@ impl RtcCntl {
         rtc
     }
 
+    /// Whether there is a request that the wiring has not taken.
+    pub fn has_request(&self) -> bool {
+        !self.requests.is_empty()
+    }
+
     /// What the chip has to do next, oldest first.
     pub fn take_request(&mut self) -> Option<RtcRequest> {
         self.requests.pop_front()

@@ -288,6 +288,11 @@ impl Sens {
         }
     }
 
+    /// Whether RTC_CNTL's timer starts the measurements of the touch pads.
+    pub fn touch_timer(&self) -> bool {
+        self.touch_timer
+    }
+
     /// Follows `TOUCH_SLP_TIMER_EN` of RTC_CNTL, which lets the pads measure themselves.
     pub fn set_touch_timer(&mut self, on: bool, cx: &Context) {
         if self.touch_timer != on {

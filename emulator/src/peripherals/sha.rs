@@ -168,12 +168,16 @@ impl Peripheral for Sha {
     const NAME: &'static str = "SHA";
 
     fn read(&mut self, offset: u32, cx: &Context) -> Result<u32, Unmodelled> {
+        self.peek(offset, cx.now).ok_or(Unmodelled)
+    }
+
+    fn peek(&self, offset: u32, now: Instant) -> Option<u32> {
         if offset <= reg::TEXT_LAST {
-            return Ok(self.text[(offset / 4) as usize]);
+            return Some(self.text[(offset / 4) as usize]);
         }
-        let (algorithm, control) = control(offset).ok_or(Unmodelled)?;
-        let busy = cx.now < self.busy_until[algorithm.engine()];
-        Ok(u32::from(control == Control::Busy && busy))
+        let (algorithm, control) = control(offset)?;
+        let busy = now < self.busy_until[algorithm.engine()];
+        Some(u32::from(control == Control::Busy && busy))
     }
 
     fn write(&mut self, offset: u32, value: u32, cx: &Context) -> Result<(), Unmodelled> {

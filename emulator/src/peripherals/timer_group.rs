@@ -377,6 +377,11 @@ impl TimerGroup {
         group
     }
 
+    /// Whether the watchdog asks for a reset.
+    pub fn has_reset(&self) -> bool {
+        !self.resets.is_empty()
+    }
+
     /// The reset that the watchdog asks for, oldest first. A CPU reset concerns PRO_CPU for TIMG0
     /// and APP_CPU for TIMG1.
     pub fn take_reset(&mut self) -> Option<WatchdogAction> {
@@ -548,6 +553,14 @@ impl Peripheral for TimerGroup {
             reg::NTIMERS_DATE => 0x0160_4290,
             _ => return Err(Unmodelled),
         })
+    }
+
+    fn peek(&self, offset: u32, now: Instant) -> Option<u32> {
+        if self.due.is_some_and(|due| due <= now) {
+            return None;
+        }
+        let (timer, offset) = self.timer(offset)?;
+        timer.read(offset)
     }
 
     fn write(&mut self, offset: u32, value: u32, cx: &Context) -> Result<(), Unmodelled> {

@@ -574,6 +574,12 @@ impl Peripheral for Uart {
         })
     }
 
+    /// ESP-IDF reads DATE before each access to DPORT, mostly while nothing is on the line.
+    fn peek(&self, offset: u32, _now: Instant) -> Option<u32> {
+        let quiet = self.sending.is_none() && self.line.is_empty() && self.rx.len() == 0;
+        (offset == reg::DATE && quiet).then_some(DATE)
+    }
+
     fn write(&mut self, offset: u32, value: u32, cx: &Context) -> Result<(), Unmodelled> {
         match offset {
             reg::FIFO => {

@@ -110,6 +110,8 @@ pub(super) struct System {
     pub(super) dirty: Vec<(u32, u32)>,
     /// The mapping of code changed, by core.
     pub(super) remapped: [bool; 2],
+    /// Interrupt sources that are asserted, by core, as `lines` follows from them.
+    asserted: [u128; 2],
     /// External interrupt lines, by core.
     pub(super) lines: [u32; 2],
     pub(super) lines_changed: bool,
@@ -165,6 +167,7 @@ impl System {
             debug_modules: Default::default(),
             dirty: Vec::new(),
             remapped: [true; 2],
+            asserted: [0; 2],
             lines: [0; 2],
             lines_changed: true,
             requests: true,
@@ -537,7 +540,7 @@ impl System {
     fn after(&mut self, touched: Option<Id>, cx: &Context) -> bool {
         let Some(id) = touched else { return self.devices.log.wants_pc() };
         if self.serve(id, cx) {
-            self.update_lines();
+            self.follow_sources();
             self.nearer_deadline |= self.next_deadline() < self.slice_end;
         }
         self.wants_attention()
@@ -580,7 +583,7 @@ impl System {
             Id::Sens => self.serve_touch(cx),
             Id::WifiMac => self.serve_mac(cx),
             Id::Ana | Id::Nrx => self.follow_tuning(cx),
-            Id::RtcCntl | Id::Timg0 | Id::Timg1 | Id::ApbCtrl => self.requests = true,
+            Id::RtcCntl | Id::Timg0 | Id::Timg1 | Id::ApbCtrl => self.requests |= self.asks(),
             _ => {}
         }
         self.devices.refresh(id) || self.air_due <= cx.now
@@ -614,7 +617,18 @@ impl System {
                 self.devices.reset(id, cx);
             }
         }
-        self.requests = true;
+        self.requests |= self.asks();
+    }
+
+    /// Whether one of the devices that can has asked the chip to act.
+    fn asks(&self) -> bool {
+        let Devices { dport, rtc_cntl, sens, apb_ctrl, timg0, timg1, .. } = &self.devices;
+        dport.control_changed()
+            || rtc_cntl.has_request()
+            || rtc_cntl.touch_timer() != sens.touch_timer()
+            || apb_ctrl.has_changed_clocks()
+            || timg0.has_reset()
+            || timg1.has_reset()
     }
 
     /// Executes the transaction that a flash controller has started, on the part that it selects.
@@ -713,13 +727,14 @@ impl System {
         }
         self.move_parts();
         if any {
-            self.update_lines();
+            self.follow_sources();
         }
     }
 
     /// Recomputes the interrupt lines of both cores from the devices' levels.
     pub(super) fn update_lines(&mut self) {
         let sources = self.devices.sources();
+        self.asserted = sources;
         for core in [CoreId::Pro, CoreId::App] {
             let asserted = sources[core.index()];
             self.devices.dport.set_status(core, asserted);
@@ -728,6 +743,13 @@ impl System {
                 self.lines[core.index()] = lines;
                 self.lines_changed = true;
             }
+        }
+    }
+
+    /// The same, if some device's level is another now; which line it is led to is as it was.
+    fn follow_sources(&mut self) {
+        if self.devices.sources() != self.asserted {
+            self.update_lines();
         }
     }
 
@@ -992,6 +1014,23 @@ impl Bus for System {
         if physical < PHYSICAL_FLASH {
             self.memory.guard_code(physical, length);
         }
+    }
+
+    #[inline]
+    fn load_plain(&mut self, core: usize, address: u32, cycle: u64) -> Option<u32> {
+        let refused = !Devices::is_register(address)
+            || address & 3 != 0
+            || self.watching_loads
+            || self.prohibited(core, address, RegionSide::Data)
+            || self.wants_attention();
+        if refused {
+            return None;
+        }
+        let now = self.now.max(self.clock.instant(cycle));
+        let value = self.devices.peek(address, now)?;
+        self.now = now;
+        self.register_reads += 1;
+        Some(value)
     }
 
     fn device_accesses(&self) -> u64 {

@@ -39,6 +39,8 @@ const ALIAS: u32 = 0x6000_0000;
 const ALIAS_LEN: u32 = 0x4_0000;
 const ALIASED: u32 = 0x4_0000;
 const SPACE: u32 = 0x8_0000;
+/// Blocks begin and end at multiples of this.
+const PIECE: u32 = 0x400;
 
 /// What the chip's identity depends on.
 #[derive(Debug, Clone)]
@@ -62,9 +64,24 @@ macro_rules! devices {
             /// The earliest of them, which is asked for before each slice.
             nearest: Instant,
             irqs: [u32; Id::COUNT],
+            /// Interrupt sources that are asserted, by core.
+            sources: [u128; 2],
             storage: Vec<Option<Box<[u32]>>>,
             pub(super) log: AccessLog,
         }
+
+        /// Who is where, by pieces of [`PIECE`] bytes: the instance and the start of its block.
+        static OWNERS: [Option<(Id, u32)>; (SPACE / PIECE) as usize] = {
+            let mut owners = [None; (SPACE / PIECE) as usize];
+            $(
+                let mut piece = $start / PIECE;
+                while piece < $end / PIECE {
+                    owners[piece as usize] = Some((Id::$id, $start));
+                    piece += 1;
+                }
+            )*
+            owners
+        };
 
         impl Id {
             pub(super) const ALL: &'static [Self] = &[$(Self::$id),*];
@@ -78,10 +95,8 @@ macro_rules! devices {
                 } else {
                     address.wrapping_sub(BASE)
                 };
-                match offset {
-                    $($start..$end => Some((Self::$id, offset - $start)),)*
-                    _ => None,
-                }
+                let &(id, start) = OWNERS.get((offset / PIECE) as usize)?.as_ref()?;
+                Some((id, offset - start))
             }
 
             /// The manual's name, with the instance's number where there are several.
@@ -123,6 +138,7 @@ macro_rules! devices {
                     deadlines: [Instant::MAX; Id::COUNT],
                     nearest: Instant::MAX,
                     irqs: [0; Id::COUNT],
+                    sources: [0; 2],
                     storage: vec![None; Id::COUNT],
                     log: AccessLog::default(),
                 };
@@ -135,6 +151,12 @@ macro_rules! devices {
             fn read_register(&mut self, id: Id, offset: u32, cx: &Context) -> Option<u32> {
                 match id {
                     $(Id::$id => self.$field.read(offset, cx).ok(),)*
+                }
+            }
+
+            fn peek_register(&self, id: Id, offset: u32, now: Instant) -> Option<u32> {
+                match id {
+                    $(Id::$id => self.$field.peek(offset, now),)*
                 }
             }
 
@@ -184,7 +206,10 @@ macro_rules! devices {
                 } else if old.0 == self.nearest && deadline != old.0 {
                     self.nearest = self.deadlines.into_iter().min().unwrap_or(Instant::MAX);
                 }
-                self.irqs[id as usize] = irq;
+                if irq != old.1 {
+                    self.irqs[id as usize] = irq;
+                    self.sources = self.asserted();
+                }
                 old != (deadline, irq)
             }
         }
@@ -287,6 +312,13 @@ impl Devices {
         matches!(Id::at(address), Some((Id::Gpio, 0x3c | 0x40) | (Id::RtcIo, 0x24)))
     }
 
+    /// What [`Devices::read`] of the register at `address`, a multiple of four, would give at `now`, if
+    /// nothing followed from it.
+    pub(super) fn peek(&self, address: u32, now: Instant) -> Option<u32> {
+        let (id, offset) = Id::at(address)?;
+        self.peek_register(id, offset, now)
+    }
+
     /// Reads the register at `address`, a multiple of four; 0 where no block is known. The device
     /// that has answered may have another deadline or interrupt level now.
     pub(super) fn read(&mut self, address: u32, cx: &Context) -> (u32, Option<Id>) {
@@ -349,8 +381,13 @@ impl Devices {
         Id::ALL.iter().copied().filter(move |&id| deadlines[id as usize] <= now)
     }
 
-    /// Asserted interrupt sources, by core: only GPIO tells the cores apart.
+    /// Asserted interrupt sources, by core.
     pub(super) fn sources(&self) -> [u128; 2] {
+        self.sources
+    }
+
+    /// The same, from the levels of all: only GPIO tells the cores apart.
+    fn asserted(&self) -> [u128; 2] {
         const GPIO_SOURCES: [(usize, u8); 4] = [(0, 22), (0, 23), (1, 22), (1, 23)];
         let mut shared = 0;
         for &id in Id::ALL {

@@ -870,6 +870,7 @@ impl Esp32 {
     fn answer_requests(&mut self) {
         self.update_clocks();
         self.follow_touch_timer();
+        self.system.devices.dport.take_control_changed();
         if self.system.devices.dport.take_app_cpu_reset() {
             self.reset_core(CoreId::App, ResetCause::AppByPro);
         }

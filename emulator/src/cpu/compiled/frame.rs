@@ -218,6 +218,14 @@ unsafe fn interpret<B: Bus>(frame: *mut Frame, block: u32, op: u32) -> u32 {
     cpu.cycle = limit.wrapping_sub((run.frame.left + i64::from(block.len)) as u64);
     let mut done = n;
     let ops = code.ops(block, n + 1);
+    let op = &ops[n];
+    if op.opcode == Opcode::L32i {
+        let address = cpu.a[op.s as usize].wrapping_add(op.imm);
+        if let Some(value) = bus.load_plain(cpu.index, address, cpu.cycle + n as u64) {
+            cpu.a[op.t as usize] = value;
+            return Next::On as u32;
+        }
+    }
     let leave = cpu.execute_one(ops, block, code, bus, &mut done);
     let short_of_quads = ops[n].opcode == Opcode::Entry && ops[n].t as u8 > cpu.free_quads;
     let begun = cpu.cycle;
