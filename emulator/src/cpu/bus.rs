@@ -113,6 +113,12 @@ pub trait Bus {
         None
     }
 
+    /// Stores the word at `address` and says true, if it is a register whose store at `cycle` is
+    /// [`Stored::Done`] and nothing outside of its device follows from it; else does nothing.
+    fn store_plain(&mut self, _core: usize, _address: u32, _value: u32, _cycle: u64) -> bool {
+        false
+    }
+
     /// How many device registers have been read so far: a polling loop that reads one is not a
     /// function of memory alone.
     fn device_accesses(&self) -> u64;

@@ -117,14 +117,18 @@ impl Peripheral for Aes {
     const NAME: &'static str = "AES";
 
     fn read(&mut self, offset: u32, cx: &Context) -> Result<u32, Unmodelled> {
-        Ok(match offset {
+        self.peek(offset, cx.now).ok_or(Unmodelled)
+    }
+
+    fn peek(&self, offset: u32, now: Instant) -> Option<u32> {
+        Some(match offset {
             reg::START => 0,
-            reg::IDLE => u32::from(cx.now >= self.busy_until),
+            reg::IDLE => u32::from(now >= self.busy_until),
             reg::MODE => self.mode,
             reg::KEY..=reg::KEY_LAST => self.key[((offset - reg::KEY) / 4) as usize],
             reg::TEXT..=reg::TEXT_LAST => self.text[((offset - reg::TEXT) / 4) as usize],
             reg::ENDIAN => self.endian,
-            _ => return Err(Unmodelled),
+            _ => return None,
         })
     }
 
@@ -144,6 +148,10 @@ impl Peripheral for Aes {
             _ => return Err(Unmodelled),
         }
         Ok(())
+    }
+
+    fn poke(&mut self, offset: u32, value: u32, cx: &Context) -> bool {
+        self.write(offset, value, cx).is_ok()
     }
 
     fn reset(&mut self, _cx: &Context) {

@@ -98,7 +98,7 @@ pub struct Dport {
     app_core_reset: bool,
     /// What APP_CPU does or the CPU clock may be another.
     control_changed: bool,
-    mapping_changed: bool,
+    mapping_changed: [bool; 2],
     matrix_changed: bool,
 }
 
@@ -121,7 +121,7 @@ impl Default for Dport {
             resets: (0, 0),
             app_core_reset: true,
             control_changed: true,
-            mapping_changed: true,
+            mapping_changed: [true; 2],
             matrix_changed: true,
         }
     }
@@ -148,8 +148,8 @@ impl Dport {
         std::mem::take(&mut self.matrix_changed)
     }
 
-    /// Whether what the caches show changed since the last call.
-    pub fn take_mapping_changed(&mut self) -> bool {
+    /// Whether what the cache of each core shows changed since the last call.
+    pub fn take_mapping_changed(&mut self) -> [bool; 2] {
         std::mem::take(&mut self.mapping_changed)
     }
 
@@ -216,7 +216,7 @@ impl Dport {
         let done = if value & cache_ctrl::FLUSH != 0 { cache_ctrl::FLUSH_DONE } else { 0 };
         let kept = !(cache_ctrl::READ_ONLY | cache_ctrl::FLUSH_DONE);
         self.cache_ctrl[core] = value & kept | done;
-        self.mapping_changed |= (old ^ value) & cache_ctrl::ENABLE != 0;
+        self.mapping_changed[core] |= (old ^ value) & cache_ctrl::ENABLE != 0;
     }
 
     fn status_word(&self, n: u32) -> u32 {
@@ -301,12 +301,12 @@ impl Peripheral for Dport {
             }
             reg::PRO_CACHE_CTRL => self.write_cache_ctrl(0, value),
             reg::PRO_CACHE_CTRL1 => {
-                self.mapping_changed |= self.cache_ctrl1[0] != value;
+                self.mapping_changed[0] |= self.cache_ctrl1[0] != value;
                 self.cache_ctrl1[0] = value;
             }
             reg::APP_CACHE_CTRL => self.write_cache_ctrl(1, value),
             reg::APP_CACHE_CTRL1 => {
-                self.mapping_changed |= self.cache_ctrl1[1] != value;
+                self.mapping_changed[1] |= self.cache_ctrl1[1] != value;
                 self.cache_ctrl1[1] = value;
             }
             reg::PERIP_CLK_EN => self.perip_clk = value,

@@ -211,6 +211,10 @@ impl Peripheral for Sha {
         Ok(())
     }
 
+    fn poke(&mut self, offset: u32, value: u32, cx: &Context) -> bool {
+        self.write(offset, value, cx).is_ok()
+    }
+
     fn reset(&mut self, _cx: &Context) {
         *self = Self::default();
     }

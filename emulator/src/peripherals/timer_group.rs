@@ -474,6 +474,10 @@ impl TimerGroup {
         self.derive();
     }
 
+    fn is_due(&self, now: Instant) -> bool {
+        self.due.is_some_and(|due| due <= now)
+    }
+
     fn timer(&self, offset: u32) -> Option<(&Timer, u32)> {
         match offset {
             reg::T0..reg::T1 => Some((&self.t0, offset)),
@@ -556,11 +560,28 @@ impl Peripheral for TimerGroup {
     }
 
     fn peek(&self, offset: u32, now: Instant) -> Option<u32> {
-        if self.due.is_some_and(|due| due <= now) {
+        if self.is_due(now) {
             return None;
         }
         let (timer, offset) = self.timer(offset)?;
         timer.read(offset)
+    }
+
+    fn poke(&mut self, offset: u32, value: u32, cx: &Context) -> bool {
+        if self.is_due(cx.now) {
+            return false;
+        }
+        if offset == reg::WDTWPROTECT {
+            self.wdt_key = value;
+            return true;
+        }
+        match self.timer_mut(offset) {
+            Some((timer, timer_reg::UPDATE)) => {
+                timer.latched = timer.counter(cx.now);
+                true
+            }
+            _ => false,
+        }
     }
 
     fn write(&mut self, offset: u32, value: u32, cx: &Context) -> Result<(), Unmodelled> {

@@ -103,6 +103,7 @@ pub(super) struct System {
     regions: [[[u8; 8]; 2]; 2],
     watchpoints: [[(u32, u32); 2]; 2],
     watching_loads: bool,
+    watching_stores: bool,
     /// Watchpoints of the host's debugger.
     pub(super) watch: Watch,
     pub(super) debug_modules: [DebugModule; 2],
@@ -163,6 +164,7 @@ impl System {
             regions: [[[ALL_ACCESS; 8]; 2]; 2],
             watchpoints: [[(0, 0); 2]; 2],
             watching_loads: false,
+            watching_stores: false,
             watch: Watch::default(),
             debug_modules: Default::default(),
             dirty: Vec::new(),
@@ -222,14 +224,18 @@ impl System {
     /// Recomputes what the windows of both cores show.
     pub(super) fn remap(&mut self) {
         for core in [CoreId::Pro, CoreId::App] {
-            for slot in 0..256 {
-                self.map_flash_slot(core, slot);
-            }
-            for slot in 0..128 {
-                self.map_psram_slot(core, slot);
-            }
-            self.remapped[core.index()] = true;
+            self.remap_core(core);
         }
+    }
+
+    fn remap_core(&mut self, core: CoreId) {
+        for slot in 0..256 {
+            self.map_flash_slot(core, slot);
+        }
+        for slot in 0..128 {
+            self.map_psram_slot(core, slot);
+        }
+        self.remapped[core.index()] = true;
     }
 
     fn map_flash_slot(&mut self, core: CoreId, slot: usize) {
@@ -492,6 +498,16 @@ impl System {
 
     // ----- registers ----------------------------------------------------------------------------
 
+    /// Whether `address` is that of a whole register, `core` may access it, and nobody waits for the
+    /// chip to look.
+    #[inline]
+    fn is_plain_register(&self, core: usize, address: u32) -> bool {
+        Devices::is_register(address)
+            && address & 3 == 0
+            && !self.prohibited(core, address, RegionSide::Data)
+            && !self.wants_attention()
+    }
+
     fn access(&mut self, core: usize, cycle: u64, width: Width) -> Context {
         self.advance(self.clock.instant(cycle));
         let core = if core == 0 { CoreId::Pro } else { CoreId::App };
@@ -600,8 +616,9 @@ impl System {
     }
 
     fn serve_dport(&mut self, cx: &Context) {
-        if self.devices.dport.take_mapping_changed() {
-            self.remap();
+        let changed = self.devices.dport.take_mapping_changed();
+        for core in [CoreId::Pro, CoreId::App].into_iter().filter(|core| changed[core.index()]) {
+            self.remap_core(core);
         }
         if self.devices.dport.take_matrix_changed() {
             self.update_lines();
@@ -1018,12 +1035,7 @@ impl Bus for System {
 
     #[inline]
     fn load_plain(&mut self, core: usize, address: u32, cycle: u64) -> Option<u32> {
-        let refused = !Devices::is_register(address)
-            || address & 3 != 0
-            || self.watching_loads
-            || self.prohibited(core, address, RegionSide::Data)
-            || self.wants_attention();
-        if refused {
+        if self.watching_loads || !self.is_plain_register(core, address) {
             return None;
         }
         let now = self.now.max(self.clock.instant(cycle));
@@ -1031,6 +1043,15 @@ impl Bus for System {
         self.now = now;
         self.register_reads += 1;
         Some(value)
+    }
+
+    #[inline]
+    fn store_plain(&mut self, core: usize, address: u32, value: u32, cycle: u64) -> bool {
+        if self.watching_stores || !self.is_plain_register(core, address) {
+            return false;
+        }
+        let cx = self.access(core, cycle, Width::Word);
+        self.devices.poke(address, value, &cx)
     }
 
     fn device_accesses(&self) -> u64 {
@@ -1108,6 +1129,7 @@ impl System {
             })
             .chain(self.watch.stores())
             .collect::<Vec<_>>();
+        self.watching_stores = !stores.is_empty();
         self.memory.guard_watchpoints(stores.into_iter());
     }
 

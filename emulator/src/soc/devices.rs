@@ -160,6 +160,12 @@ macro_rules! devices {
                 }
             }
 
+            fn poke_register(&mut self, id: Id, offset: u32, value: u32, cx: &Context) -> bool {
+                match id {
+                    $(Id::$id => self.$field.poke(offset, value, cx),)*
+                }
+            }
+
             fn write_register(&mut self, id: Id, offset: u32, value: u32, cx: &Context) -> bool {
                 match id {
                     $(Id::$id => self.$field.write(offset, value, cx).is_ok(),)*
@@ -317,6 +323,12 @@ impl Devices {
     pub(super) fn peek(&self, address: u32, now: Instant) -> Option<u32> {
         let (id, offset) = Id::at(address)?;
         self.peek_register(id, offset, now)
+    }
+
+    /// Does what [`Devices::write`] of the register at `address`, a multiple of four, would do, if nothing
+    /// followed from it; false, and nothing has been done, otherwise.
+    pub(super) fn poke(&mut self, address: u32, value: u32, cx: &Context) -> bool {
+        Id::at(address).is_some_and(|(id, offset)| self.poke_register(id, offset, value, cx))
     }
 
     /// Reads the register at `address`, a multiple of four; 0 where no block is known. The device

@@ -184,8 +184,13 @@ impl Cpu {
 
 compiled! {
     fn step<B: Bus>(frame: *mut Frame, block: u32, op: u32) -> u32 {
-        // SAFETY: as for `interpret`.
-        unsafe { interpret::<B>(frame, block, op) }
+        // SAFETY: as for both.
+        unsafe {
+            match access::<B>(frame, block, op) {
+                true => Next::On as u32,
+                false => interpret::<B>(frame, block, op),
+            }
+        }
     }
 }
 
@@ -196,11 +201,42 @@ compiled! {
     }
 }
 
-/// See [`Frame::step`].
+/// Executes operation `op` of block `block`, if it is an access to a device's register from which
+/// nothing follows; true then. What [`interpret`] does would come to the same, and take longer.
 ///
 /// # Safety
 /// `frame` is the one that [`Cpu::run_compiled`] has handed to the code that calls this.
 #[inline(always)]
+unsafe fn access<B: Bus>(frame: *mut Frame, block: u32, op: u32) -> bool {
+    // SAFETY: as in `interpret`.
+    let (frame, cpu, bus, code) = unsafe {
+        let run = &mut *frame.cast::<Run<B>>();
+        (&run.frame, &mut *run.cpu, &mut *run.bus, &*run.code)
+    };
+    let Some(compiled) = code.compiled() else { return false };
+    let block = compiled.block(block);
+    let Some(it) = code.op(block, op as usize) else { return false };
+    let cycle = frame.limit.wrapping_sub((frame.left + i64::from(block.len)) as u64);
+    let cycle = cycle.wrapping_add(u64::from(op));
+    let address = cpu.a[it.s as usize].wrapping_add(it.imm);
+    match it.opcode {
+        Opcode::L32i => match bus.load_plain(cpu.index, address, cycle) {
+            Some(value) => {
+                cpu.a[it.t as usize] = value;
+                true
+            }
+            None => false,
+        },
+        Opcode::S32i => bus.store_plain(cpu.index, address, cpu.a[it.t as usize], cycle),
+        _ => false,
+    }
+}
+
+/// See [`Frame::step`].
+///
+/// # Safety
+/// `frame` is the one that [`Cpu::run_compiled`] has handed to the code that calls this.
+#[inline(never)]
 unsafe fn interpret<B: Bus>(frame: *mut Frame, block: u32, op: u32) -> u32 {
     // SAFETY: the frame is the first field of a `Run<B>`, for `run_compiled` took this instance of
     // `step` for it. Its caller waits in compiled code, which holds no reference; so core, bus and
@@ -218,14 +254,6 @@ unsafe fn interpret<B: Bus>(frame: *mut Frame, block: u32, op: u32) -> u32 {
     cpu.cycle = limit.wrapping_sub((run.frame.left + i64::from(block.len)) as u64);
     let mut done = n;
     let ops = code.ops(block, n + 1);
-    let op = &ops[n];
-    if op.opcode == Opcode::L32i {
-        let address = cpu.a[op.s as usize].wrapping_add(op.imm);
-        if let Some(value) = bus.load_plain(cpu.index, address, cpu.cycle + n as u64) {
-            cpu.a[op.t as usize] = value;
-            return Next::On as u32;
-        }
-    }
     let leave = cpu.execute_one(ops, block, code, bus, &mut done);
     let short_of_quads = ops[n].opcode == Opcode::Entry && ops[n].t as u8 > cpu.free_quads;
     let begun = cpu.cycle;

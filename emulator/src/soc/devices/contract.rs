@@ -2,8 +2,8 @@
 //! any time, and only then may its interrupt level change by itself when it has said so.
 //!
 //! Two copies of a device get the same random accesses at the same times. One is polled when it is
-//! due, as the scheduler does it; the other one also at random times between. Nothing may tell them
-//! apart.
+//! due, as the scheduler does it; the other one also at random times between, and it is accessed by
+//! `peek` and `poke` where these will. Nothing may tell them apart.
 
 use super::*;
 use crate::board::parts::nor_flash::{FlashIdentity, FlashSize, NorFlash};
@@ -214,13 +214,16 @@ impl Pair {
     fn access(&mut self, address: u32, random: &mut Random) {
         let cx = self.context();
         if random.next().is_multiple_of(3) {
-            let [one, two] = self.systems.each_mut().map(|it| {
+            let read = |it: &mut System| {
                 let (value, touched) = it.devices.read(address, &cx);
                 if let Some(id) = touched {
                     it.serve(id, &cx);
                 }
                 value
-            });
+            };
+            let [plain, polled] = &mut self.systems;
+            let one = read(plain);
+            let two = polled.devices.peek(address, cx.now).unwrap_or_else(|| read(polled));
             assert_eq!(one, two, "{:?}, seed {}: read of {address:#x}", self.id, self.seed);
         } else {
             self.write(address, random.value());
@@ -231,11 +234,16 @@ impl Pair {
 
     fn write(&mut self, address: u32, value: u32) {
         let cx = self.context();
-        for system in &mut self.systems {
-            let touched = system.devices.write(address, value, &cx);
+        let write = |it: &mut System| {
+            let touched = it.devices.write(address, value, &cx);
             if let Some(id) = touched {
-                system.serve(id, &cx);
+                it.serve(id, &cx);
             }
+        };
+        let [plain, polled] = &mut self.systems;
+        write(plain);
+        if !polled.devices.poke(address, value, &cx) {
+            write(polled);
         }
         self.assert_equal("a write");
     }
