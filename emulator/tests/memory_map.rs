@@ -8,7 +8,7 @@ use crate::common::{Program, flash, word};
 use Expect::{Cause, Runs, Value};
 use esp32_emulator::board::parts::nor_flash::NorFlash;
 use esp32_emulator::board::parts::psram::{Psram, PsramSize};
-use esp32_emulator::soc::ChipConfig;
+use esp32_emulator::soc::{ChipConfig, Esp32};
 
 /// An access, in the order of the program's table of operations.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -186,7 +186,7 @@ fn flash_with_patterns() -> NorFlash {
     chip
 }
 
-/// Runs the table on both cores and compares.
+/// Runs the table on both cores and compares, interpreted and compiled.
 fn check(rows: &[Row], psram: Option<Psram>, protection: u32) {
     let mut source = PROGRAM.replace("PROTECTION", &protection.to_string());
     source += ".align 4\ntable:\n";
@@ -197,13 +197,20 @@ fn check(rows: &[Row], psram: Option<Psram>, protection: u32) {
     let mut program = Program::new(&source);
     program.set_rom_word(0x4006_0000, 0x8765_4321);
     program.set_rom_word(0x4006_fffc, RET);
-    let mut chip = program.chip_with(ChipConfig::default(), flash_with_patterns(), psram);
-    common::run_for(&mut chip, 50_000);
+    for compile_after in [None, Some(0)] {
+        let config = ChipConfig { compile_after, ..ChipConfig::default() };
+        let mut chip = program.chip_with(config, flash_with_patterns(), psram.clone());
+        common::run_for(&mut chip, 50_000);
+        compare(&chip, rows);
+    }
+}
+
+fn compare(chip: &Esp32, rows: &[Row]) {
     for (core, results) in [(0, RESULTS), (1, RESULTS_APP)] {
         for (n, row) in rows.iter().enumerate() {
             let &(op, address, _, expect) = row;
             let at = results + n as u32 * 12;
-            let [value, cause, vaddr] = [0, 4, 8].map(|offset| word(&chip, at + offset));
+            let [value, cause, vaddr] = [0, 4, 8].map(|offset| word(chip, at + offset));
             let found = match (cause, op) {
                 (u32::MAX, Call) => Runs,
                 (u32::MAX, _) => Value(value),
@@ -214,12 +221,12 @@ fn check(rows: &[Row], psram: Option<Psram>, protection: u32) {
                 assert_eq!(vaddr, address, "EXCVADDR on core {core}, {op:?} at {address:#x}");
             }
         }
-        let end = word(&chip, results + rows.len() as u32 * 12);
+        let end = word(chip, results + rows.len() as u32 * 12);
         assert_eq!(
             end,
             -2_i32 as u32,
             "core {core} has not come to the end: {}",
-            common::where_it_is(&chip)
+            common::where_it_is(chip)
         );
     }
 }
