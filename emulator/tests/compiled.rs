@@ -7,6 +7,8 @@
 //! `COMPILED_WITHOUT_MSUB` leaves out the one instruction that valgrind executes wrongly: with the host's
 //! VFNMADD its zeros have the other sign.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use esp32_emulator::cpu::decode::encode;
 use esp32_emulator::cpu::instruction::{Instruction, Opcode};
 use esp32_emulator::peripherals::CoreId;
@@ -445,8 +447,8 @@ fn compare(program: &Program, seed: u64, compile_after: u32) -> u64 {
     }
     // On hosts without an emitter this is one interpreter against the other, and no more.
     let emits = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
-    assert_eq!(compiled.compiled_blocks().is_some_and(|n| n > 0), emits, "seed {seed}");
-    assert_eq!(interpreted.compiled_blocks(), None);
+    assert_eq!(compiled.compiling().is_some_and(|it| it.blocks > 0), emits, "seed {seed}");
+    assert_eq!(interpreted.compiling(), None);
     compiled.instructions()
 }
 
@@ -548,6 +550,83 @@ fn accesses_around_the_ends_of_memories_do_the_same_compiled_and_interpreted() {
         assert_same(&state(&compiled), &state(&interpreted), &what);
         assert_floats(&compiled, &interpreted, &what);
     }
+}
+
+/// Changes the first instruction of a block before each call of it, so that it is a new block each
+/// time.
+const EVER_NEW: &str = "
+    .literal code, 0x40080000
+    .literal piece, 0
+    .literal words, 64
+    start:
+        l32r a2, piece
+        l32r a3, code
+        l32r a4, words
+    copy:
+        l32i a5, a2, 0
+        s32i a5, a3, 0
+        addi a2, a2, 4
+        addi a3, a3, 4
+        addi a4, a4, -1
+        bnez a4, copy
+        l32r a3, code
+        l32i a5, a3, 0
+    again:
+        s32i a5, a3, 0
+        callx0 a3
+        j again
+    done:
+        j done
+    .align 4
+    code_to_copy:
+";
+
+#[test]
+fn what_compiling_costs_is_told_and_where_its_room_ends_it_is_interpreted() {
+    // A clock that shows one millisecond more each time.
+    fn clock() -> std::time::Duration {
+        static READINGS: AtomicU64 = AtomicU64::new(0);
+        std::time::Duration::from_millis(READINGS.fetch_add(1, Ordering::Relaxed))
+    }
+    let body: String =
+        (0..60).map(|n| format!("addi a{}, a{}, {n}\n", 6 + n % 10, 7 + n % 9)).collect();
+    let mut program = Program::new(&format!("{EVER_NEW}{body}ret\n"));
+    program.set_literal("piece", program.symbol("code_to_copy"));
+    let mut chip = program.chip();
+    let Some(before) = chip.compiling() else { return };
+    assert_eq!((before.blocks, before.refused), (0, 0));
+    chip.set_clock(clock);
+    let mut interpreted = program.chip_that_compiles(None);
+
+    // Each round has a run through the block, and no block takes less than a hundred bytes.
+    while chip.compiling().is_some_and(|it| it.refused == 0) {
+        [&mut chip, &mut interpreted].into_iter().for_each(|chip| run_for(chip, 100_000));
+        let it = chip.compiling().expect("it compiles");
+        assert!(it.blocks < it.limit_bytes as u64 / 100, "{it:?}");
+    }
+    let full = chip.compiling().expect("it compiles");
+    assert!(
+        full.code_bytes <= full.memory_bytes && full.memory_bytes == full.limit_bytes,
+        "{full:?}"
+    );
+    let tries = full.blocks + full.refused;
+    assert_eq!(full.time, std::time::Duration::from_millis(tries), "{full:?}");
+
+    let mut copy = chip.clone();
+    let chips = [&mut chip, &mut copy, &mut interpreted];
+    chips.into_iter().for_each(|chip| run_for(chip, 100_000));
+    let after = chip.compiling().expect("it compiles");
+    assert!(after.refused > full.refused, "{after:?}");
+    assert_eq!((after.blocks, after.code_bytes), (full.blocks, full.code_bytes));
+    assert_eq!(copy.compiling().map(|it| it.blocks), Some(full.blocks));
+    for chip in [&chip, &copy] {
+        assert_same(&state(chip), &state(&interpreted), "full and interpreted");
+    }
+
+    chip.power_off();
+    let room = chip.compiling().expect("it compiles");
+    assert_eq!((room.blocks, room.code_bytes), (full.blocks, 0));
+    assert!(room.memory_bytes < full.memory_bytes, "{room:?}");
 }
 
 #[test]

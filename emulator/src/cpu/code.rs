@@ -9,11 +9,12 @@
 //! and is emptied whenever mapping or code change.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::bus::{Bus, MAX_FETCH};
-use super::compiled::{Compiled, HOT, Member, superblock};
+use super::compiled::{Compiled, Compiling, Cost, HOT, Member, superblock};
 use super::decode::decode;
 use super::exceptions::Fault;
 use super::instruction::{Instruction, Opcode};
@@ -128,6 +129,7 @@ pub struct CodeCache {
     stops: Stops,
     /// Blocks compiled to host code; `None` if that is not wanted, or not possible on this host.
     compiled: Option<Compiled>,
+    cost: Cost,
     /// The heat of a block that has never run.
     cold: i32,
     /// What a run by the interpreter adds to a block's heat: 1, or 0 if nothing is compiled.
@@ -175,6 +177,7 @@ impl CodeCache {
             cold: if compiled.is_some() { HOT - runs } else { i32::MIN },
             warmth: compiled.is_some().into(),
             compiled,
+            cost: Cost::default(),
         }
     }
 
@@ -232,7 +235,7 @@ impl CodeCache {
     /// Drops everything.
     pub fn clear(&mut self) {
         let fresh = Self::new(self.jumps.len(), self.max_block, self.compile_after());
-        *self = Self { stops: self.stops.clone(), ..fresh };
+        *self = Self { stops: self.stops.clone(), cost: self.cost, ..fresh };
     }
 
     /// The `length` bytes at `physical` have changed.
@@ -280,9 +283,14 @@ impl CodeCache {
         self.compiled.as_ref().map(|_| (HOT - self.cold) as u32)
     }
 
-    /// How many blocks have been compiled to host code; `None` if they are not.
-    pub fn compiled_blocks(&self) -> Option<usize> {
-        self.compiled.as_ref().map(Compiled::count)
+    /// What compiling to host code has cost; `None` if nothing is compiled.
+    pub fn compiling(&self) -> Option<Compiling> {
+        self.compiled.as_ref().map(|compiled| self.cost.so_far(compiled))
+    }
+
+    /// Lends the cache a clock, time since whenever, for [`Compiling::time`].
+    pub fn set_clock(&mut self, clock: fn() -> Duration) {
+        self.cost.set_clock(clock);
     }
 
     pub(super) fn compiled(&self) -> Option<&Compiled> {
@@ -310,8 +318,9 @@ impl CodeCache {
             let along = |pc| self.compiled_along(core, pc, bus);
             let plan =
                 superblock::plan(head, |block| self.ops(block, usize::from(block.len)), along);
+            let (ops, offsets) = (&self.ops, &self.offsets);
             let compiled = self.compiled.as_mut()?;
-            if compiled.compile(&plan, &self.ops, &self.offsets, B::NEAR) {
+            if self.cost.count(compiled, |it| it.compile(&plan, ops, offsets, B::NEAR)) {
                 compiled.reach(core, block, locate);
             } else {
                 self.jumps[core][jump_index(block.pc)].heat = i32::MIN;

@@ -26,6 +26,7 @@ mod special_registers;
 mod windows;
 
 pub use bus::{Bus, Fetched, Loaded, MAX_FETCH, Near, NearMap, RegionSide, Stored};
+pub use compiled::Compiling;
 pub use debug::NotExecuted;
 pub use execute::Stop;
 

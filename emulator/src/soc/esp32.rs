@@ -32,7 +32,7 @@ use crate::board::parts::psram::Psram;
 use crate::board::{Fitting, Missing};
 use crate::cpu::code::{CodeCache, MAX_BLOCK};
 use crate::cpu::exceptions::Cause;
-use crate::cpu::{Cpu, Stop};
+use crate::cpu::{Compiling, Cpu, Stop};
 use crate::peripherals::efuse::EfuseConfig;
 use crate::peripherals::gpio::{PinState, STRAPS};
 use crate::peripherals::rtc_cntl::{
@@ -242,10 +242,15 @@ impl Esp32 {
         self.cpus.iter().map(Cpu::executed).sum()
     }
 
-    /// Blocks that have been compiled to host code, since the cache of code last began afresh; `None`
-    /// if none ever are, because that is not wanted or the host is of another kind.
-    pub fn compiled_blocks(&self) -> Option<usize> {
-        self.code.compiled_blocks()
+    /// What compiling to host code has cost; `None` if nothing ever is, because that is not wanted or the
+    /// host is of another kind.
+    pub fn compiling(&self) -> Option<Compiling> {
+        self.code.compiling()
+    }
+
+    /// Lends the chip a clock of the host, time since whenever, for [`Compiling::time`] and nothing else.
+    pub fn set_clock(&mut self, clock: fn() -> std::time::Duration) {
+        self.code.set_clock(clock);
     }
 
     /// What the GPIO matrix drives on a pad.

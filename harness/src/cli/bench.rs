@@ -147,6 +147,28 @@ struct Taken {
     wall: Duration,
     device: Span,
     instructions: u64,
+    compiled: Compiled,
+}
+
+/// What of it went into compiling.
+#[derive(Debug, Clone, Copy, Default)]
+struct Compiled {
+    blocks: u64,
+    us: u64,
+}
+
+impl Compiled {
+    /// Up to now, by all of these boards.
+    fn by<'b>(boards: impl IntoIterator<Item = &'b Emulated>) -> Self {
+        boards.into_iter().filter_map(Emulated::compiling).fold(Self::default(), |sum, it| Self {
+            blocks: sum.blocks + it.blocks,
+            us: sum.us + it.us,
+        })
+    }
+
+    fn since(self, before: Self) -> Self {
+        Self { blocks: self.blocks - before.blocks, us: self.us - before.us }
+    }
 }
 
 /// A line of the table.
@@ -158,6 +180,9 @@ struct Figure {
     device_ms: f64,
     instructions: u64,
     wall_million_instructions_per_second: f64,
+    /// Blocks that were compiled meanwhile.
+    compiled_blocks: u64,
+    wall_compiling_ms: f64,
 }
 
 /// Why there are no figures.
@@ -204,11 +229,16 @@ impl Bench {
             0 => String::new(),
             n => format!("{:>9.1} M instructions, {rate:>5.0} M/s", n as f64 / 1e6),
         };
+        let compiled = match figure.compiled_blocks {
+            0 => String::new(),
+            n => format!("  {n:>5} compiled in {:.1} ms", figure.wall_compiling_ms),
+        };
         let device = match *device_ms {
             0.0 => String::new(),
             ms => format!("{ms:>10.1} ms of device time"),
         };
-        terminal.say(format!("{name:42} {wall_ms:>9.2} ms {device:28} {work}").trim_end());
+        terminal
+            .say(format!("{name:42} {wall_ms:>9.2} ms {device:28} {work:34}{compiled}").trim_end());
     }
 
     fn measure(&self, terminal: &Terminal) -> Result<Vec<Figure>, Trouble> {
@@ -241,7 +271,12 @@ impl Bench {
         }
         self.measure_wifi(terminal, request.clone(), &mut figures)?;
         self.measure_air(terminal, request, &mut figures)?;
-        let nothing = |wall| Taken { wall, device: Span::ZERO, instructions: 0 };
+        let nothing = |wall| Taken {
+            wall,
+            device: Span::ZERO,
+            instructions: 0,
+            compiled: Compiled::default(),
+        };
         let (mut saves, mut restores) = (Vec::new(), Vec::new());
         for _ in 0..self.rounds {
             let start = Instant::now();
@@ -304,15 +339,20 @@ impl Bench {
             for (taken, &(_, typed, wanted)) in rounds.iter_mut().zip(AIR_WORK) {
                 let state = |boards: &[Emulated]| {
                     let now = boards.iter().map(Target::now).max().unwrap_or_default();
-                    (now, boards.iter().map(Emulated::instructions).sum::<u64>())
+                    let instructions = boards.iter().map(Emulated::instructions).sum::<u64>();
+                    (now, instructions, Compiled::by(boards))
                 };
-                let (before, instructions) = state(&boards);
+                let before = state(&boards);
                 let start = Instant::now();
                 at_each(&mut boards, |board| work(board, typed, wanted))?;
                 let wall = start.elapsed();
                 let after = state(&boards);
-                let (device, instructions) = (after.0 - before, after.1 - instructions);
-                taken.push(Taken { wall, device, instructions });
+                taken.push(Taken {
+                    wall,
+                    device: after.0 - before.0,
+                    instructions: after.1 - before.1,
+                    compiled: after.2.since(before.2),
+                });
             }
         }
         for ((name, ..), taken) in AIR_WORK.iter().zip(rounds) {
@@ -383,12 +423,14 @@ fn timed(
     work: impl FnOnce(&mut Emulated) -> Result<(), Trouble>,
 ) -> Result<Taken, Trouble> {
     let (before, instructions) = (board.now(), board.instructions());
+    let compiled = Compiled::by([&*board]);
     let start = Instant::now();
     work(board)?;
     Ok(Taken {
         wall: start.elapsed(),
         device: board.now() - before,
         instructions: board.instructions() - instructions,
+        compiled: Compiled::by([&*board]).since(compiled),
     })
 }
 
@@ -402,6 +444,8 @@ fn figure(name: &'static str, mut rounds: Vec<Taken>) -> Figure {
         device_ms: middle.device.nanos() as f64 / 1e6,
         instructions: middle.instructions,
         wall_million_instructions_per_second: middle.instructions as f64 / seconds / 1e6,
+        compiled_blocks: middle.compiled.blocks,
+        wall_compiling_ms: middle.compiled.us as f64 / 1e3,
     }
 }
 

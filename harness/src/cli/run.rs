@@ -134,7 +134,7 @@ pub(super) struct Run {
     #[arg(long, value_name = "PATH")]
     vcd: Option<PathBuf>,
 
-    /// Show every serial line as it comes
+    /// Show every serial line as it comes, and at the end what compiling took
     #[arg(long, short)]
     verbose: bool,
 

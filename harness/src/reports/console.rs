@@ -267,6 +267,7 @@ impl<P: Write, S: Write> Console<P, S> {
         }
         if let Some(machine) = machine {
             machine_words(&mut out, machine, ink);
+            compiling_words(&mut out, machine, self.look.serial, ink);
         }
         self.ended.insert((*case, running.attempt), out);
     }
@@ -324,6 +325,19 @@ fn machine_words(out: &mut String, machine: &MachineReport, ink: &Palette) {
     }
     for note in &machine.notes {
         let _ = writeln!(out, "  {} {note}", ink.odd.apply_to("note:"));
+    }
+}
+
+/// What compiling cost is for those who want to hear everything, unless its limit was reached.
+fn compiling_words(out: &mut String, machine: &MachineReport, everything: bool, ink: &Palette) {
+    match &machine.host_compiling {
+        Some(cost) if cost.refused > 0 => {
+            let _ = writeln!(out, "  {} compiled {cost}", ink.odd.apply_to("note:"));
+        }
+        Some(cost) if everything => {
+            let _ = writeln!(out, "  {}", ink.faint.apply_to(format!("compiled {cost}")));
+        }
+        _ => {}
     }
 }
 
@@ -402,7 +416,7 @@ mod tests {
     use super::*;
     use crate::runner::testing::events;
     use crate::targets::fake::{Cue, FakeSource, FakeTarget, Reply};
-    use crate::targets::{Port, UnmodelledAccess};
+    use crate::targets::{Compiling, Port, UnmodelledAccess};
     use crate::time::Span;
     use indicatif::{InMemoryTerm, ProgressDrawTarget};
 
@@ -477,6 +491,30 @@ steps:
             .to_owned();
         let (_, summary) = shown(board(), &text);
         insta::assert_snapshot!("passed_summary", summary);
+    }
+
+    #[test]
+    fn what_compiling_cost_is_told_to_those_who_ask_or_when_its_limit_was_reached() {
+        let cost = Compiling {
+            blocks: 20,
+            code_bytes: 5 << 10,
+            memory_bytes: 256 << 10,
+            limit_bytes: 16 << 20,
+            us: 123,
+            ..Compiling::default()
+        };
+        let words = |refused, everything| {
+            let host_compiling = Some(Compiling { refused, ..cost });
+            let machine = MachineReport { host_compiling, ..MachineReport::default() };
+            let mut out = String::new();
+            compiling_words(&mut out, &machine, everything, &Palette::new(false));
+            out
+        };
+        assert_eq!(words(0, false), "");
+        let told = words(0, true);
+        assert_eq!(told, "  compiled 20 blocks, 5 KiB in 256 KiB of memory, in 0.1 ms\n");
+        let told = words(3, false);
+        assert!(told.contains("3 more found no room in 16 MiB and were interpreted"), "{told}");
     }
 
     fn look(progress: Progress) -> Look {

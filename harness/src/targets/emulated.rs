@@ -41,8 +41,8 @@ use super::part::{Finger, Shown};
 use super::way_out::{self, Callee, WayOut};
 use super::wiring_fault::WiringFault;
 use super::{
-    BootMode, Button, Capabilities, Capability, Core, Disturbance, FlashOperation, Level,
-    MachineReport, PinSetting, Port, Power, Progress, Target, TargetError, TargetEvent,
+    BootMode, Button, Capabilities, Capability, Compiling, Core, Disturbance, FlashOperation,
+    Level, MachineReport, PinSetting, Port, Power, Progress, Target, TargetError, TargetEvent,
     TargetRequest, TargetSource, UnmodelledAccess,
 };
 use crate::packets::{Capture, Link};
@@ -247,6 +247,19 @@ impl Emulated {
     /// Instructions that the host has executed, for figures of speed.
     pub fn instructions(&self) -> u64 {
         self.board().instructions()
+    }
+
+    /// What compiling to host code has cost, if anything is compiled.
+    pub fn compiling(&self) -> Option<Compiling> {
+        let cost = self.board().chip().compiling()?;
+        Some(Compiling {
+            blocks: cost.blocks,
+            refused: cost.refused,
+            code_bytes: cost.code_bytes,
+            memory_bytes: cost.memory_bytes,
+            limit_bytes: cost.limit_bytes,
+            us: cost.time.as_micros() as u64,
+        })
     }
 
     /// Puts bytes into the flash from outside, as if the chip had come so.
@@ -660,7 +673,7 @@ impl Target for Emulated {
     }
 
     fn finish(&mut self) -> MachineReport {
-        let notes = self.notes();
+        let (notes, host_compiling) = (self.notes(), self.compiling());
         let board = self.board();
         let accesses = board.accesses();
         let mut stored_only: Vec<(String, u64)> = Vec::new();
@@ -674,6 +687,7 @@ impl Target for Emulated {
             time: device_time(board.now()),
             event_hash: Some(format!("{:016x}", board.event_hash())),
             host_instructions: Some(board.instructions()),
+            host_compiling,
             unmodelled: accesses
                 .iter()
                 .filter(|access| access.fidelity == Fidelity::Unmodelled)

@@ -426,6 +426,37 @@ impl fmt::Display for UnmodelledAccess {
     }
 }
 
+/// What compiling a guest's code to that of the host has cost. A case that goes on from a copy of
+/// another's machine has taken over that one's part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
+pub struct Compiling {
+    /// Blocks that have been compiled.
+    pub blocks: u64,
+    /// Blocks that were hot and found no room, so that they were interpreted.
+    pub refused: u64,
+    /// Bytes of code at the end.
+    pub code_bytes: usize,
+    /// Bytes of memory that it lies in; copies of a machine share them.
+    pub memory_bytes: usize,
+    /// The most that those can be.
+    pub limit_bytes: usize,
+    /// Microseconds that compiling took.
+    pub us: u64,
+}
+
+impl fmt::Display for Compiling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { blocks, refused, code_bytes, memory_bytes, limit_bytes, us } = *self;
+        let (code, memory, limit) = (code_bytes >> 10, memory_bytes >> 10, limit_bytes >> 20);
+        let ms = us as f64 / 1e3;
+        write!(f, "{blocks} blocks, {code} KiB in {memory} KiB of memory, in {ms:.1} ms")?;
+        if refused > 0 {
+            write!(f, "; {refused} more found no room in {limit} MiB and were interpreted")?;
+        }
+        Ok(())
+    }
+}
+
 /// What a target says about itself when the case is over.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, JsonSchema)]
 pub struct MachineReport {
@@ -435,6 +466,8 @@ pub struct MachineReport {
     pub event_hash: Option<String>,
     /// Instructions that the host executed, where the target counts them: skipped loops are none.
     pub host_instructions: Option<u64>,
+    /// What compiling to host code has cost, where the target does so.
+    pub host_compiling: Option<Compiling>,
     /// Accesses without a model.
     pub unmodelled: Vec<UnmodelledAccess>,
     /// Registers that only store what was written, by device, with the number of accesses.

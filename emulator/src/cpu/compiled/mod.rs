@@ -20,6 +20,7 @@
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
+mod cost;
 mod frame;
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod no_emitter;
@@ -38,6 +39,8 @@ use super::bus::NearMap;
 use super::code::{Block, JUMP_ENTRIES, Op, jump_index};
 #[cfg(target_arch = "aarch64")]
 use aarch64 as host;
+pub use cost::Compiling;
+pub(super) use cost::Cost;
 pub(super) use frame::Ran;
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 use no_emitter as host;
@@ -142,6 +145,8 @@ struct Store {
     full: Vec<Arc<Chunk>>,
     /// `None` when the system gives no memory: nothing is compiled any more.
     current: Option<Arc<Chunk>>,
+    /// Something has found no room, and nothing is looked for any more.
+    is_full: bool,
 }
 
 impl Store {
@@ -160,11 +165,16 @@ impl Store {
 
     fn begin_another(&mut self, full: Arc<Chunk>) -> Option<Chunk> {
         if self.full.len() + 1 >= MAX_CHUNKS {
+            self.is_full = true;
             self.current = Some(full);
             return None;
         }
         self.full.push(full);
         Chunk::new()
+    }
+
+    fn is_full(&self) -> bool {
+        self.is_full || self.current.is_none()
     }
 }
 
@@ -207,18 +217,13 @@ impl Compiled {
             return None;
         }
         Some(Self {
-            store: Store { full: Vec::new(), current: Some(Arc::new(Chunk::new()?)) },
+            store: Store { current: Some(Arc::new(Chunk::new()?)), ..Store::default() },
             routines: None,
             blocks: Vec::new(),
             superblocks: Vec::new(),
             homes: FxHashMap::default(),
             jumps: (0..cores).map(|_| Box::new([NO_JUMP; 2 * JUMP_ENTRIES])).collect(),
         })
-    }
-
-    /// How many there are.
-    pub(super) fn count(&self) -> usize {
-        self.blocks.len()
     }
 
     /// The host code of the block at `pc` of `core`, if its table has it.
@@ -287,7 +292,8 @@ impl Compiled {
         near: NearMap,
     ) -> bool {
         let head = plan[0].member.block.first;
-        if self.emit(plan, ops, offsets, near).is_none() {
+        // Where there is no room, no time is spent either.
+        if self.store.is_full() || self.emit(plan, ops, offsets, near).is_none() {
             self.homes.insert(head, None);
         }
         self.homes.get(&head).is_some_and(Option::is_some)

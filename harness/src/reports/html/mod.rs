@@ -447,7 +447,8 @@ fn machine_report(title: &str, machine: &MachineReport) -> Markup {
         && machine.stored_only.is_empty()
         && machine.lost_serial_bytes == 0
         && machine.notes.is_empty()
-        && machine.event_hash.is_none();
+        && machine.event_hash.is_none()
+        && machine.host_compiling.is_none();
     if nothing {
         return html! {};
     }
@@ -466,6 +467,7 @@ fn machine_report(title: &str, machine: &MachineReport) -> Markup {
                 li { (machine.lost_serial_bytes) " serial bytes came too fast for the chip" }
             }
             @for note in &machine.notes { li { (note) } }
+            @if let Some(cost) = &machine.host_compiling { li.faint { "compiled " (cost) } }
             @if let Some(hash) = &machine.event_hash { li.faint { "event hash " code { (hash) } } }
         }
     }
