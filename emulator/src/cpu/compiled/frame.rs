@@ -1,4 +1,24 @@
 //! Entering compiled code, and what it shares with the interpreter meanwhile.
+//!
+//! # What `unsafe` relies on here
+//!
+//! - *Code stays.* An address that [`Compiled`](super::Compiled) gives is that of code in a chunk of this
+//!   machine's; the cache is borrowed while it runs. A chunk is made writable only by its sole owner, so
+//!   never while a copy of the machine, on another thread, may be running in it.
+//! - *Layout.* Emitters reach [`Frame`], `Cpu` and [`NativeJump`] by `offset_of!`, the first and the last
+//!   of which are `repr(C)`.
+//! - *Bounds.* Compiled code touches the fields of the core, the memory near by below `NEAR.length` less
+//!   the width of the access, the guard of that place, the four bytes of a page of flash that end before
+//!   its end, and the entries of its table by a masked hash: each emitter checks or masks at the place of
+//!   the access. `ci/memcheck` sees what goes beyond.
+//! - *Nothing moves.* Memory, guards, table and list of pages are boxes, pages of flash are shared ones;
+//!   who may change the latter is the interpreter, and [`interpret`] asks [`Bus::near`] before it lets
+//!   compiled code go on.
+//! - *Nobody else looks.* Compiled code holds no reference. Those of [`interpret`] and [`take_overflow`]
+//!   come from the pointers in [`Run`], each of which is made once from a borrow that lasts as long as the
+//!   run, and are gone when they return.
+//! - *No unwinding.* A panic in a function that compiled code calls ends the process: Rust does so at the
+//!   border of every `extern` function.
 
 #![allow(unsafe_code, reason = "the one place where compiled code is called, and calls back")]
 
@@ -121,6 +141,7 @@ impl Cpu {
         let compiled = code.compiled()?;
         let near = bus.near(self.index)?;
         let routines = compiled.routines()?;
+        let cpu = ptr::from_mut(self);
         let mut run = Run {
             frame: Frame {
                 left: (limit - self.cycle) as i64,
@@ -134,14 +155,12 @@ impl Cpu {
                 step: step::<B>,
                 overflow: overflow::<B>,
                 routines,
-                registers: ptr::from_mut(self)
-                    .wrapping_byte_add(std::mem::offset_of!(Cpu, a))
-                    .cast(),
+                registers: cpu.wrapping_byte_add(std::mem::offset_of!(Cpu, a)).cast(),
                 memory: near.memory,
                 guards: near.guards,
                 jumps: compiled.jumps(self.index),
             },
-            cpu: ptr::from_mut(self),
+            cpu,
             bus: ptr::from_mut(bus),
             code: ptr::from_ref(code),
             leave: Leave::Sequential,
