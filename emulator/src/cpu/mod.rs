@@ -67,7 +67,9 @@ pub struct Cpu {
     /// The visible window of the address registers, a0 to a15.
     pub a: [u32; 16],
     f: [u32; 16],
-    file: [[u32; 4]; 16],
+    /// All address registers in quads; those in the window count in `a` only. The last three are for
+    /// compiled code, whose window must not have a gap.
+    file: [[u32; 4]; 16 + 3],
 
     /// The 40-bit MAC16 accumulator, sign-extended.
     acc: i64,
@@ -140,7 +142,7 @@ impl Cpu {
             cycle: 0,
             pc: Self::RESET_VECTOR,
             a: [0; 16],
-            file: [[0; 4]; 16],
+            file: [[0; 4]; 16 + 3],
             windowbase: 0,
             windowstart: 1,
             free_quads: 4,

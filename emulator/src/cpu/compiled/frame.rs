@@ -91,11 +91,19 @@ pub(super) struct Frame {
     pub pc: u32,
     pub block: u32,
     pub done: u32,
-    /// Lets the interpreter execute operation `op` (from 0) of block `block`; a [`Next`].
+    /// Executes operation `op` (from 0) of block `block` if it is an access to a device's register from
+    /// which nothing follows, on the registers at `window`; not 0 then. What `step` does would come to the
+    /// same, and take longer.
+    pub access: compiled!(fn(*mut Frame, block: u32, op: u32) -> u32),
+    /// Lets the interpreter execute operation `op` of block `block`; a [`Next`].
     pub step: compiled!(fn(*mut Frame, block: u32, op: u32) -> u32),
     /// Block `block`, whose cycles have been taken, needs registers of a live frame: takes the overflow
     /// if its first operation does. Not 0: on at `pc`; else the block is for the interpreter.
     pub overflow: compiled!(fn(*mut Frame, block: u32) -> u32),
+    /// The table of compiled blocks of this core.
+    pub jumps: *const NativeJump,
+    /// The sixteen registers that the guest sees: in `Cpu::a`, or where compiled code has them.
+    pub window: *mut u32,
     pub routines: Routines,
     /// `Cpu::a`; other fields of the core are reached from there.
     pub registers: *mut u8,
@@ -103,8 +111,6 @@ pub(super) struct Frame {
     pub memory: *mut u8,
     /// [`Near::guards`](super::super::bus::Near::guards).
     pub guards: *const u8,
-    /// The table of compiled blocks of this core.
-    pub jumps: *const NativeJump,
 }
 
 /// A frame with what only [`step`] needs.
@@ -142,6 +148,7 @@ impl Cpu {
         let near = bus.near(self.index)?;
         let routines = compiled.routines()?;
         let cpu = ptr::from_mut(self);
+        let registers = cpu.wrapping_byte_add(std::mem::offset_of!(Cpu, a));
         let mut run = Run {
             frame: Frame {
                 left: (limit - self.cycle) as i64,
@@ -152,13 +159,15 @@ impl Cpu {
                 pc: self.pc,
                 block: 0,
                 done: 0,
+                access: access::<B>,
                 step: step::<B>,
                 overflow: overflow::<B>,
+                jumps: compiled.jumps(self.index),
+                window: registers.cast(),
                 routines,
-                registers: cpu.wrapping_byte_add(std::mem::offset_of!(Cpu, a)).cast(),
+                registers: registers.cast(),
                 memory: near.memory,
                 guards: near.guards,
-                jumps: compiled.jumps(self.index),
             },
             cpu,
             bus: ptr::from_mut(bus),
@@ -202,14 +211,16 @@ impl Cpu {
 }
 
 compiled! {
+    fn access<B: Bus>(frame: *mut Frame, block: u32, op: u32) -> u32 {
+        // SAFETY: as for `access_plainly`.
+        unsafe { access_plainly::<B>(frame, block, op) }.into()
+    }
+}
+
+compiled! {
     fn step<B: Bus>(frame: *mut Frame, block: u32, op: u32) -> u32 {
-        // SAFETY: as for both.
-        unsafe {
-            match access::<B>(frame, block, op) {
-                true => Next::On as u32,
-                false => interpret::<B>(frame, block, op),
-            }
-        }
+        // SAFETY: as for `interpret`.
+        unsafe { interpret::<B>(frame, block, op) }
     }
 }
 
@@ -220,33 +231,40 @@ compiled! {
     }
 }
 
-/// Executes operation `op` of block `block`, if it is an access to a device's register from which
-/// nothing follows; true then. What [`interpret`] does would come to the same, and take longer.
+/// See [`Frame::access`].
 ///
 /// # Safety
-/// `frame` is the one that [`Cpu::run_compiled`] has handed to the code that calls this.
+/// `frame` is the one that [`Cpu::run_compiled`] has handed to the code that calls this, and its `window`
+/// is that of sixteen registers within the core.
 #[inline(always)]
-unsafe fn access<B: Bus>(frame: *mut Frame, block: u32, op: u32) -> bool {
+unsafe fn access_plainly<B: Bus>(frame: *mut Frame, block: u32, op: u32) -> bool {
     // SAFETY: as in `interpret`.
-    let (frame, cpu, bus, code) = unsafe {
+    let (frame, core, bus, code) = unsafe {
         let run = &mut *frame.cast::<Run<B>>();
-        (&run.frame, &mut *run.cpu, &mut *run.bus, &*run.code)
+        (&run.frame, (*run.cpu).index, &mut *run.bus, &*run.code)
     };
     let Some(compiled) = code.compiled() else { return false };
     let block = compiled.block(block);
     let Some(it) = code.op(block, op as usize) else { return false };
     let cycle = frame.limit.wrapping_sub((frame.left + i64::from(block.len)) as u64);
     let cycle = cycle.wrapping_add(u64::from(op));
-    let address = cpu.a[it.s as usize].wrapping_add(it.imm);
+    // SAFETY: the fields are below sixteen, the window is as told above, and the core is not looked at
+    // while these pointers are.
+    let (address, t) = unsafe {
+        let address = frame.window.add(it.s as usize).read().wrapping_add(it.imm);
+        (address, frame.window.add(it.t as usize))
+    };
     match it.opcode {
-        Opcode::L32i => match bus.load_plain(cpu.index, address, cycle) {
+        Opcode::L32i => match bus.load_plain(core, address, cycle) {
             Some(value) => {
-                cpu.a[it.t as usize] = value;
+                // SAFETY: as above.
+                unsafe { t.write(value) };
                 true
             }
             None => false,
         },
-        Opcode::S32i => bus.store_plain(cpu.index, address, cpu.a[it.t as usize], cycle),
+        // SAFETY: as above.
+        Opcode::S32i => bus.store_plain(core, address, unsafe { t.read() }, cycle),
         _ => false,
     }
 }

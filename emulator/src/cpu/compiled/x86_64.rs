@@ -8,17 +8,21 @@
 //! superblock, and a value that is made is stored at once. So memory is always right, whoever leaves the
 //! superblock and wherever, and nothing has to be written back.
 //!
+//! While compiled code runs, all registers of the guest are in `Cpu::file`, where a rotation is a matter of
+//! an address; `Cpu::a` is right whenever somebody else looks. Three quads behind the file stand for its first
+//! three as long as the window reaches around its end.
+//!
 //! What is too long for that, or rare, is done by [`Frame::step`](super::frame::Frame::step), which lets the interpreter execute
 //! this one operation.
 //!
 //! | register | holds |
 //! |---|---|
-//! | rbx | address of `Cpu::a` |
+//! | rbx | the window: address of a0 in `Cpu::file` |
 //! | rbp | the [`Frame`](super::frame::Frame), from [`FRAME`] bytes on |
 //! | r12 | the memory near by |
 //! | r13 | its guards |
 //! | r14 | cycles that are left when the block has run to its end |
-//! | r15 | the table of compiled blocks |
+//! | r15 | address of `Cpu::a`, from where fields of the core are reached |
 //! | rax, rcx, rdx | intermediate values |
 //! | rsi, rdi, r8 to r11 | registers of the guest |
 

@@ -24,13 +24,13 @@ impl Emitter<'_> {
     fn float_guard(&mut self, otherwise: DynamicLabel, rounds: bool) {
         dynasm!(self.ops
             ; .arch x64
-            ; test BYTE [BYTE rbx + CPENABLE], BYTE 1
+            ; test BYTE [BYTE r15 + CPENABLE], BYTE 1
             ; jz =>otherwise
         );
         if rounds {
             dynasm!(self.ops
                 ; .arch x64
-                ; test BYTE [BYTE rbx + FCR], BYTE 3
+                ; test BYTE [BYTE r15 + FCR], BYTE 3
                 ; jnz =>otherwise
             );
         }
@@ -48,13 +48,13 @@ impl Emitter<'_> {
                 ; cmp eax, self.source.near.length as i32 - 4
                 ; ja =>at
                 ; mov ecx, [r12 + rax]
-                ; mov [rbx + float(op.t)], ecx
+                ; mov [r15 + float(op.t)], ecx
             );
         } else {
             self.near_store_guard(at, Width::Word);
             dynasm!(self.ops
                 ; .arch x64
-                ; mov ecx, [rbx + float(op.t)]
+                ; mov ecx, [r15 + float(op.t)]
                 ; mov [r12 + rax], ecx
             );
         }
@@ -71,21 +71,21 @@ impl Emitter<'_> {
         let at = aside.0;
         self.float_guard(at, true);
         let (r, s, t) = (float(op.r), float(op.s), float(op.t));
-        dynasm!(self.ops ; .arch x64 ; movss xmm0, [rbx + s] ; movss xmm1, [rbx + t]);
+        dynasm!(self.ops ; .arch x64 ; movss xmm0, [r15 + s] ; movss xmm1, [r15 + t]);
         match op.opcode {
             Opcode::AddS => dynasm!(self.ops ; .arch x64 ; addss xmm0, xmm1),
             Opcode::SubS => dynasm!(self.ops ; .arch x64 ; subss xmm0, xmm1),
             Opcode::MulS => dynasm!(self.ops ; .arch x64 ; mulss xmm0, xmm1),
             Opcode::MaddS => {
-                dynasm!(self.ops ; .arch x64 ; vfmadd213ss xmm0, xmm1, DWORD [rbx + r])
+                dynasm!(self.ops ; .arch x64 ; vfmadd213ss xmm0, xmm1, DWORD [r15 + r])
             }
-            _ => dynasm!(self.ops ; .arch x64 ; vfnmadd213ss xmm0, xmm1, DWORD [rbx + r]),
+            _ => dynasm!(self.ops ; .arch x64 ; vfnmadd213ss xmm0, xmm1, DWORD [r15 + r]),
         }
         dynasm!(self.ops
             ; .arch x64
             ; ucomiss xmm0, xmm0
             ; jp =>at
-            ; movss [rbx + r], xmm0
+            ; movss [r15 + r], xmm0
         );
         self.rejoin(aside, n);
     }
@@ -101,8 +101,8 @@ impl Emitter<'_> {
         };
         dynasm!(self.ops
             ; .arch x64
-            ; movss xmm0, [rbx + left]
-            ; ucomiss xmm0, DWORD [rbx + right]
+            ; movss xmm0, [r15 + left]
+            ; ucomiss xmm0, DWORD [r15 + right]
         );
         match op.opcode {
             Opcode::OeqS => {
@@ -120,10 +120,10 @@ impl Emitter<'_> {
             ; .arch x64
             ; movzx eax, al
             ; shl eax, BYTE bit
-            ; mov ecx, [BYTE rbx + BR]
+            ; mov ecx, [BYTE r15 + BR]
             ; and ecx, !(1 << bit as i32)
             ; or ecx, eax
-            ; mov [BYTE rbx + BR], ecx
+            ; mov [BYTE r15 + BR], ecx
         );
         self.rejoin(aside, n);
     }
@@ -134,20 +134,20 @@ impl Emitter<'_> {
         match op.opcode {
             Opcode::Wfr => {
                 let s = self.get(op.s);
-                dynasm!(self.ops ; .arch x64 ; mov [rbx + float(op.r)], Rd(s));
+                dynasm!(self.ops ; .arch x64 ; mov [r15 + float(op.r)], Rd(s));
             }
             Opcode::Rfr => {
-                dynasm!(self.ops ; .arch x64 ; mov eax, [rbx + float(op.s)]);
+                dynasm!(self.ops ; .arch x64 ; mov eax, [r15 + float(op.s)]);
                 self.put(op.r);
             }
             opcode => {
-                dynasm!(self.ops ; .arch x64 ; mov eax, [rbx + float(op.s)]);
+                dynasm!(self.ops ; .arch x64 ; mov eax, [r15 + float(op.s)]);
                 match opcode {
                     Opcode::AbsS => dynasm!(self.ops ; .arch x64 ; and eax, 0x7fff_ffff),
                     Opcode::NegS => dynasm!(self.ops ; .arch x64 ; xor eax, i32::MIN),
                     _ => {}
                 }
-                dynasm!(self.ops ; .arch x64 ; mov [rbx + float(op.r)], eax);
+                dynasm!(self.ops ; .arch x64 ; mov [r15 + float(op.r)], eax);
             }
         }
         self.rejoin(aside, n);
@@ -163,13 +163,13 @@ impl Emitter<'_> {
             dynasm!(self.ops
                 ; .arch x64
                 ; cvtsi2ss xmm0, Rd(s)
-                ; movss [rbx + float(op.r)], xmm0
+                ; movss [r15 + float(op.r)], xmm0
             );
         } else {
             // What does not fit gives this value, and one number that does.
             dynasm!(self.ops
                 ; .arch x64
-                ; cvttss2si eax, [rbx + float(op.s)]
+                ; cvttss2si eax, [r15 + float(op.s)]
                 ; cmp eax, i32::MIN
                 ; je =>at
             );

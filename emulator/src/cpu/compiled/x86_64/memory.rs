@@ -92,7 +92,7 @@ impl Emitter<'_> {
         dynasm!(self.ops
             ; .arch x64
             ; mov edx, [r12 + rax]
-            ; cmp edx, [BYTE rbx + SCOMPARE1]
+            ; cmp edx, [BYTE r15 + SCOMPARE1]
             ; jne =>different
             ; mov [r12 + rax], Rd(value)
             ; =>different

@@ -207,7 +207,7 @@ impl Emitter<'_> {
                     ; .arch x64
                     ; mov eax, Rd(s)
                     ; shl rax, BYTE 32
-                    ; mov ecx, [BYTE rbx + SAR]
+                    ; mov ecx, [BYTE r15 + SAR]
                     ; shr rax, cl
                 );
                 self.put(op.r);
@@ -217,7 +217,7 @@ impl Emitter<'_> {
                 dynasm!(self.ops
                     ; .arch x64
                     ; mov eax, Rd(t)
-                    ; mov ecx, [BYTE rbx + SAR]
+                    ; mov ecx, [BYTE r15 + SAR]
                     ; shr rax, cl
                 );
                 self.put(op.r);
@@ -227,7 +227,7 @@ impl Emitter<'_> {
                 dynasm!(self.ops
                     ; .arch x64
                     ; movsxd rax, Rd(t)
-                    ; mov ecx, [BYTE rbx + SAR]
+                    ; mov ecx, [BYTE r15 + SAR]
                     ; sar rax, cl
                 );
                 self.put(op.r);
@@ -240,7 +240,7 @@ impl Emitter<'_> {
                     ; shl rax, BYTE 32
                     ; mov ecx, Rd(t)
                     ; or rax, rcx
-                    ; mov ecx, [BYTE rbx + SAR]
+                    ; mov ecx, [BYTE r15 + SAR]
                     ; shr rax, cl
                 );
                 self.put(op.r);
@@ -257,7 +257,7 @@ impl Emitter<'_> {
                     ; .arch x64
                     ; neg eax
                     ; add eax, BYTE 32
-                    ; mov [BYTE rbx + SAR], eax
+                    ; mov [BYTE r15 + SAR], eax
                 );
             }
             Opcode::Ssr => {
@@ -266,7 +266,7 @@ impl Emitter<'_> {
                     ; .arch x64
                     ; mov eax, Rd(s)
                     ; and eax, BYTE 31
-                    ; mov [BYTE rbx + SAR], eax
+                    ; mov [BYTE r15 + SAR], eax
                 );
             }
             Opcode::Ssa8l => {
@@ -276,11 +276,11 @@ impl Emitter<'_> {
                     ; mov eax, Rd(s)
                     ; and eax, BYTE 3
                     ; shl eax, BYTE 3
-                    ; mov [BYTE rbx + SAR], eax
+                    ; mov [BYTE r15 + SAR], eax
                 );
             }
             Opcode::Ssai => {
-                dynasm!(self.ops ; .arch x64 ; mov DWORD [BYTE rbx + SAR], (op.imm & 31) as i32)
+                dynasm!(self.ops ; .arch x64 ; mov DWORD [BYTE r15 + SAR], (op.imm & 31) as i32)
             }
 
             // Core: branches and jumps.
@@ -363,7 +363,7 @@ impl Emitter<'_> {
                 if op.opcode == Opcode::Bbci { branch!(jnc) } else { branch!(jc) }
             }
             Opcode::Bf | Opcode::Bt => {
-                dynasm!(self.ops ; .arch x64 ; test DWORD [BYTE rbx + BR], 1 << op.s as i32);
+                dynasm!(self.ops ; .arch x64 ; test DWORD [BYTE r15 + BR], 1 << op.s as i32);
                 if op.opcode == Opcode::Bf { branch!(jz) } else { branch!(jnz) }
             }
             Opcode::J => self.end(op.imm),

@@ -87,6 +87,9 @@ impl Routines {
     }
 }
 
+/// From here on a window reaches around the end of the file.
+const AROUND: i32 = 13;
+
 struct Writer {
     ops: VecAssembler<X64Relocation>,
     go: DynamicLabel,
@@ -147,18 +150,23 @@ impl Writer {
             ; xor ecx, eax
             ; and ecx, (JUMP_ENTRIES - 1) as i32
             ; shl ecx, 4
-            ; cmp [r15 + rcx + pc], eax
+            ; add rcx, [BYTE rbp + frame!(jumps)]
+            ; cmp [rcx + pc], eax
             ; jne =>second
-            ; jmp QWORD [r15 + rcx + address]
+            ; jmp QWORD [rcx + address]
             ; =>second
-            ; cmp [r15 + rcx + behind + pc], eax
+            ; cmp [rcx + behind + pc], eax
             ; jne =>nowhere
-            ; jmp QWORD [r15 + rcx + behind + address]
+            ; jmp QWORD [rcx + behind + address]
             ; =>nowhere
             ; mov [BYTE rbp + frame!(pc)], eax
             ; mov eax, Exit::To as i32
             ; =>self.leave
             ; mov [BYTE rbp + frame!(left)], r14
+        );
+        self.show_window();
+        dynasm!(self.ops
+            ; .arch x64
             ; add rsp, 8
             ; pop r15
             ; pop r14
@@ -214,16 +222,32 @@ impl Writer {
 
     fn step(&mut self) -> usize {
         let at = self.begin();
+        let done = self.label();
         dynasm!(self.ops
             ; .arch x64
             ; mov [BYTE rbp + frame!(left)], r14
+            ; mov [BYTE rbp + frame!(window)], rbx
+            ; push rsi
+            ; push rdx
+            ; sub rsp, 8
+            ; lea rdi, [rbp - (FRAME as i32)]
+            ; call QWORD [BYTE rbp + frame!(access)]
+            ; add rsp, 8
+            ; pop rdx
+            ; pop rsi
+            ; xor eax, BYTE 1
+            ; jz =>done
+        );
+        self.show_window();
+        dynasm!(self.ops
+            ; .arch x64
             ; lea rdi, [rbp - (FRAME as i32)]
             ; sub rsp, 8
             ; call QWORD [BYTE rbp + frame!(step)]
             ; add rsp, 8
-            ; test eax, eax
-            ; ret
         );
+        self.take_window();
+        dynasm!(self.ops ; .arch x64 ; test eax, eax ; =>done ; ret);
         at
     }
 
@@ -252,25 +276,59 @@ impl Writer {
         at
     }
 
-    /// rcx = byte offset in the register file of the quad that is `quads` above WINDOWBASE in edx.
-    fn quad_above(&mut self, quads: usize) {
-        dynasm!(self.ops
-            ; .arch x64
-            ; lea ecx, [rdx + quads as i32]
-            ; and ecx, 15
-            ; shl ecx, 4
-        );
+    /// What the guest sees goes to `Cpu::a`, for others to look at.
+    fn show_window(&mut self) {
+        for n in 0..4_u8 {
+            dynasm!(self.ops ; .arch x64 ; movups Rx(n), [BYTE rbx + n as i8 * 16]);
+        }
+        for n in 0..4_u8 {
+            dynasm!(self.ops ; .arch x64 ; movups [BYTE r15 + n as i8 * 16], Rx(n));
+        }
     }
 
-    /// The visible quads, from a0 on, to xmm0 to xmm3.
+    /// And back to the file, after others have had it. Keeps eax.
     fn take_window(&mut self) {
-        dynasm!(self.ops
-            ; .arch x64
-            ; movups xmm0, [rbx]
-            ; movups xmm1, [BYTE rbx + 16]
-            ; movups xmm2, [BYTE rbx + 32]
-            ; movups xmm3, [BYTE rbx + 48]
-        );
+        for n in 0..4_u8 {
+            dynasm!(self.ops ; .arch x64 ; movups Rx(n), [BYTE r15 + n as i8 * 16]);
+        }
+        dynasm!(self.ops ; .arch x64 ; mov edx, [BYTE r15 + WINDOWBASE]);
+        self.place_window();
+        for n in 0..4_u8 {
+            dynasm!(self.ops ; .arch x64 ; movups [BYTE rbx + n as i8 * 16], Rx(n));
+        }
+    }
+
+    /// rbx, for WINDOWBASE in edx, which is that in bytes then.
+    fn place_window(&mut self) {
+        dynasm!(self.ops ; .arch x64 ; shl edx, 4 ; lea rbx, [r15 + rdx + FILE]);
+    }
+
+    /// The window goes from WINDOWBASE in edx to that in ecx, around the end of the file or not; ecx becomes
+    /// WINDOWBASE.
+    fn move_window(&mut self) {
+        let quad = |n: i32| FILE + n * 16;
+        let (left, there) = (self.label(), self.label());
+        for n in 0..3 {
+            dynasm!(self.ops
+                ; .arch x64
+                ; cmp edx, 13 + n
+                ; jb =>left
+                ; movups xmm4, [r15 + quad(16 + n)]
+                ; movups [r15 + quad(n)], xmm4
+            );
+        }
+        dynasm!(self.ops ; .arch x64 ; =>left);
+        for n in 0..3 {
+            dynasm!(self.ops
+                ; .arch x64
+                ; cmp ecx, 13 + n
+                ; jb =>there
+                ; movups xmm4, [r15 + quad(n)]
+                ; movups [r15 + quad(16 + n)], xmm4
+            );
+        }
+        dynasm!(self.ops ; .arch x64 ; =>there ; mov [BYTE r15 + WINDOWBASE], ecx ; mov edx, ecx);
+        self.place_window();
     }
 
     /// eax is WINDOWSTART, edx WINDOWBASE: how many quads are free goes to eax and the core.
@@ -286,7 +344,7 @@ impl Writer {
             ; shr eax, 1
             ; bsf eax, eax
             ; inc eax
-            ; mov [BYTE rbx + FREE_QUADS], al
+            ; mov [BYTE r15 + FREE_QUADS], al
         );
     }
 
@@ -296,7 +354,7 @@ impl Writer {
         let refused = self.label();
         dynasm!(self.ops
             ; .arch x64
-            ; mov ecx, [BYTE rbx + PS]
+            ; mov ecx, [BYTE r15 + PS]
             ; and ecx, (ps::WOE | ps::EXCM | ps::CALLINC) as i32
         );
         // CALL8 is nearly all that compilers use.
@@ -306,7 +364,7 @@ impl Writer {
                 ; .arch x64
                 ; cmp ecx, (ps::WOE | (quads as u32) << ps::CALLINC_SHIFT) as i32
                 ; jne =>next
-                ; cmp BYTE [BYTE rbx + FREE_QUADS], BYTE quads as i8
+                ; cmp BYTE [BYTE r15 + FREE_QUADS], BYTE quads as i8
                 ; ja =>up[quads - 1]
                 ; =>next
             );
@@ -317,37 +375,26 @@ impl Writer {
 
     fn rotate_up(&mut self, quads: usize) -> (usize, DynamicLabel) {
         let (at, label) = (self.begin(), self.label());
-        dynasm!(self.ops ; .arch x64 ; =>label);
-        self.take_window();
-        dynasm!(self.ops ; .arch x64 ; mov edx, [BYTE rbx + WINDOWBASE]);
-        for n in 0..quads {
-            self.quad_above(n);
-            dynasm!(self.ops ; .arch x64 ; movups [rbx + rcx + FILE], Rx(n as u8));
-        }
-        for n in 0..4 {
-            let from = n + quads;
-            if from < 4 {
-                dynasm!(self.ops ; .arch x64 ; movups [BYTE rbx + n as i8 * 16], Rx(from as u8));
-            } else {
-                self.quad_above(from);
-                dynasm!(self.ops
-                    ; .arch x64
-                    ; movups xmm4, [rbx + rcx + FILE]
-                    ; movups [BYTE rbx + n as i8 * 16], xmm4
-                );
-            }
-        }
+        let (around, moved) = (self.label(), self.label());
         dynasm!(self.ops
             ; .arch x64
-            ; add edx, quads as i32
-            ; and edx, 15
-            ; mov [BYTE rbx + WINDOWBASE], edx
-            ; movzx eax, WORD [BYTE rbx + WINDOWSTART]
+            ; =>label
+            ; mov edx, [BYTE r15 + WINDOWBASE]
+            ; lea ecx, [rdx + quads as i32]
+            ; cmp ecx, AROUND
+            ; jae =>around
+            ; add rbx, quads as i32 * 16
+            ; mov [BYTE r15 + WINDOWBASE], ecx
+            ; =>moved
+            ; mov edx, [BYTE r15 + WINDOWBASE]
+            ; movzx eax, WORD [BYTE r15 + WINDOWSTART]
             ; bts eax, edx
-            ; mov [BYTE rbx + WINDOWSTART], ax
+            ; mov [BYTE r15 + WINDOWSTART], ax
         );
         self.count_free_quads();
-        dynasm!(self.ops ; .arch x64 ; clc ; ret);
+        dynasm!(self.ops ; .arch x64 ; clc ; ret ; =>around ; and ecx, BYTE 15);
+        self.move_window();
+        dynasm!(self.ops ; .arch x64 ; jmp =>moved);
         (at, label)
     }
 
@@ -365,18 +412,19 @@ impl Writer {
     /// To a caller whose frame is in the register file.
     fn rotate_down(&mut self, quads: usize) -> (usize, DynamicLabel) {
         let (at, label, refused) = (self.begin(), self.label(), self.label());
+        let (around, moved) = (self.label(), self.label());
         // The caller's frame, and none between it and this one.
         let between = 7 & !((1 << (3 - quads)) - 1);
         dynasm!(self.ops
             ; .arch x64
             ; =>label
-            ; mov ecx, [BYTE rbx + PS]
+            ; mov ecx, [BYTE r15 + PS]
             ; and ecx, (ps::WOE | ps::EXCM) as i32
             ; cmp ecx, ps::WOE as i32
             ; jne =>refused
             // The three quads below the window, the nearest in bit 2.
-            ; mov edx, [BYTE rbx + WINDOWBASE]
-            ; movzx eax, WORD [BYTE rbx + WINDOWSTART]
+            ; mov edx, [BYTE r15 + WINDOWBASE]
+            ; movzx eax, WORD [BYTE r15 + WINDOWSTART]
             ; mov ecx, eax
             ; shl ecx, 16
             ; or eax, ecx
@@ -386,35 +434,26 @@ impl Writer {
             ; cmp eax, 1 << (3 - quads)
             ; jne =>refused
         );
-        self.take_window();
-        for n in 4 - quads..4 {
-            self.quad_above(n);
-            dynasm!(self.ops ; .arch x64 ; movups [rbx + rcx + FILE], Rx(n as u8));
-        }
-        for n in 0..4 {
-            if n < quads {
-                self.quad_above(16 - quads + n);
-                dynasm!(self.ops
-                    ; .arch x64
-                    ; movups xmm4, [rbx + rcx + FILE]
-                    ; movups [BYTE rbx + n as i8 * 16], xmm4
-                );
-            } else {
-                let from = (n - quads) as u8;
-                dynasm!(self.ops ; .arch x64 ; movups [BYTE rbx + n as i8 * 16], Rx(from));
-            }
-        }
         dynasm!(self.ops
             ; .arch x64
-            ; movzx eax, WORD [BYTE rbx + WINDOWSTART]
+            ; movzx eax, WORD [BYTE r15 + WINDOWSTART]
             ; btr eax, edx
-            ; mov [BYTE rbx + WINDOWSTART], ax
-            ; add edx, 16 - quads as i32
-            ; and edx, 15
-            ; mov [BYTE rbx + WINDOWBASE], edx
+            ; mov [BYTE r15 + WINDOWSTART], ax
+            ; lea ecx, [rdx + 16 - quads as i32]
+            ; and ecx, BYTE 15
+            ; cmp edx, AROUND
+            ; jae =>around
+            ; cmp ecx, AROUND
+            ; jae =>around
+            ; sub rbx, quads as i32 * 16
+            ; mov [BYTE r15 + WINDOWBASE], ecx
+            ; =>moved
+            ; mov edx, [BYTE r15 + WINDOWBASE]
         );
         self.count_free_quads();
-        dynasm!(self.ops ; .arch x64 ; clc ; ret ; =>refused ; stc ; ret);
+        dynasm!(self.ops ; .arch x64 ; clc ; ret ; =>around);
+        self.move_window();
+        dynasm!(self.ops ; .arch x64 ; jmp =>moved ; =>refused ; stc ; ret);
         (at, label)
     }
 
@@ -423,8 +462,16 @@ impl Writer {
         dynasm!(self.ops
             ; .arch x64
             ; mov [BYTE rbp + frame!(left)], r14
+        );
+        self.show_window();
+        dynasm!(self.ops
+            ; .arch x64
             ; lea rdi, [rbp - (FRAME as i32)]
             ; call QWORD [BYTE rbp + frame!(overflow)]
+        );
+        self.take_window();
+        dynasm!(self.ops
+            ; .arch x64
             ; mov r14, [BYTE rbp + frame!(left)]
             ; test eax, eax
             ; mov eax, [BYTE rbp + frame!(pc)]
@@ -439,10 +486,10 @@ impl Writer {
     fn look_for_interrupts(&mut self, refused: DynamicLabel) {
         dynasm!(self.ops
             ; .arch x64
-            ; mov eax, [BYTE rbx + EXTERNAL]
+            ; mov eax, [BYTE r15 + EXTERNAL]
             ; and eax, EXTERNAL_LEVEL as i32
-            ; or eax, [BYTE rbx + LATCHED]
-            ; mov r8d, [BYTE rbx + INTENABLE]
+            ; or eax, [BYTE r15 + LATCHED]
+            ; mov r8d, [BYTE r15 + INTENABLE]
             ; or r8d, NMI as i32
             ; and eax, r8d
             ; mov r8, [BYTE rbp + frame!(lines_above)]
@@ -469,10 +516,10 @@ impl Writer {
             ; .arch x64
             ; and ecx, (ps::WOE | ps::EXCM) as i32
             ; cmp ecx, ps::WOE as i32
-            ; mov BYTE [BYTE rbx + FREE_QUADS], BYTE 4
+            ; mov BYTE [BYTE r15 + FREE_QUADS], BYTE 4
             ; jne =>unchecked
-            ; mov edx, [BYTE rbx + WINDOWBASE]
-            ; movzx eax, WORD [BYTE rbx + WINDOWSTART]
+            ; mov edx, [BYTE r15 + WINDOWBASE]
+            ; movzx eax, WORD [BYTE r15 + WINDOWSTART]
         );
         self.count_free_quads();
         dynasm!(self.ops ; .arch x64 ; =>unchecked);
@@ -481,7 +528,7 @@ impl Writer {
     fn set_ps(&mut self) -> usize {
         let at = self.begin();
         let (refused, masked, done) = (self.label(), self.label(), self.label());
-        dynasm!(self.ops ; .arch x64 ; mov eax, [BYTE rbx + PS]);
+        dynasm!(self.ops ; .arch x64 ; mov eax, [BYTE r15 + PS]);
         self.level_below_debug(refused);
         dynasm!(self.ops ; .arch x64 ; mov eax, edx);
         self.level_below_debug(refused);
@@ -497,8 +544,8 @@ impl Writer {
         self.look_for_interrupts(refused);
         dynasm!(self.ops
             ; .arch x64
-            ; mov eax, [BYTE rbx + PS]
-            ; mov [BYTE rbx + PS], edx
+            ; mov eax, [BYTE r15 + PS]
+            ; mov [BYTE r15 + PS], edx
             ; mov ecx, edx
             ; xor eax, edx
             ; test eax, (ps::WOE | ps::EXCM) as i32
@@ -509,29 +556,11 @@ impl Writer {
         at
     }
 
-    /// The visible quads go to the register file, those from edi on become visible.
-    fn move_window(&mut self) {
-        self.take_window();
-        dynasm!(self.ops ; .arch x64 ; mov edx, [BYTE rbx + WINDOWBASE]);
-        for n in 0..4 {
-            self.quad_above(n);
-            dynasm!(self.ops ; .arch x64 ; movups [rbx + rcx + FILE], Rx(n as u8));
-        }
-        dynasm!(self.ops ; .arch x64 ; mov edx, edi ; mov [BYTE rbx + WINDOWBASE], edx);
-        for n in 0..4 {
-            self.quad_above(n);
-            dynasm!(self.ops
-                ; .arch x64
-                ; movups xmm4, [rbx + rcx + FILE]
-                ; movups [BYTE rbx + n as i8 * 16], xmm4
-            );
-        }
-    }
-
     fn rotate(&mut self) -> usize {
         let at = self.begin();
+        dynasm!(self.ops ; .arch x64 ; mov edx, [BYTE r15 + WINDOWBASE] ; mov ecx, edi);
         self.move_window();
-        dynasm!(self.ops ; .arch x64 ; mov ecx, [BYTE rbx + PS]);
+        dynasm!(self.ops ; .arch x64 ; mov ecx, [BYTE r15 + PS]);
         self.update_free_quads();
         dynasm!(self.ops ; .arch x64 ; ret);
         at
@@ -541,26 +570,26 @@ impl Writer {
     fn return_from_window_handler(&mut self, restored: bool) -> usize {
         let at = self.begin();
         let refused = self.label();
-        dynasm!(self.ops ; .arch x64 ; mov eax, [BYTE rbx + PS]);
+        dynasm!(self.ops ; .arch x64 ; mov eax, [BYTE r15 + PS]);
         self.level_below_debug(refused);
         self.look_for_interrupts(refused);
         dynasm!(self.ops
             ; .arch x64
-            ; mov edi, [BYTE rbx + PS]
-            ; and DWORD [BYTE rbx + PS], !ps::EXCM as i32
+            ; mov edi, [BYTE r15 + PS]
+            ; and DWORD [BYTE r15 + PS], !ps::EXCM as i32
             ; shr edi, ps::OWB_SHIFT as i8
             ; and edi, 15
-            ; mov edx, [BYTE rbx + WINDOWBASE]
-            ; movzx eax, WORD [BYTE rbx + WINDOWSTART]
+            ; mov edx, [BYTE r15 + WINDOWBASE]
+            ; movzx eax, WORD [BYTE r15 + WINDOWSTART]
         );
         if restored {
             dynasm!(self.ops ; .arch x64 ; bts eax, edx);
         } else {
             dynasm!(self.ops ; .arch x64 ; btr eax, edx);
         }
-        dynasm!(self.ops ; .arch x64 ; mov [BYTE rbx + WINDOWSTART], ax);
+        dynasm!(self.ops ; .arch x64 ; mov [BYTE r15 + WINDOWSTART], ax ; mov ecx, edi);
         self.move_window();
-        dynasm!(self.ops ; .arch x64 ; mov ecx, [BYTE rbx + PS]);
+        dynasm!(self.ops ; .arch x64 ; mov ecx, [BYTE r15 + PS]);
         self.update_free_quads();
         dynasm!(self.ops ; .arch x64 ; clc ; ret ; =>refused ; stc ; ret);
         at
@@ -578,13 +607,13 @@ impl Writer {
             ; push r15
             ; sub rsp, 8
             ; lea rbp, [rdi + FRAME as i32]
-            ; mov rbx, [rdi + offset_of!(Frame, registers) as i32]
+            ; mov r15, [rdi + offset_of!(Frame, registers) as i32]
             ; mov r12, [rdi + offset_of!(Frame, memory) as i32]
             ; mov r13, [rdi + offset_of!(Frame, guards) as i32]
             ; mov r14, [rdi + offset_of!(Frame, left) as i32]
-            ; mov r15, [rdi + offset_of!(Frame, jumps) as i32]
-            ; jmp rsi
         );
+        self.take_window();
+        dynasm!(self.ops ; .arch x64 ; jmp rsi);
         at
     }
 }

@@ -38,7 +38,7 @@ impl Emitter<'_> {
         if self.loops {
             dynasm!(self.ops
                 ; .arch x64
-                ; cmp DWORD [BYTE rbx + LCOUNT], BYTE 0
+                ; cmp DWORD [BYTE r15 + LCOUNT], BYTE 0
                 ; jne =>looping
                 ; =>checked
             );
@@ -47,7 +47,7 @@ impl Emitter<'_> {
         if quads > 1 {
             dynasm!(self.ops
                 ; .arch x64
-                ; cmp BYTE [BYTE rbx + FREE_QUADS], BYTE quads as i8
+                ; cmp BYTE [BYTE r15 + FREE_QUADS], BYTE quads as i8
                 ; jb =>overflow
             );
         }
@@ -59,14 +59,14 @@ impl Emitter<'_> {
         let on = self.label();
         dynasm!(self.ops
             ; .arch x64
-            ; cmp DWORD [BYTE rbx + LCOUNT], BYTE 0
+            ; cmp DWORD [BYTE r15 + LCOUNT], BYTE 0
             ; je =>on
-            ; cmp DWORD [BYTE rbx + LEND], next as i32
+            ; cmp DWORD [BYTE r15 + LEND], next as i32
             ; jne =>on
-            ; test BYTE [BYTE rbx + PS], BYTE ps::EXCM as i8
+            ; test BYTE [BYTE r15 + PS], BYTE ps::EXCM as i8
             ; jne =>on
-            ; dec DWORD [BYTE rbx + LCOUNT]
-            ; mov eax, [BYTE rbx + LBEG]
+            ; dec DWORD [BYTE r15 + LCOUNT]
+            ; mov eax, [BYTE r15 + LBEG]
         );
         if let Some(begin) = self.loop_that_ends(next) {
             let elsewhere = self.label();
@@ -185,9 +185,10 @@ impl Emitter<'_> {
         let exit = self.label();
         dynasm!(self.ops
             ; .arch x64
-            ; cmp DWORD [r15 + at + offset_of!(NativeJump, pc) as i32], target as i32
+            ; mov rcx, [BYTE rbp + frame!(jumps)]
+            ; cmp DWORD [rcx + at + offset_of!(NativeJump, pc) as i32], target as i32
             ; jne =>exit
-            ; jmp QWORD [r15 + at + offset_of!(NativeJump, address) as i32]
+            ; jmp QWORD [rcx + at + offset_of!(NativeJump, address) as i32]
             ; =>exit
             ; mov eax, target as i32
             ; jmp QWORD [BYTE rbp + frame!(routines.go)]
@@ -203,9 +204,10 @@ impl Emitter<'_> {
             ; xor ecx, eax
             ; and ecx, (JUMP_ENTRIES - 1) as i32
             ; shl ecx, 4
-            ; cmp [r15 + rcx + offset_of!(NativeJump, pc) as i32], eax
+            ; add rcx, [BYTE rbp + frame!(jumps)]
+            ; cmp [rcx + offset_of!(NativeJump, pc) as i32], eax
             ; jne =>self.exit_to
-            ; jmp QWORD [r15 + rcx + offset_of!(NativeJump, address) as i32]
+            ; jmp QWORD [rcx + offset_of!(NativeJump, address) as i32]
         );
     }
 
@@ -219,7 +221,7 @@ impl Emitter<'_> {
         if !self.loops {
             dynasm!(self.ops
                 ; .arch x64
-                ; cmp DWORD [BYTE rbx + LCOUNT], BYTE 0
+                ; cmp DWORD [BYTE r15 + LCOUNT], BYTE 0
                 ; jne =>looping
                 ; =>checked
             );
@@ -235,7 +237,7 @@ impl Emitter<'_> {
             self.way_in();
             dynasm!(self.ops ; .arch x64 ; jmp =>inside);
         }
-        dynasm!(self.ops ; .arch x64 ; =>looping ; mov eax, [BYTE rbx + LEND]);
+        dynasm!(self.ops ; .arch x64 ; =>looping ; mov eax, [BYTE r15 + LEND]);
         // Nobody asks again before it leaves the superblock, unless that changes what loops there are.
         let asked = if self.loops { self.at..self.at + 1 } else { 0..self.blocks.len() };
         for block in &self.blocks[asked] {
@@ -377,9 +379,9 @@ impl Emitter<'_> {
         dynasm!(self.ops
             ; .arch x64
             ; lea eax, [Rq(s) - 1]
-            ; mov [BYTE rbx + LCOUNT], eax
-            ; mov DWORD [BYTE rbx + LBEG], begin as i32
-            ; mov DWORD [BYTE rbx + LEND], op.imm as i32
+            ; mov [BYTE r15 + LCOUNT], eax
+            ; mov DWORD [BYTE r15 + LBEG], begin as i32
+            ; mov DWORD [BYTE r15 + LEND], op.imm as i32
         );
         if op.opcode != Opcode::Loop {
             dynasm!(self.ops ; .arch x64 ; test Rd(s), Rd(s));

@@ -26,23 +26,23 @@ fn from_a(offset: usize) -> i32 {
 impl Emitter<'_> {
     pub(super) fn read_special(&mut self, n: usize, op: &Op) {
         if let Some((field, _)) = plain_special(op.imm) {
-            dynasm!(self.ops ; .arch x64 ; mov eax, [rbx + from_a(field)]);
+            dynasm!(self.ops ; .arch x64 ; mov eax, [r15 + from_a(field)]);
             self.put(op.t);
         } else if op.imm == u32::from(sr::PRID) {
             dynasm!(self.ops
                 ; .arch x64
                 ; mov eax, PRID[0] as i32
                 ; mov ecx, PRID[1] as i32
-                ; test BYTE [BYTE rbx + INDEX], BYTE 1
+                ; test BYTE [BYTE r15 + INDEX], BYTE 1
                 ; cmovnz eax, ecx
             );
             self.put(op.t);
         } else if op.imm == u32::from(sr::INTERRUPT) {
             dynasm!(self.ops
                 ; .arch x64
-                ; mov eax, [BYTE rbx + EXTERNAL]
+                ; mov eax, [BYTE r15 + EXTERNAL]
                 ; and eax, EXTERNAL_LEVEL as i32
-                ; or eax, [BYTE rbx + LATCHED]
+                ; or eax, [BYTE r15 + LATCHED]
             );
             self.put(op.t);
         } else if op.imm == u32::from(sr::CCOUNT) {
@@ -51,7 +51,7 @@ impl Emitter<'_> {
                 ; .arch x64
                 ; mov eax, [BYTE rbp + frame!(limit)]
                 ; sub eax, r14d
-                ; add eax, [BYTE rbx + CCOUNT_OFFSET]
+                ; add eax, [BYTE r15 + CCOUNT_OFFSET]
                 ; add eax, n as i32 - self.len()
             );
             self.put(op.t);
@@ -64,13 +64,13 @@ impl Emitter<'_> {
         if let Some((field, Some(kept))) = plain_special(op.imm) {
             let (field, t) = (from_a(field), self.get(op.t));
             if kept == u32::MAX {
-                dynasm!(self.ops ; .arch x64 ; mov [rbx + field], Rd(t));
+                dynasm!(self.ops ; .arch x64 ; mov [r15 + field], Rd(t));
             } else {
                 dynasm!(self.ops
                     ; .arch x64
                     ; mov eax, Rd(t)
                     ; and eax, kept as i32
-                    ; mov [rbx + field], eax
+                    ; mov [r15 + field], eax
                 );
             }
         } else if op.imm == u32::from(sr::PS) {
@@ -91,7 +91,7 @@ impl Emitter<'_> {
                 ; .arch x64
                 ; mov eax, Rd(t)
                 ; movsx eax, al
-                ; mov [rbx + field!(acc) + 4], eax
+                ; mov [r15 + field!(acc) + 4], eax
             );
         } else {
             self.by_interpreter(n);
@@ -103,10 +103,10 @@ impl Emitter<'_> {
         let aside = self.otherwise();
         dynasm!(self.ops
             ; .arch x64
-            ; mov edx, [BYTE rbx + PS]
+            ; mov edx, [BYTE r15 + PS]
             ; and edx, !ps::INTLEVEL as i32
             ; or edx, (op.imm & ps::INTLEVEL) as i32
-            ; mov esi, [BYTE rbx + PS]
+            ; mov esi, [BYTE r15 + PS]
             ; call QWORD [BYTE rbp + frame!(routines.set_ps)]
             ; jc =>aside.0
             ; mov eax, esi
@@ -118,14 +118,14 @@ impl Emitter<'_> {
 
     pub(super) fn read_user(&mut self, n: usize, op: &Op) {
         let Some(field) = plain_user(op.imm) else { return self.by_interpreter(n) };
-        dynasm!(self.ops ; .arch x64 ; mov eax, [rbx + from_a(field)]);
+        dynasm!(self.ops ; .arch x64 ; mov eax, [r15 + from_a(field)]);
         self.put(op.r);
     }
 
     pub(super) fn write_user(&mut self, n: usize, op: &Op) {
         let Some(field) = plain_user(op.imm) else { return self.by_interpreter(n) };
         let t = self.get(op.t);
-        dynasm!(self.ops ; .arch x64 ; mov [rbx + from_a(field)], Rd(t));
+        dynasm!(self.ops ; .arch x64 ; mov [r15 + from_a(field)], Rd(t));
     }
 
     /// RFE.
@@ -134,7 +134,7 @@ impl Emitter<'_> {
         self.forget();
         dynasm!(self.ops
             ; .arch x64
-            ; mov edx, [BYTE rbx + PS]
+            ; mov edx, [BYTE r15 + PS]
             ; and edx, !ps::EXCM as i32
             ; call QWORD [BYTE rbp + frame!(routines.set_ps)]
         );
@@ -147,7 +147,7 @@ impl Emitter<'_> {
         dynasm!(self.ops
             ; .arch x64
             ; jc =>refused
-            ; mov eax, [rbx + field!(epc) + 4]
+            ; mov eax, [r15 + field!(epc) + 4]
         );
         self.go_to_eax();
         dynasm!(self.ops ; .arch x64 ; =>refused);

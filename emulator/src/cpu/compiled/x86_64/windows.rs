@@ -22,10 +22,10 @@ impl Emitter<'_> {
         self.call_increment = Some(increment);
         dynasm!(self.ops
             ; .arch x64
-            ; mov ecx, [BYTE rbx + PS]
+            ; mov ecx, [BYTE r15 + PS]
             ; and ecx, !ps::CALLINC as i32
             ; or ecx, (u32::from(increment) << ps::CALLINC_SHIFT) as i32
-            ; mov [BYTE rbx + PS], ecx
+            ; mov [BYTE r15 + PS], ecx
         );
     }
 
@@ -68,11 +68,11 @@ impl Emitter<'_> {
         let callinc = u32::from(increment) << ps::CALLINC_SHIFT;
         dynasm!(self.ops
             ; .arch x64
-            ; mov ecx, [BYTE rbx + PS]
+            ; mov ecx, [BYTE r15 + PS]
             ; and ecx, (ps::WOE | ps::EXCM | ps::CALLINC) as i32
             ; cmp ecx, (ps::WOE | callinc) as i32
             ; jne =>otherwise
-            ; cmp BYTE [BYTE rbx + FREE_QUADS], BYTE increment as i8
+            ; cmp BYTE [BYTE r15 + FREE_QUADS], BYTE increment as i8
             ; jbe =>otherwise
         );
         // The callee's register is visible here already, four times as many higher.
@@ -126,7 +126,7 @@ impl Emitter<'_> {
         self.forget();
         dynasm!(self.ops
             ; .arch x64
-            ; mov edi, [BYTE rbx + WINDOWBASE]
+            ; mov edi, [BYTE r15 + WINDOWBASE]
             ; add edi, op.imm as i32
             ; and edi, 15
             ; call QWORD [BYTE rbp + frame!(routines.rotate)]
