@@ -53,7 +53,7 @@ use crate::time::{Hertz, Instant};
 const QUANTUM: u64 = 64;
 /// Runs of a block that make up for compiling it, and for the room that its code takes in the host's
 /// caches: measured with boots, WiFi and loops at a prompt.
-pub const COMPILE_AFTER: u32 = 1000;
+pub const COMPILE_AFTER: u32 = 500;
 /// Most cycles of a native ROM function without a look at the world.
 const PIECE: u64 = 1024;
 

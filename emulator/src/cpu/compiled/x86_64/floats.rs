@@ -55,7 +55,7 @@ impl Emitter<'_> {
             dynasm!(self.ops
                 ; .arch x64
                 ; mov ecx, [r15 + float(op.t)]
-                ; mov [r12 + rax], ecx
+                ; mov [r12 + rax * 4], ecx
             );
         }
         self.rejoin(aside, n);

@@ -43,25 +43,21 @@ impl Emitter<'_> {
         self.asides.push(Aside::Far { at, block: self.at, op: n, back, held, width, to });
     }
 
-    /// eax is the offset of a store that the memory near by takes as it is; else on at `otherwise`.
+    /// eax is the offset of a store; it becomes the number of the byte, half-word or word if the memory near
+    /// by takes it as it is, else on at `otherwise`.
     pub(super) fn near_store_guard(&mut self, otherwise: DynamicLabel, width: Width) {
-        dynasm!(self.ops
-            ; .arch x64
-            ; cmp eax, self.source.near.length as i32 - width.bytes() as i32
-            ; ja =>otherwise
-        );
-        // An unaligned store may reach into the next granule.
-        if width != Width::Byte {
-            dynasm!(self.ops
-                ; .arch x64
-                ; test al, BYTE width.bytes() as i8 - 1
-                ; jnz =>otherwise
-            );
+        let shift = width.bytes().trailing_zeros();
+        // An unaligned store may reach into the next granule. What tells it comes to the top, so that it is
+        // out of bounds.
+        if shift > 0 {
+            dynasm!(self.ops ; .arch x64 ; ror eax, BYTE shift as i8);
         }
         dynasm!(self.ops
             ; .arch x64
+            ; cmp eax, (self.source.near.length >> shift) as i32
+            ; jae =>otherwise
             ; mov ecx, eax
-            ; shr ecx, 8
+            ; shr ecx, BYTE 8 - shift as i8
             ; cmp BYTE [r13 + rcx], BYTE 0
             ; jne =>otherwise
         );
@@ -75,9 +71,9 @@ impl Emitter<'_> {
         match width {
             Width::Byte => dynasm!(self.ops ; .arch x64 ; mov [r12 + rax], Rb(value)),
             Width::Half | Width::SignedHalf => {
-                dynasm!(self.ops ; .arch x64 ; mov [r12 + rax], Rw(value))
+                dynasm!(self.ops ; .arch x64 ; mov [r12 + rax * 2], Rw(value))
             }
-            Width::Word => dynasm!(self.ops ; .arch x64 ; mov [r12 + rax], Rd(value)),
+            Width::Word => dynasm!(self.ops ; .arch x64 ; mov [r12 + rax * 4], Rd(value)),
         }
         self.rejoin(aside, n);
     }
@@ -91,10 +87,10 @@ impl Emitter<'_> {
         self.near_store_guard(aside.0, Width::Word);
         dynasm!(self.ops
             ; .arch x64
-            ; mov edx, [r12 + rax]
+            ; mov edx, [r12 + rax * 4]
             ; cmp edx, [BYTE r15 + SCOMPARE1]
             ; jne =>different
-            ; mov [r12 + rax], Rd(value)
+            ; mov [r12 + rax * 4], Rd(value)
             ; =>different
             ; mov eax, edx
         );
