@@ -210,7 +210,7 @@ macro_rules! devices {
                 if deadline < self.nearest {
                     self.nearest = deadline;
                 } else if old.0 == self.nearest && deadline != old.0 {
-                    self.nearest = self.deadlines.into_iter().min().unwrap_or(Instant::MAX);
+                    self.nearest = self.deadlines.iter().copied().min().unwrap_or(Instant::MAX);
                 }
                 if irq != old.1 {
                     self.irqs[id as usize] = irq;
