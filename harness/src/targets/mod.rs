@@ -430,7 +430,7 @@ impl fmt::Display for UnmodelledAccess {
 /// another's machine has taken over that one's part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
 pub struct Compiling {
-    /// Blocks that have been compiled.
+    /// Blocks that have been compiled; what is compiled twice counts twice.
     pub blocks: u64,
     /// Blocks that were hot and found no room, so that they were interpreted.
     pub refused: u64,

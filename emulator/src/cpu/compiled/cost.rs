@@ -8,7 +8,7 @@ use super::{CHUNK, Compiled, MAX_CHUNKS};
 /// copy of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Compiling {
-    /// Blocks that have been compiled.
+    /// Blocks that have been compiled; what is compiled twice counts twice.
     pub blocks: u64,
     /// Blocks that were hot and found no room, so that they are interpreted. What has been compiled stays;
     /// there is room again when the cache of code begins afresh, as with the chip's power.
