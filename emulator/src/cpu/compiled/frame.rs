@@ -164,7 +164,7 @@ impl Cpu {
                 overflow: overflow::<B>,
                 jumps: compiled.jumps(self.index),
                 window: registers.cast(),
-                routines,
+                routines: *routines,
                 registers: registers.cast(),
                 memory: near.memory,
                 guards: near.guards,

@@ -333,8 +333,8 @@ impl Compiled {
         Some(())
     }
 
-    fn routines(&self) -> Option<host::Routines> {
-        self.routines
+    fn routines(&self) -> Option<&host::Routines> {
+        self.routines.as_ref()
     }
 
     fn block(&self, number: u32) -> Block {

@@ -335,15 +335,12 @@ impl Writer {
     fn count_free_quads(&mut self) {
         dynasm!(self.ops
             ; .arch x64
-            ; mov ecx, eax
-            ; shl ecx, 16
-            ; or eax, ecx
             ; mov ecx, edx
-            ; shr eax, cl
-            ; or eax, 1 << 4
-            ; shr eax, 1
+            ; ror ax, cl
+            // Frames that begin 1 to 3 quads above, and one behind the visible registers.
+            ; and eax, BYTE 0b1110
+            ; or eax, BYTE 0b1_0000
             ; bsf eax, eax
-            ; inc eax
             ; mov [BYTE r15 + FREE_QUADS], al
         );
     }
@@ -425,11 +422,8 @@ impl Writer {
             // The three quads below the window, the nearest in bit 2.
             ; mov edx, [BYTE r15 + WINDOWBASE]
             ; movzx eax, WORD [BYTE r15 + WINDOWSTART]
-            ; mov ecx, eax
-            ; shl ecx, 16
-            ; or eax, ecx
             ; lea ecx, [rdx + 13]
-            ; shr eax, cl
+            ; ror ax, cl
             ; and eax, between
             ; cmp eax, 1 << (3 - quads)
             ; jne =>refused
