@@ -34,6 +34,10 @@ use std::hash::{Hash, Hasher};
 
 use registers::ps;
 
+/// What a word of an event is mixed in with: FNV's prime, and a turn.
+const NOTE_FACTOR: u64 = 0x0000_0100_0000_01b3;
+const NOTE_TURN: u32 = 29;
+
 /// Architectural state of one core. A clone is a snapshot.
 ///
 /// Compiled code reaches what is around [`Cpu::a`], up to 128 bytes on either side, by the shortest
@@ -250,7 +254,7 @@ impl Cpu {
     }
 
     fn note(&mut self, word: u64) {
-        self.events = (self.events ^ word).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(29);
+        self.events = (self.events ^ word).wrapping_mul(NOTE_FACTOR).rotate_left(NOTE_TURN);
     }
 
     /// PS.

@@ -28,7 +28,7 @@ use dynasmrt::cache_control::prepare_for_execution;
 
 use super::super::Cpu;
 use super::super::bus::Bus;
-use super::super::code::{Block, CodeCache, STOPS};
+use super::super::code::{Block, CodeCache};
 use super::super::execute::Leave;
 use super::super::instruction::Opcode;
 use super::super::interrupts::ABOVE;
@@ -97,9 +97,6 @@ pub(super) struct Frame {
     pub access: compiled!(fn(*mut Frame, block: u32, op: u32) -> u32),
     /// Lets the interpreter execute operation `op` of block `block`; a [`Next`].
     pub step: compiled!(fn(*mut Frame, block: u32, op: u32) -> u32),
-    /// Block `block`, whose cycles have been taken, needs registers of a live frame: takes the overflow
-    /// if its first operation does. Not 0: on at `pc`; else the block is for the interpreter.
-    pub overflow: compiled!(fn(*mut Frame, block: u32) -> u32),
     /// The table of compiled blocks of this core.
     pub jumps: *const NativeJump,
     /// The sixteen registers that the guest sees: in `Cpu::a`, or where compiled code has them.
@@ -161,7 +158,6 @@ impl Cpu {
                 done: 0,
                 access: access::<B>,
                 step: step::<B>,
-                overflow: overflow::<B>,
                 jumps: compiled.jumps(self.index),
                 window: registers.cast(),
                 routines: *routines,
@@ -221,13 +217,6 @@ compiled! {
     fn step<B: Bus>(frame: *mut Frame, block: u32, op: u32) -> u32 {
         // SAFETY: as for `interpret`.
         unsafe { interpret::<B>(frame, block, op) }
-    }
-}
-
-compiled! {
-    fn overflow<B: Bus>(frame: *mut Frame, block: u32) -> u32 {
-        // SAFETY: as for `take_overflow`.
-        unsafe { take_overflow::<B>(frame, block) }
     }
 }
 
@@ -323,31 +312,4 @@ unsafe fn interpret<B: Bus>(frame: *mut Frame, block: u32, op: u32) -> u32 {
         }
     }
     next as u32
-}
-
-/// See [`Frame::overflow`].
-///
-/// # Safety
-/// `frame` is the one that [`Cpu::run_compiled`] has handed to the code that calls this.
-#[inline(always)]
-unsafe fn take_overflow<B: Bus>(frame: *mut Frame, block: u32) -> u32 {
-    // SAFETY: as in `interpret`.
-    let (frame, cpu, code) = unsafe {
-        let run = &mut *frame.cast::<Run<B>>();
-        (&mut run.frame, &mut *run.cpu, &*run.code)
-    };
-    let Some(compiled) = code.compiled() else { return 0 };
-    let block = compiled.block(block);
-    frame.left += i64::from(block.len);
-    frame.pc = block.pc;
-    cpu.cycle = frame.limit.wrapping_sub(frame.left as u64);
-    let taken = block.quads & STOPS == 0
-        && cpu.ops_without_overflow(code, block, 1) == 0
-        && cpu.sees_nothing_new(frame.limit);
-    if taken {
-        cpu.overflow(block.pc);
-        frame.left -= 1;
-        frame.pc = cpu.pc;
-    }
-    taken.into()
 }

@@ -19,6 +19,7 @@ use crate::cpu::compiled::frame::{Exit, Frame, Next};
 use crate::cpu::exceptions::{DEBUG_LEVEL, EXCM_LEVEL};
 use crate::cpu::interrupts::{EXTERNAL_LEVEL, NMI};
 use crate::cpu::registers::ps;
+use crate::cpu::{Cpu, NOTE_FACTOR, NOTE_TURN};
 
 /// Where each routine begins, as a number of bytes or, in a [`Frame`], as an address.
 #[derive(Debug, Clone, Copy, Default)]
@@ -48,8 +49,12 @@ pub(in crate::cpu::compiled) struct Routines {
     pub retw: usize,
     /// Called: the same by 1 to 3 quads, to a caller that called by so many. Keeps what is held.
     pub down: [usize; 3],
-    /// On behind the window overflow that block esi needs, whose cycles have been taken, or back.
+    /// On at the handler of the window overflow that the first operation of the block at eax takes, which
+    /// needs edi quads to be free; or back, if it takes none. The block's cycles, esi, have been taken.
     pub overflow: usize,
+    /// Called: the window underflow of the RETW at esi, edi being its a0; then eax is where the handler is.
+    /// With the carry flag set nothing has been done, since it is none.
+    pub underflow: usize,
     /// Called: PS becomes edx, whose other bits are clear. With the carry flag set nothing has been done,
     /// since an interrupt or a debug event may follow.
     pub set_ps: usize,
@@ -78,6 +83,7 @@ impl Routines {
             retw: self.retw + address,
             down: self.down.map(|it| it + address),
             overflow: self.overflow + address,
+            underflow: self.underflow + address,
             set_ps: self.set_ps + address,
             rfwo: self.rfwo + address,
             rfwu: self.rfwu + address,
@@ -115,6 +121,7 @@ pub(in crate::cpu::compiled) fn routines(near: NearMap) -> Option<(Vec<u8>, Rout
         retw: writer.retw(down.map(|(_, label)| label)),
         down: down.map(|(at, _)| at),
         overflow: writer.overflow(),
+        underflow: writer.underflow(),
         set_ps: writer.set_ps(),
         rfwo: writer.return_from_window_handler(false),
         rfwu: writer.return_from_window_handler(true),
@@ -382,8 +389,8 @@ impl Writer {
             ; jae =>around
             ; add rbx, quads as i32 * 16
             ; mov [BYTE r15 + WINDOWBASE], ecx
+            ; mov edx, ecx
             ; =>moved
-            ; mov edx, [BYTE r15 + WINDOWBASE]
             ; movzx eax, WORD [BYTE r15 + WINDOWSTART]
             ; bts eax, edx
             ; mov [BYTE r15 + WINDOWSTART], ax
@@ -391,7 +398,7 @@ impl Writer {
         self.count_free_quads();
         dynasm!(self.ops ; .arch x64 ; clc ; ret ; =>around ; and ecx, BYTE 15);
         self.move_window();
-        dynasm!(self.ops ; .arch x64 ; jmp =>moved);
+        dynasm!(self.ops ; .arch x64 ; mov edx, [BYTE r15 + WINDOWBASE] ; jmp =>moved);
         (at, label)
     }
 
@@ -441,39 +448,123 @@ impl Writer {
             ; jae =>around
             ; sub rbx, quads as i32 * 16
             ; mov [BYTE r15 + WINDOWBASE], ecx
+            ; mov edx, ecx
             ; =>moved
-            ; mov edx, [BYTE r15 + WINDOWBASE]
         );
         self.count_free_quads();
         dynasm!(self.ops ; .arch x64 ; clc ; ret ; =>around);
         self.move_window();
-        dynasm!(self.ops ; .arch x64 ; jmp =>moved ; =>refused ; stc ; ret);
+        dynasm!(self.ops
+            ; .arch x64
+            ; mov edx, [BYTE r15 + WINDOWBASE]
+            ; jmp =>moved
+            ; =>refused
+            ; stc
+            ; ret
+        );
         (at, label)
     }
 
     fn overflow(&mut self) -> usize {
         let at = self.begin();
+        let (none, vector) = (self.label(), self.label());
         dynasm!(self.ops
             ; .arch x64
-            ; mov [BYTE rbp + frame!(left)], r14
+            ; add r14, rsi
+            ; movzx r8d, BYTE [BYTE r15 + FREE_QUADS]
+            ; cmp r8d, edi
+            ; jae =>none
+            ; dec r14
+            ; mov esi, eax
+            // Bit 0: a frame begins one quad above the victim's.
+            ; mov edx, [BYTE r15 + WINDOWBASE]
+            ; movzx eax, WORD [BYTE r15 + WINDOWSTART]
+            ; lea ecx, [rdx + r8 + 1]
+            ; ror ax, cl
+            ; xor ecx, ecx
+            ; test al, BYTE 1
+            ; jnz =>vector
+            ; mov ecx, 0x80
+            ; test al, BYTE 2
+            ; jnz =>vector
+            ; mov ecx, 0x100
+            ; =>vector
+            ; mov eax, ecx
+            ; lea ecx, [rdx + r8]
         );
-        self.show_window();
+        self.window_exception();
         dynasm!(self.ops
             ; .arch x64
-            ; lea rdi, [rbp - (FRAME as i32)]
-            ; call QWORD [BYTE rbp + frame!(overflow)]
-        );
-        self.take_window();
-        dynasm!(self.ops
-            ; .arch x64
-            ; mov r14, [BYTE rbp + frame!(left)]
-            ; test eax, eax
-            ; mov eax, [BYTE rbp + frame!(pc)]
-            ; jnz =>self.go
+            ; jmp =>self.go
+            ; =>none
+            ; mov [BYTE rbp + frame!(pc)], eax
             ; mov eax, Exit::Declined as i32
             ; jmp =>self.leave
         );
         at
+    }
+
+    fn underflow(&mut self) -> usize {
+        let at = self.begin();
+        let refused = self.label();
+        dynasm!(self.ops
+            ; .arch x64
+            ; mov ecx, [BYTE r15 + PS]
+            ; and ecx, (ps::WOE | ps::EXCM) as i32
+            ; cmp ecx, ps::WOE as i32
+            ; jne =>refused
+            ; shr edi, 30
+            ; jz =>refused
+            // The three quads below the window.
+            ; mov edx, [BYTE r15 + WINDOWBASE]
+            ; movzx eax, WORD [BYTE r15 + WINDOWSTART]
+            ; lea ecx, [rdx + 13]
+            ; ror ax, cl
+            ; test al, BYTE 7
+            ; jnz =>refused
+            ; mov eax, edi
+            ; shl eax, 7
+            ; sub eax, BYTE 0x40
+            ; lea ecx, [rdx + 16]
+            ; sub ecx, edi
+        );
+        self.window_exception();
+        dynasm!(self.ops ; .arch x64 ; clc ; ret ; =>refused ; stc ; ret);
+        at
+    }
+
+    /// As [`Cpu::window_exception`]: the window goes from WINDOWBASE in edx to ecx, which may be above 15,
+    /// because of the instruction at esi. eax, the offset of the vector, becomes its address.
+    fn window_exception(&mut self) {
+        dynasm!(self.ops
+            ; .arch x64
+            ; add eax, [r15 + field!(vecbase)]
+            ; mov [r15 + field!(epc) + 4], esi
+            ; mov r8d, [BYTE r15 + PS]
+            ; and r8d, !ps::OWB as i32
+            ; or r8d, ps::EXCM as i32
+            ; mov r9d, edx
+            ; shl r9d, ps::OWB_SHIFT as i8
+            ; or r8d, r9d
+            ; mov [BYTE r15 + PS], r8d
+            ; mov BYTE [BYTE r15 + FREE_QUADS], BYTE 4
+            // The event.
+            ; mov r8d, ecx
+            ; shl r8, 32
+            ; mov r9d, esi
+            ; or r8, r9
+            ; mov r9d, eax
+            ; mov r10, QWORD NOTE_FACTOR as i64
+            ; xor r8, [r15 + field!(events)]
+            ; imul r8, r10
+            ; rol r8, BYTE NOTE_TURN as i8
+            ; xor r8, r9
+            ; imul r8, r10
+            ; rol r8, BYTE NOTE_TURN as i8
+            ; mov [r15 + field!(events)], r8
+            ; and ecx, BYTE 15
+        );
+        self.move_window();
     }
 
     /// On at `refused` if at level ecx an interrupt that is not masked is pending.

@@ -7,7 +7,7 @@ use std::mem::offset_of;
 use dynasmrt::{AssemblyOffset, DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 
 use super::{Aside, Emitter, FRAME, FREE_QUADS, Held, LBEG, LCOUNT, LEND, POOL, PS, Places};
-use crate::cpu::code::{Block, JUMP_ENTRIES, JUMP_SHIFT, Op, jump_index};
+use crate::cpu::code::{Block, JUMP_ENTRIES, JUMP_SHIFT, Op, STOPS, jump_index, op_quads};
 use crate::cpu::compiled::frame::Frame;
 use crate::cpu::compiled::{NativeJump, Width};
 use crate::cpu::instruction::Opcode;
@@ -258,9 +258,19 @@ impl Emitter<'_> {
             ; mov eax, self.source.block.pc as i32
             ; jmp QWORD [BYTE rbp + frame!(routines.declined)]
             ; =>overflow
-            ; mov esi, self.source.number as i32
+            ; mov eax, self.source.block.pc as i32
+            ; mov esi, self.len()
+            ; mov edi, self.quads_of_first()
             ; jmp QWORD [BYTE rbp + frame!(routines.overflow)]
         );
+    }
+
+    /// How many quads of the window have to be free for the first operation. ENTRY compares by itself; and
+    /// who wants to stop before the block comes before an overflow.
+    fn quads_of_first(&self) -> i32 {
+        let first = &self.source.ops[0];
+        let asks = first.opcode != Opcode::Entry && self.source.block.quads & STOPS == 0;
+        if asks { op_quads(first).into() } else { 0 }
     }
 
     pub(super) fn exits(&mut self) {

@@ -115,7 +115,16 @@ impl Emitter<'_> {
             dynasm!(self.ops ; .arch x64 ; or eax, region as i32);
         }
         self.go_to_eax();
-        dynasm!(self.ops ; .arch x64 ; =>refused);
+        let illegal = self.label();
+        dynasm!(self.ops
+            ; .arch x64
+            ; =>refused
+            ; mov esi, self.pc(n) as i32
+            ; call QWORD [BYTE rbp + frame!(routines.underflow)]
+            ; jc =>illegal
+            ; jmp QWORD [BYTE rbp + frame!(routines.go)]
+            ; =>illegal
+        );
         // The interpreter leaves the block in every case; nothing comes behind it.
         self.step(n, &[None; POOL.len()]);
         self.ended = true;
