@@ -38,6 +38,20 @@ impl Emitter<'_> {
         POOL[slot]
     }
 
+    /// A host register for what `a[guest]` is to become, which [`Emitter::made`] stores then. Those that were
+    /// asked for just before are another's, unless they are held for `guest` itself.
+    pub(super) fn make(&mut self, guest: Field) -> u8 {
+        let (slot, _) = self.slot(guest as u8);
+        POOL[slot]
+    }
+
+    /// What is in the host register for `a[guest]` is its value.
+    pub(super) fn made(&mut self, guest: Field) {
+        let guest = guest as u8;
+        let (slot, _) = self.slot(guest);
+        dynasm!(self.ops ; .arch x64 ; mov [BYTE rbx + (guest as i8) * 4], Rd(POOL[slot]));
+    }
+
     /// `a[guest]` becomes eax.
     pub(super) fn put(&mut self, guest: Field) {
         let guest = guest as u8;

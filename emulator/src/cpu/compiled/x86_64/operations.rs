@@ -27,22 +27,51 @@ impl Emitter<'_> {
         }
     }
 
+    /// One host register becomes what another is.
+    fn copy(&mut self, to: u8, from: u8) {
+        if to != from {
+            dynasm!(self.ops ; .arch x64 ; mov Rd(to), Rd(from));
+        }
+    }
+
     pub(super) fn operation(&mut self, n: usize) {
         let op = self.source.ops[n];
-        /// A binary operation on eax, which is `a[s]`, with `a[t]`.
+        /// `a[r]` = `a[s]`, changed by an operation with `a[t]`.
         macro_rules! binary {
             ($instruction:ident) => {{
                 let (s, t) = (self.get(op.s), self.get(op.t));
-                dynasm!(self.ops ; .arch x64 ; mov eax, Rd(s) ; $instruction eax, Rd(t));
-                self.put(op.r)
+                let r = self.make(op.r);
+                if r == t && r != s {
+                    dynasm!(self.ops
+                        ; .arch x64
+                        ; mov eax, Rd(s)
+                        ; $instruction eax, Rd(t)
+                        ; mov Rd(r), eax
+                    );
+                } else {
+                    self.copy(r, s);
+                    dynasm!(self.ops ; .arch x64 ; $instruction Rd(r), Rd(t));
+                }
+                self.made(op.r)
+            }};
+        }
+        /// `a[to]` = `a[from]`, shifted by a constant.
+        macro_rules! shift {
+            ($instruction:ident, $to:expr, $from:expr) => {{
+                let from = self.get($from);
+                let to = self.make($to);
+                self.copy(to, from);
+                dynasm!(self.ops ; .arch x64 ; $instruction Rd(to), BYTE (op.imm & 31) as i8);
+                self.made($to)
             }};
         }
         /// `a[r]` = `a[s]` times a scale, plus `a[t]`.
         macro_rules! scaled_add {
             ($scale:tt) => {{
                 let (s, t) = (self.get(op.s), self.get(op.t));
-                dynasm!(self.ops ; .arch x64 ; lea eax, [Rq(t) + Rq(s) * $scale]);
-                self.put(op.r)
+                let r = self.make(op.r);
+                dynasm!(self.ops ; .arch x64 ; lea Rd(r), [Rq(t) + Rq(s) * $scale]);
+                self.made(op.r)
             }};
         }
         macro_rules! scaled_sub {
@@ -161,14 +190,20 @@ impl Emitter<'_> {
             }
             Opcode::Addi | Opcode::Addmi => {
                 let s = self.get(op.s);
-                dynasm!(self.ops ; .arch x64 ; lea eax, [Rq(s) + op.imm as i32]);
-                self.put(op.t);
+                let t = self.make(op.t);
+                if s == t {
+                    dynasm!(self.ops ; .arch x64 ; add Rd(t), op.imm as i32);
+                } else {
+                    dynasm!(self.ops ; .arch x64 ; lea Rd(t), [Rq(s) + op.imm as i32]);
+                }
+                self.made(op.t);
             }
             Opcode::Movi => self.put_constant(op.t, op.imm),
             Opcode::Mov => {
                 let s = self.get(op.s);
-                dynasm!(self.ops ; .arch x64 ; mov eax, Rd(s));
-                self.put(op.t);
+                let t = self.make(op.t);
+                self.copy(t, s);
+                self.made(op.t);
             }
             Opcode::Moveqz => move_if!(cmovz),
             Opcode::Movnez => move_if!(cmovnz),
@@ -176,31 +211,26 @@ impl Emitter<'_> {
             Opcode::Movgez => move_if!(cmovns),
             Opcode::Extui => {
                 let t = self.get(op.t);
-                dynasm!(self.ops ; .arch x64 ; mov eax, Rd(t));
-                if op.imm & 31 != 0 {
-                    dynasm!(self.ops ; .arch x64 ; shr eax, BYTE (op.imm & 31) as i8);
+                let r = self.make(op.r);
+                let (shift, mask) = (op.imm & 31, u32::MAX >> (31 - op.s as u32));
+                match (shift, mask) {
+                    (0, 0xff) => dynasm!(self.ops ; .arch x64 ; movzx Rd(r), Rb(t)),
+                    (0, 0xffff) => dynasm!(self.ops ; .arch x64 ; movzx Rd(r), Rw(t)),
+                    _ => {
+                        self.copy(r, t);
+                        if shift != 0 {
+                            dynasm!(self.ops ; .arch x64 ; shr Rd(r), BYTE shift as i8);
+                        }
+                        dynasm!(self.ops ; .arch x64 ; and Rd(r), mask as i32);
+                    }
                 }
-                let mask = u32::MAX >> (31 - op.s as u32);
-                dynasm!(self.ops ; .arch x64 ; and eax, mask as i32);
-                self.put(op.r);
+                self.made(op.r);
             }
 
             // Core: shifts.
-            Opcode::Slli => {
-                let s = self.get(op.s);
-                dynasm!(self.ops ; .arch x64 ; mov eax, Rd(s) ; shl eax, BYTE (op.imm & 31) as i8);
-                self.put(op.r);
-            }
-            Opcode::Srli => {
-                let t = self.get(op.t);
-                dynasm!(self.ops ; .arch x64 ; mov eax, Rd(t) ; shr eax, BYTE (op.imm & 31) as i8);
-                self.put(op.r);
-            }
-            Opcode::Srai => {
-                let t = self.get(op.t);
-                dynasm!(self.ops ; .arch x64 ; mov eax, Rd(t) ; sar eax, BYTE (op.imm & 31) as i8);
-                self.put(op.r);
-            }
+            Opcode::Slli => shift!(shl, op.r, op.s),
+            Opcode::Srli => shift!(shr, op.r, op.t),
+            Opcode::Srai => shift!(sar, op.r, op.t),
             Opcode::Sll => {
                 let s = self.get(op.s);
                 dynasm!(self.ops
