@@ -14,7 +14,10 @@
 //! - *Nothing moves.* Memory, guards, table and list of pages are boxes, pages of flash are shared ones;
 //!   who may change the latter is the interpreter, and [`interpret`] asks [`Bus::near`] before it lets
 //!   compiled code go on.
-//! - *Nobody else looks.* Compiled code holds no reference. Those of [`interpret`] and [`take_overflow`]
+//! - *The window* that compiled code leaves in [`Frame::window`] is that of sixteen registers within
+//!   `Cpu::file`: WINDOWBASE is below 16, and three quads lie behind the last. Before [`interpret`] it has been
+//!   copied to `Cpu::a`, and is taken from there again behind it.
+//! - *Nobody else looks.* Compiled code holds no reference. Those of [`access_plainly`] and [`interpret`]
 //!   come from the pointers in [`Run`], each of which is made once from a borrow that lasts as long as the
 //!   run, and are gone when they return.
 //! - *No unwinding.* A panic in a function that compiled code calls ends the process: Rust does so at the
