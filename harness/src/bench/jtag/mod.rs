@@ -2,7 +2,7 @@
 //!
 //! probe-rs knows the probes, by USB's vendor, product and serial number, and speaks to Xtensa debug
 //! modules; probe-rs-espressif knows the chips. This is what a bench wants of them, with its own
-//! errors, and one probe more ([`bitbang`]).
+//! errors, and one probe more (`bitbang`).
 //!
 //! A debugger of probe-rs's turns the chip's watchdogs off when it attaches. Firmware sees that a
 //! debugger is there until the session ends.
