@@ -3,6 +3,7 @@
 
 use crate::common;
 use crate::common::{Program, flash, word};
+use esp32_emulator::board::parts::nor_flash::NorFlash;
 use esp32_emulator::cpu::assembler::Assembler;
 use esp32_emulator::peripherals::CoreId;
 use esp32_emulator::soc::{ChipConfig, Esp32};
@@ -406,6 +407,20 @@ fn flash_is_programmed_and_erased_under_mapped_code() {
     }
 }
 
+/// Runs in all ways; of eight results every other one must be what one page, or the other, gives.
+fn assert_pages_take_turns(program: &Program, flash: &NorFlash, expected: [u32; 2]) {
+    for (max_block, compile_after) in WAYS {
+        let config = ChipConfig { max_block, compile_after, ..ChipConfig::default() };
+        let mut chip = program.chip_with(config, flash.clone(), None);
+        program.finish(&mut chip, 200_000);
+        for n in 0..8 {
+            let found = word(&chip, RESULTS + 4 * n);
+            let expected = expected[n as usize % 2];
+            assert_eq!(found, expected, "{n}: {found:#o}, {max_block} {compile_after:?}");
+        }
+    }
+}
+
 /// Code, a literal of it and a constant on the data bus, each from the page that is shown at the time.
 #[test]
 fn another_page_of_flash_is_shown_at_the_same_address() {
@@ -463,16 +478,7 @@ fn another_page_of_flash_is_shown_at_the_same_address() {
             j done
         "
     ));
-    for (max_block, compile_after) in WAYS {
-        let config = ChipConfig { max_block, compile_after, ..ChipConfig::default() };
-        let mut chip = program.chip_with(config, chip_flash.clone(), None);
-        program.finish(&mut chip, 200_000);
-        for n in 0..8 {
-            let expected = if n % 2 == 0 { 0o344_344_344 } else { 0o677_677_677 };
-            let found = word(&chip, RESULTS + 4 * n);
-            assert_eq!(found, expected, "{n}: {found:#o}, {max_block} {compile_after:?}");
-        }
-    }
+    assert_pages_take_turns(&program, &chip_flash, [0o344_344_344, 0o677_677_677]);
 }
 
 /// The bytes of `source` at `base`.
@@ -578,14 +584,5 @@ fn another_page_of_flash_is_shown_where_a_loop_calls_a_function() {
             j done
         "
     ));
-    for (max_block, compile_after) in WAYS {
-        let config = ChipConfig { max_block, compile_after, ..ChipConfig::default() };
-        let mut chip = program.chip_with(config, chip_flash.clone(), None);
-        program.finish(&mut chip, 200_000);
-        for n in 0..8 {
-            let expected = if n % 2 == 0 { 0o3333 } else { 0o6666 };
-            let found = word(&chip, RESULTS + 4 * n);
-            assert_eq!(found, expected, "{n}: {found:#o}, {max_block} {compile_after:?}");
-        }
-    }
+    assert_pages_take_turns(&program, &chip_flash, [0o3333, 0o6666]);
 }

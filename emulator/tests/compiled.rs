@@ -552,6 +552,58 @@ fn accesses_around_the_ends_of_memories_do_the_same_compiled_and_interpreted() {
     }
 }
 
+/// The loop registers are written, and not by LOOP: so nobody knew, when the blocks were made, that a loop
+/// would end in the middle of the second one, which is compiled together with the first.
+const LOOP_ENDS_WITHIN: &str = "
+    .literal first_at, first
+    .literal again_at, again
+    .literal within_at, within
+    .literal begin_at, begin
+    start:
+        movi a2, 0x20; wsr a2, ps; rsync
+        l32r a7, first_at
+        l32r a8, again_at
+        l32r a2, within_at; wsr a2, lend
+        l32r a2, begin_at; wsr a2, lbeg
+        movi a5, 0
+        movi a6, 0
+    again:
+        addi a6, a6, 1
+        extui a2, a6, 0, 2
+        wsr a2, lcount
+        jx a7
+    first:
+        addi a5, a5, 1
+        j second
+    second:
+        slli a5, a5, 1
+        addi a5, a5, 3
+    within:
+        addi a5, a5, 5
+        jx a8
+    begin:
+        addi a5, a5, 7
+        j second
+    done:
+        j done
+";
+
+#[test]
+fn a_loop_may_end_in_the_middle_of_a_block() {
+    let program = Program::new(LOOP_ENDS_WITHIN);
+    let chip = |compile_after| {
+        let mut chip = program.chip_that_compiles(compile_after);
+        run_for(&mut chip, 3_000);
+        chip
+    };
+    let interpreted = chip(None);
+    assert!(interpreted.cpu(CoreId::Pro).physical_ar(6) > 50, "rounds");
+    for compile_after in [0, 1, 3, 10] {
+        let what = format!("compiled after {compile_after}");
+        assert_same(&state(&chip(Some(compile_after))), &state(&interpreted), &what);
+    }
+}
+
 /// Changes the first instruction of a block before each call of it, so that it is a new block each
 /// time.
 const EVER_NEW: &str = "

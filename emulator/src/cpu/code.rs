@@ -561,33 +561,12 @@ pub(super) fn writes_control(n: u32) -> bool {
     )
 }
 
-/// Whether a block with this instruction can be a pure polling loop: its effect depends on
-/// registers and on memory that only others change.
-fn may_spin(opcode: Opcode) -> bool {
+/// Whether this is a branch on address registers.
+pub(super) fn is_branch(opcode: Opcode) -> bool {
     use Opcode::*;
     matches!(
         opcode,
-        Add | Addi
-            | Addmi
-            | Sub
-            | And
-            | Or
-            | Xor
-            | Extui
-            | Mov
-            | Movi
-            | L32r
-            | L32i
-            | L16ui
-            | L16si
-            | L8ui
-            | Memw
-            | Nop
-            | Slli
-            | Srli
-            | Srai
-            | Beqz
-            | Bnez
+        Beqz | Bnez
             | Bgez
             | Bltz
             | Beq
@@ -610,6 +589,34 @@ fn may_spin(opcode: Opcode) -> bool {
             | Bbs
             | Bbci
             | Bbsi
+    )
+}
+
+/// Whether a block with this instruction can be a pure polling loop: its effect depends on
+/// registers and on memory that only others change.
+fn may_spin(opcode: Opcode) -> bool {
+    use Opcode::*;
+    let harmless = matches!(
+        opcode,
+        Add | Addi
+            | Addmi
+            | Sub
+            | And
+            | Or
+            | Xor
+            | Extui
+            | Mov
+            | Movi
+            | L32r
+            | L32i
+            | L16ui
+            | L16si
+            | L8ui
+            | Memw
+            | Nop
+            | Slli
+            | Srli
+            | Srai
             | J
             | Neg
             | Moveqz
@@ -619,7 +626,8 @@ fn may_spin(opcode: Opcode) -> bool {
             | Rsync
             | Esync
             | Dsync
-    )
+    );
+    harmless || is_branch(opcode)
 }
 
 /// Quads of the window that the register operands of an instruction reach into, 1 to 4.

@@ -568,20 +568,10 @@ impl Peripheral for TimerGroup {
     }
 
     fn poke(&mut self, offset: u32, value: u32, cx: &Context) -> bool {
-        if self.is_due(cx.now) {
-            return false;
-        }
-        if offset == reg::WDTWPROTECT {
-            self.wdt_key = value;
-            return true;
-        }
-        match self.timer_mut(offset) {
-            Some((timer, timer_reg::UPDATE)) => {
-                timer.latched = timer.counter(cx.now);
-                true
-            }
-            _ => false,
-        }
+        let latches = matches!(self.timer(offset), Some((_, timer_reg::UPDATE)));
+        (latches || offset == reg::WDTWPROTECT)
+            && !self.is_due(cx.now)
+            && self.write(offset, value, cx).is_ok()
     }
 
     fn write(&mut self, offset: u32, value: u32, cx: &Context) -> Result<(), Unmodelled> {

@@ -74,6 +74,7 @@ macro_rules! devices {
         static OWNERS: [Option<(Id, u32)>; (SPACE / PIECE) as usize] = {
             let mut owners = [None; (SPACE / PIECE) as usize];
             $(
+                assert!($start % PIECE == 0 && $end % PIECE == 0);
                 let mut piece = $start / PIECE;
                 while piece < $end / PIECE {
                     owners[piece as usize] = Some((Id::$id, $start));

@@ -23,7 +23,7 @@ pub struct Compiling {
     pub time: Duration,
 }
 
-/// Counts it, from one fresh start of the cache to the next.
+/// Counts it, however often the cache begins afresh.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::cpu) struct Cost {
     /// Time since whenever. It is the host's, and nothing depends on it.

@@ -11,7 +11,7 @@
 use std::collections::VecDeque;
 
 use super::host;
-use crate::cpu::code::{Block, Op};
+use crate::cpu::code::{Block, Op, is_branch};
 use crate::cpu::instruction::Opcode;
 
 /// Most operations of a superblock.
@@ -105,36 +105,7 @@ fn end(block: Block, ops: &[Op], links: &mut Vec<Link>) -> (Option<Link>, Option
 /// Whether control may go to the operation's immediate value, and need not.
 fn branches(opcode: Opcode) -> bool {
     use Opcode::*;
-    matches!(
-        opcode,
-        Beqz | Bnez
-            | Bgez
-            | Bltz
-            | Beq
-            | Bne
-            | Bge
-            | Blt
-            | Bgeu
-            | Bltu
-            | Beqi
-            | Bnei
-            | Bgei
-            | Blti
-            | Bgeui
-            | Bltui
-            | Bany
-            | Bnone
-            | Ball
-            | Bnall
-            | Bbc
-            | Bbs
-            | Bbci
-            | Bbsi
-            | Bf
-            | Bt
-            | Loopnez
-            | Loopgtz
-    )
+    is_branch(opcode) || matches!(opcode, Bf | Bt | Loopnez | Loopgtz)
 }
 
 #[cfg(all(test, target_arch = "x86_64"))]
