@@ -569,12 +569,15 @@ const LOOP_ENDS_WITHIN: &str = "
         movi a6, 0
     again:
         addi a6, a6, 1
-        extui a2, a6, 0, 2
+        extui a2, a6, 1, 1
         wsr a2, lcount
         jx a7
-    first:
+    first:                              # is hot before the second one
         addi a5, a5, 1
+        bbci a6, 0, not_now
         j second
+    not_now:
+        jx a8
     second:
         slli a5, a5, 1
         addi a5, a5, 3
