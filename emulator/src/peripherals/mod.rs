@@ -175,8 +175,9 @@ pub trait Peripheral {
     /// Register write. `offset` is a multiple of four; narrow writes arrive merged to a word.
     fn write(&mut self, offset: u32, value: u32, cx: &Context) -> Result<(), Unmodelled>;
 
-    /// Does what `write` would do and says true, if nothing is due in the device and neither deadline nor
-    /// interrupts nor anything outside of it change: as for `peek`. Does nothing and says false otherwise.
+    /// Does what `write` would do and says true, if nothing is due in the device, its deadline comes no
+    /// nearer, and neither interrupts nor anything outside of it change: as for `peek`. Does nothing and
+    /// says false otherwise.
     fn poke(&mut self, _offset: u32, _value: u32, _cx: &Context) -> bool {
         false
     }

@@ -683,7 +683,7 @@ impl RtcCntl {
                 if let Some(time) = self.wdt_times.get_mut(stage) {
                     *time = value;
                 }
-                self.watchdog.set_time(stage, value, now);
+                self.watchdog.set_time(stage, value);
             }
         }
     }

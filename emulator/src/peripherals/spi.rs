@@ -488,6 +488,37 @@ impl SpiController {
         self.slave = self.slave & !slave::TRANS_CNT | count | slave::TRANS_DONE;
     }
 
+    /// Whether a transaction is over at `now`, and nobody has said so yet.
+    fn ends_by(&self, now: Instant) -> bool {
+        self.active.as_ref().is_some_and(|active| active.ends_at <= now)
+    }
+
+    /// What a register shows; reading has no side effect.
+    fn value(&self, offset: u32) -> Result<u32, Unmodelled> {
+        Ok(match offset {
+            reg::CMD => self.active.as_ref().map_or(0, |active| active.operation.bit()),
+            reg::ADDR => self.addr,
+            reg::CTRL => self.ctrl,
+            reg::RD_STATUS => self.rd_status,
+            reg::CTRL2 => self.ctrl2,
+            reg::CLOCK => self.clock,
+            reg::USER => self.user,
+            reg::USER1 => self.user1,
+            reg::USER2 => self.user2,
+            reg::MOSI_DLEN => self.mosi_dlen,
+            reg::MISO_DLEN => self.miso_dlen,
+            reg::SLV_WR_STATUS => self.slv_wr_status,
+            reg::PIN => self.pin,
+            reg::SLAVE => self.slave,
+            reg::W0..=reg::W15 => self.w[((offset - reg::W0) / 4) as usize],
+            reg::EXT2 if self.active.is_some() => STATE_BUSY,
+            reg::EXT2 => 0,
+            reg::DMA_FIRST..=reg::DMA_LAST => self.link.read(offset)?,
+            reg::DATE => 0x0160_4270,
+            _ => return Err(Unmodelled),
+        })
+    }
+
     fn write_slave(&mut self, value: u32) {
         self.slave = value & !slave::READ_ONLY | self.slave & slave::READ_ONLY;
         if value & slave::SYNC_RESET != 0 {
@@ -535,28 +566,11 @@ impl Peripheral for SpiController {
     ];
 
     fn read(&mut self, offset: u32, _cx: &Context) -> Result<u32, Unmodelled> {
-        Ok(match offset {
-            reg::CMD => self.active.as_ref().map_or(0, |active| active.operation.bit()),
-            reg::ADDR => self.addr,
-            reg::CTRL => self.ctrl,
-            reg::RD_STATUS => self.rd_status,
-            reg::CTRL2 => self.ctrl2,
-            reg::CLOCK => self.clock,
-            reg::USER => self.user,
-            reg::USER1 => self.user1,
-            reg::USER2 => self.user2,
-            reg::MOSI_DLEN => self.mosi_dlen,
-            reg::MISO_DLEN => self.miso_dlen,
-            reg::SLV_WR_STATUS => self.slv_wr_status,
-            reg::PIN => self.pin,
-            reg::SLAVE => self.slave,
-            reg::W0..=reg::W15 => self.w[((offset - reg::W0) / 4) as usize],
-            reg::EXT2 if self.active.is_some() => STATE_BUSY,
-            reg::EXT2 => 0,
-            reg::DMA_FIRST..=reg::DMA_LAST => self.link.read(offset)?,
-            reg::DATE => 0x0160_4270,
-            _ => return Err(Unmodelled),
-        })
+        self.value(offset)
+    }
+
+    fn peek(&self, offset: u32, now: Instant) -> Option<u32> {
+        if self.ends_by(now) { None } else { self.value(offset).ok() }
     }
 
     fn write(&mut self, offset: u32, value: u32, cx: &Context) -> Result<(), Unmodelled> {
@@ -584,7 +598,7 @@ impl Peripheral for SpiController {
     }
 
     fn poll(&mut self, cx: &Context) {
-        if self.active.as_ref().is_some_and(|active| active.ends_at <= cx.now) {
+        if self.ends_by(cx.now) {
             // Nobody answered: the line floats high.
             self.complete(&[], &mut super::dma::NoMemory);
             self.finish();

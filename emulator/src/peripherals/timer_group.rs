@@ -87,7 +87,14 @@ mod wdt {
     pub(super) const EDGE_INT_EN: u32 = 1 << 22;
     pub(super) const LEVEL_INT_EN: u32 = 1 << 21;
     pub(super) const FLASHBOOT_MOD_EN: u32 = 1 << 14;
+    /// Bits of WDTCONFIG0 that keep what is written.
+    pub(super) const KEPT: u32 = 0xffff_c000;
     pub(super) const TIMES: [u32; 4] = [0x018c_ba80, 0x07ff_ffff, 0x000f_ffff, 0x000f_ffff];
+
+    /// The stage whose time WDTCONFIG2 to 5 hold.
+    pub(super) fn stage(offset: u32) -> usize {
+        ((offset - super::reg::WDTCONFIG2) / 4 % 4) as usize
+    }
 }
 
 mod cali {
@@ -500,6 +507,41 @@ impl TimerGroup {
         }
     }
 
+    /// What a register shows whose reading has no side effect: all but RTCCALICFG1.
+    fn value(&self, offset: u32, now: Instant) -> Option<u32> {
+        if let Some((timer, offset)) = self.timer(offset) {
+            return timer.read(offset);
+        }
+        Some(match offset {
+            reg::WDTCONFIG0 => self.wdt_config0,
+            reg::WDTCONFIG1 => self.wdt_prescaler,
+            reg::WDTCONFIG2..=reg::WDTCONFIG5 => self.wdt_times[wdt::stage(offset)],
+            reg::WDTFEED => 0,
+            reg::WDTWPROTECT => self.wdt_key,
+            reg::RTCCALICFG => self.calibration.config(now),
+            reg::LACTRTC => self.lact_rtc,
+            reg::INT_ENA => self.int_ena,
+            reg::INT_RAW => self.int_raw,
+            reg::INT_ST => self.int_raw & self.int_ena,
+            reg::INT_CLR => 0,
+            reg::NTIMERS_DATE => 0x0160_4290,
+            _ => return None,
+        })
+    }
+
+    /// Whether nothing follows from a write but that the deadline may move away: a counter is latched, or
+    /// the watchdog is fed and set as it is, which ESP-IDF's interrupt watchdog does in every tick.
+    fn is_quiet(&self, offset: u32, value: u32) -> bool {
+        match offset {
+            reg::WDTCONFIG0 => value & wdt::KEPT == self.wdt_config0,
+            reg::WDTCONFIG2..=reg::WDTCONFIG5 => value == self.wdt_times[wdt::stage(offset)],
+            // A later stage may be longer than the first.
+            reg::WDTFEED => self.watchdog.is_in_first_stage(),
+            reg::WDTWPROTECT => true,
+            _ => matches!(self.timer(offset), Some((_, timer_reg::UPDATE))),
+        }
+    }
+
     fn write_watchdog(&mut self, offset: u32, value: u32, cx: &Context) {
         if offset == reg::WDTWPROTECT {
             self.wdt_key = value;
@@ -510,7 +552,7 @@ impl TimerGroup {
         }
         match offset {
             reg::WDTCONFIG0 => {
-                self.wdt_config0 = value & 0xffff_c000;
+                self.wdt_config0 = value & wdt::KEPT;
                 self.configure_watchdog(cx.now);
             }
             reg::WDTCONFIG1 => {
@@ -519,11 +561,9 @@ impl TimerGroup {
             }
             reg::WDTFEED => self.watchdog.feed(cx.now),
             _ => {
-                let stage = ((offset - reg::WDTCONFIG2) / 4) as usize;
-                if let Some(time) = self.wdt_times.get_mut(stage) {
-                    *time = value;
-                }
-                self.watchdog.set_time(stage, value, cx.now);
+                let stage = wdt::stage(offset);
+                self.wdt_times[stage] = value;
+                self.watchdog.set_time(stage, value);
             }
         }
     }
@@ -535,41 +575,18 @@ impl Peripheral for TimerGroup {
     const STORES: &'static [Stores] = &[stores(0xfc, 0xfc)];
 
     fn read(&mut self, offset: u32, cx: &Context) -> Result<u32, Unmodelled> {
-        if let Some((timer, offset)) = self.timer(offset) {
-            return timer.read(offset).ok_or(Unmodelled);
+        if offset == reg::RTCCALICFG1 {
+            return Ok(self.calibration.result(cx));
         }
-        Ok(match offset {
-            reg::WDTCONFIG0 => self.wdt_config0,
-            reg::WDTCONFIG1 => self.wdt_prescaler,
-            reg::WDTCONFIG2..=reg::WDTCONFIG5 => {
-                let stage = ((offset - reg::WDTCONFIG2) / 4) as usize;
-                self.wdt_times.get(stage).copied().unwrap_or(0)
-            }
-            reg::WDTFEED => 0,
-            reg::WDTWPROTECT => self.wdt_key,
-            reg::RTCCALICFG => self.calibration.config(cx.now),
-            reg::RTCCALICFG1 => self.calibration.result(cx),
-            reg::LACTRTC => self.lact_rtc,
-            reg::INT_ENA => self.int_ena,
-            reg::INT_RAW => self.int_raw,
-            reg::INT_ST => self.int_raw & self.int_ena,
-            reg::INT_CLR => 0,
-            reg::NTIMERS_DATE => 0x0160_4290,
-            _ => return Err(Unmodelled),
-        })
+        self.value(offset, cx.now).ok_or(Unmodelled)
     }
 
     fn peek(&self, offset: u32, now: Instant) -> Option<u32> {
-        if self.is_due(now) {
-            return None;
-        }
-        let (timer, offset) = self.timer(offset)?;
-        timer.read(offset)
+        if self.is_due(now) { None } else { self.value(offset, now) }
     }
 
     fn poke(&mut self, offset: u32, value: u32, cx: &Context) -> bool {
-        let latches = matches!(self.timer(offset), Some((_, timer_reg::UPDATE)));
-        (latches || offset == reg::WDTWPROTECT)
+        self.is_quiet(offset, value)
             && !self.is_due(cx.now)
             && self.write(offset, value, cx).is_ok()
     }

@@ -88,6 +88,11 @@ impl Watchdog {
         }
     }
 
+    /// It has been fed, or has begun anew, and no stage has expired since.
+    pub(super) fn is_in_first_stage(&self) -> bool {
+        self.stage == 0
+    }
+
     /// When the next action is due.
     pub(super) fn due(&self) -> Option<Instant> {
         self.due
@@ -109,12 +114,11 @@ impl Watchdog {
         }
     }
 
-    /// Sets the time of a stage, in counts.
-    pub(super) fn set_time(&mut self, stage: usize, counts: u32, now: Instant) {
+    /// Sets the time of a stage, in counts. What the present one has counted stays.
+    pub(super) fn set_time(&mut self, stage: usize, counts: u32) {
         if let Some(time) = self.times.get_mut(stage) {
             *time = counts;
         }
-        self.carry(now);
         self.derive();
     }
 

@@ -329,7 +329,12 @@ impl Devices {
     /// Does what [`Devices::write`] of the register at `address`, a multiple of four, would do, if nothing
     /// followed from it; false, and nothing has been done, otherwise.
     pub(super) fn poke(&mut self, address: u32, value: u32, cx: &Context) -> bool {
-        Id::at(address).is_some_and(|(id, offset)| self.poke_register(id, offset, value, cx))
+        let Some((id, offset)) = Id::at(address) else { return false };
+        let done = self.poke_register(id, offset, value, cx);
+        if done {
+            self.refresh(id);
+        }
+        done
     }
 
     /// Reads the register at `address`, a multiple of four; 0 where no block is known. The device
