@@ -496,12 +496,6 @@ impl CodeCache {
         }
     }
 
-    /// Operation `n` of `block`.
-    #[inline(always)]
-    pub(super) fn op(&self, block: Block, n: usize) -> Option<&Op> {
-        self.ops.get(block.first as usize + n)
-    }
-
     /// The first `n` operations of `block`.
     pub(super) fn ops(&self, block: Block, n: usize) -> &[Op] {
         &self.ops[block.first as usize..][..n]

@@ -23,6 +23,9 @@ pub const PROFILING: u32 = 1 << 11;
 /// The non-maskable line.
 pub const NMI: u32 = 1 << 14;
 
+/// Lines that INTCLEAR reaches.
+pub(super) const CLEARABLE: u32 = SOFTWARE | EDGE & !NMI;
+
 const INTERNAL: u32 = SOFTWARE | PROFILING | 1 << TIMER[0] | 1 << TIMER[1] | 1 << TIMER[2];
 /// Lines from outside that have a level and no edge.
 pub(super) const EXTERNAL_LEVEL: u32 = !(EDGE | INTERNAL);
@@ -57,12 +60,18 @@ impl Cpu {
         let rising = lines & !self.external;
         self.latched |= rising & EDGE;
         self.external = lines;
-        self.attention = true;
+        self.follow_interrupts();
     }
 
     /// INTERRUPT as RSR reads it.
     pub fn interrupt(&self) -> u32 {
         self.external & EXTERNAL_LEVEL | self.latched
+    }
+
+    /// What INTERRUPT or INTENABLE are made of has changed.
+    pub(super) fn follow_interrupts(&mut self) {
+        self.requests = self.interrupt() & (self.intenable | NMI);
+        self.attention = true;
     }
 
     /// The highest level that is pending and not masked, if any.
@@ -71,7 +80,7 @@ impl Cpu {
             return None;
         }
         let masked_below = self.current_level();
-        let pending = self.interrupt() & (self.intenable | NMI) & ABOVE[masked_below as usize];
+        let pending = self.requests & ABOVE[masked_below as usize];
         if pending == 0 {
             return None;
         }
@@ -94,6 +103,7 @@ impl Cpu {
         } else {
             if level == 7 {
                 self.latched &= !NMI; // an edge that entry consumes: INTCLEAR cannot reach it
+                self.follow_interrupts();
             }
             self.enter_interrupt(level);
         }
@@ -115,6 +125,7 @@ impl Cpu {
     pub(super) fn set_ccompare(&mut self, n: usize, value: u32, cycle: u64) {
         self.ccompare[n] = value;
         self.latched &= !(1 << TIMER[n]);
+        self.follow_interrupts();
         self.schedule_timer(n, cycle);
     }
 
@@ -131,9 +142,9 @@ impl Cpu {
             while *due <= self.cycle {
                 self.latched |= 1 << line;
                 *due += 1 << 32;
-                self.attention = true;
             }
         }
+        self.follow_interrupts();
         self.next_timer = self.timer_at.into_iter().min().unwrap_or(u64::MAX);
     }
 
@@ -163,12 +174,12 @@ impl Cpu {
     /// INTSET.
     pub(super) fn set_software_interrupts(&mut self, lines: u32) {
         self.latched |= lines & SOFTWARE;
-        self.attention = true;
+        self.follow_interrupts();
     }
 
     /// INTCLEAR: software interrupts and latched edges.
     pub(super) fn clear_interrupts(&mut self, lines: u32) {
-        self.latched &= !(lines & (SOFTWARE | EDGE & !NMI));
-        self.attention = true;
+        self.latched &= !(lines & CLEARABLE);
+        self.follow_interrupts();
     }
 }

@@ -55,7 +55,8 @@ pub struct Cpu {
     lend: u32,
     lcount: u32,
     windowbase: u32,
-    windowstart: u16,
+    /// WINDOWSTART as seen from the window: bit n is set when a frame begins n quads up.
+    frames: u16,
     free_quads: u8,
     br: u32,
     scompare1: u32,
@@ -65,6 +66,8 @@ pub struct Cpu {
     external: u32,
     latched: u32,
     intenable: u32,
+    /// The lines of these that ask for an interrupt and are not disabled.
+    requests: u32,
     ccount_offset: u32,
     /// Address of the next instruction.
     pub pc: u32,
@@ -148,7 +151,7 @@ impl Cpu {
             a: [0; 16],
             file: [[0; 4]; 16 + 3],
             windowbase: 0,
-            windowstart: 1,
+            frames: 1,
             free_quads: 4,
             ps: ps::EXCM | 0xf,
             sar: 0,
@@ -186,6 +189,7 @@ impl Cpu {
             external: 0,
             latched: 0,
             intenable: 0,
+            requests: 0,
             ccount_offset: 0,
             ccompare: [0; 3],
             timer_at: [u64::MAX; 3],
@@ -219,6 +223,7 @@ impl Cpu {
         self.skip_polling_loops = old.skip_polling_loops;
         self.events = old.events;
         self.idle = old.idle;
+        self.follow_interrupts();
         self.set_ccount(0, self.cycle);
     }
 
@@ -271,13 +276,13 @@ impl Cpu {
 
     /// WINDOWSTART: bit n is set when a frame begins at quad n.
     pub fn windowstart(&self) -> u16 {
-        self.windowstart
+        self.frames.rotate_left(self.windowbase)
     }
 
     /// Places the window: for the state in which a ROM hands over.
     pub fn set_window(&mut self, base: u32, start: u16) {
-        self.windowstart = start;
         self.set_windowbase(base);
+        self.set_windowstart(start);
     }
 
     /// The general exception's address, EPC1.
@@ -303,7 +308,7 @@ impl Cpu {
     /// Writes INTENABLE.
     pub fn set_intenable(&mut self, value: u32) {
         self.intenable = value;
-        self.attention = true;
+        self.follow_interrupts();
     }
 
     /// VECBASE.
@@ -365,7 +370,7 @@ impl Cpu {
 
     /// Everything that firmware could tell from another state, and nothing else.
     pub(crate) fn digest(&self, hasher: &mut impl Hasher) {
-        (self.cycle, self.pc, self.ps, self.windowbase, self.windowstart).hash(hasher);
+        (self.cycle, self.pc, self.ps, self.windowbase, self.frames).hash(hasher);
         (0..64).for_each(|n| self.physical_ar(n).hash(hasher));
         (self.sar, self.lbeg, self.lend, self.lcount, self.br, self.scompare1).hash(hasher);
         (self.acc, self.m, self.f, self.fcr, self.fsr, self.threadptr, self.f64r).hash(hasher);
@@ -381,7 +386,11 @@ impl Cpu {
     pub(crate) fn registers(&self) -> String {
         let mut text = format!(
             "cycle {}  pc {:08x}  ps {:08x}  windowbase {}  windowstart {:04x}",
-            self.cycle, self.pc, self.ps, self.windowbase, self.windowstart
+            self.cycle,
+            self.pc,
+            self.ps,
+            self.windowbase,
+            self.windowstart()
         );
         let rows = self.a.chunks(4).chain(self.f.chunks(4)).enumerate();
         for (n, row) in rows {

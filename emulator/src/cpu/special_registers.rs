@@ -29,7 +29,7 @@ impl Cpu {
             sr::ACCHI => (self.acc >> 32) as u32,
             sr::M0..=sr::M3 => self.m[usize::from(n - sr::M0)],
             sr::WINDOWBASE => self.windowbase,
-            sr::WINDOWSTART => u32::from(self.windowstart),
+            sr::WINDOWSTART => u32::from(self.windowstart()),
             sr::IBREAKENABLE => self.ibreakenable,
             sr::MEMCTL => self.memctl,
             sr::ATOMCTL => self.atomctl,
@@ -84,10 +84,7 @@ impl Cpu {
             }
             sr::M0..=sr::M3 => self.m[usize::from(n - sr::M0)] = value,
             sr::WINDOWBASE => self.set_windowbase(value),
-            sr::WINDOWSTART => {
-                self.windowstart = value as u16;
-                self.update_free_quads();
-            }
+            sr::WINDOWSTART => self.set_windowstart(value as u16),
             sr::IBREAKENABLE => {
                 self.ibreakenable = value & 3;
                 self.move_ibreaks();

@@ -57,6 +57,13 @@ impl Cpu {
             self.a[i as usize * 4..][..4].copy_from_slice(&quad);
         }
         self.windowbase = to;
+        self.frames = self.frames.rotate_right(to.wrapping_sub(from) % QUADS);
+        self.update_free_quads();
+    }
+
+    /// WINDOWSTART becomes `start`.
+    pub(super) fn set_windowstart(&mut self, start: u16) {
+        self.frames = start.rotate_right(self.windowbase);
         self.update_free_quads();
     }
 
@@ -91,6 +98,7 @@ impl Cpu {
             self.set_quad(i, quad);
         }
         self.windowbase = ((base + N) % FILE) as u32;
+        self.frames = self.frames.rotate_right(N as u32);
     }
 
     #[inline(always)]
@@ -105,6 +113,7 @@ impl Cpu {
             self.set_quad(i, quad);
         }
         self.windowbase = (base % FILE) as u32;
+        self.frames = self.frames.rotate_left(N as u32);
     }
 
     #[inline(always)]
@@ -118,24 +127,20 @@ impl Cpu {
         [self.a[n], self.a[n + 1], self.a[n + 2], self.a[n + 3]]
     }
 
-    /// WINDOWSTART seen from the current window: bit n is the frame n quads up.
-    fn frames_above(&self) -> u32 {
-        let start = u32::from(self.windowstart);
-        (start | start << 16) >> self.windowbase
-    }
-
     /// Whether a live frame begins `quads` above the current window.
     pub(super) fn frame_begins(&self, quads: u32) -> bool {
-        self.frames_above() >> quads & 1 != 0
+        self.frames >> quads & 1 != 0
+    }
+
+    /// The frames that begin in the three quads below the window, the nearest in bit 2.
+    fn frames_below(&self) -> u16 {
+        self.frames >> (QUADS - 3)
     }
 
     pub(super) fn update_free_quads(&mut self) {
         let checked = self.ps & (ps::WOE | ps::EXCM) == ps::WOE;
-        self.free_quads = if checked {
-            ((self.frames_above() | 1 << 4) >> 1).trailing_zeros() as u8 + 1
-        } else {
-            4
-        };
+        self.free_quads =
+            if checked { ((self.frames | 1 << 4) >> 1).trailing_zeros() as u8 + 1 } else { 4 };
     }
 
     /// Enters the overflow handler for the first live frame above the current one, because the
@@ -143,7 +148,7 @@ impl Cpu {
     pub(super) fn overflow(&mut self, pc: u32) {
         let distance = u32::from(self.free_quads);
         let victim = self.windowbase + distance;
-        let above_victim = self.frames_above() >> distance >> 1;
+        let above_victim = self.frames >> distance >> 1;
         let vector = match above_victim {
             f if f & 1 != 0 => 0x00,
             f if f & 2 != 0 => 0x80,
@@ -173,7 +178,7 @@ impl Cpu {
             self.rotate_up(callinc);
             self.a[usize::from(s)] = stack;
         }
-        self.windowstart |= 1 << self.windowbase;
+        self.frames |= 1;
         self.update_free_quads();
         true
     }
@@ -181,9 +186,7 @@ impl Cpu {
     /// RETW at `pc`.
     pub(super) fn windowed_return(&mut self, pc: u32) -> WindowedReturn {
         let n = self.a[0] >> 30;
-        let below = u32::from(self.windowstart);
-        let below = (below << 16 | below) >> (self.windowbase + 16 - 3) & 7; // bit 2: one quad down
-        let nearest = match below {
+        let nearest = match self.frames_below() {
             0 => 0,
             b if b & 4 != 0 => 1,
             b if b & 2 != 0 => 2,
@@ -194,7 +197,7 @@ impl Cpu {
         }
         let target = pc & 0xc000_0000 | self.a[0] & 0x3fff_ffff;
         if nearest == n {
-            self.windowstart &= !(1 << self.windowbase);
+            self.frames &= !1;
             self.rotate_down(n);
             self.update_free_quads();
             WindowedReturn::To(target)
@@ -207,19 +210,13 @@ impl Cpu {
 
     /// MOVSP needs the caller's frame in the register file.
     pub(super) fn caller_frame_is_live(&self) -> bool {
-        let start = u32::from(self.windowstart);
-        (start << 16 | start) >> (self.windowbase + 16 - 3) & 7 != 0
+        self.frames_below() != 0
     }
 
     /// RFWO and RFWU: back from a window handler. An overflow handler has saved the frame, an
     /// underflow handler has restored it.
     pub(super) fn return_from_window_handler(&mut self, restored: bool) {
-        let bit = 1 << self.windowbase;
-        if restored {
-            self.windowstart |= bit;
-        } else {
-            self.windowstart &= !bit;
-        }
+        self.frames = self.frames & !1 | u16::from(restored);
         let owb = (self.ps & ps::OWB) >> ps::OWB_SHIFT;
         self.ps &= !ps::EXCM;
         self.set_windowbase(owb);
@@ -238,7 +235,6 @@ mod tests {
 
     fn windowed() -> Cpu {
         let mut cpu = Cpu::new(0);
-        cpu.windowstart = 1;
         cpu.set_ps(ps::WOE | ps::UM);
         cpu
     }
@@ -273,10 +269,10 @@ mod tests {
     #[test]
     fn a_frame_three_quads_up_leaves_three_free() {
         let mut cpu = windowed();
-        cpu.windowstart = 1 | 1 << 3;
+        cpu.frames = 1 | 1 << 3;
         cpu.update_free_quads();
         assert_eq!(cpu.free_quads, 3);
-        cpu.windowstart = 1 | 1 << 4;
+        cpu.frames = 1 | 1 << 4;
         cpu.update_free_quads();
         assert_eq!(cpu.free_quads, 4);
     }

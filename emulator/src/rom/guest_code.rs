@@ -174,6 +174,94 @@ fn bytes_of_a_word_are_exchanged() {
 }
 
 #[test]
+fn blocks_are_compared_like_bytes_however_they_are_aligned() {
+    let results = run(".literal memcmp, 0x4000c260
+    .literal gcc_bcmp, 0x40064a70
+    .align 4
+    check:                          # a2 and a3: blocks, a4: their length, a5: a function
+        entry a1, 48
+        mov a10, a2
+        mov a11, a3
+        mov a12, a4
+        callx8 a5
+        movi a8, 0                  # what it should have said
+    check_byte:
+        beqz a4, checked
+        l8ui a6, a2, 0
+        l8ui a7, a3, 0
+        sub a8, a6, a7
+        addi a2, a2, 1
+        addi a3, a3, 1
+        addi a4, a4, -1
+        beqz a8, check_byte
+    checked:
+        sub a2, a10, a8             # how wrong it is
+        retw
+    .align 4
+    start:
+        entry a1, 64
+        movi a4, 0                  # alignments: two bits each
+    alignments:
+        l32r a2, buffer
+        extui a3, a4, 2, 2
+        add a3, a2, a3
+        addi a3, a3, 64
+        extui a6, a4, 0, 2
+        add a2, a2, a6
+        movi a6, 12                 # the same 13 bytes
+        movi a8, 0x7b
+    fill:
+        add a9, a2, a6
+        s8i a8, a9, 0
+        add a9, a3, a6
+        s8i a8, a9, 0
+        addi a8, a8, 1              # some have the upper bit
+        addi a6, a6, -1
+        bgez a6, fill
+        movi a5, 12                 # but for this one
+    difference:
+        add a9, a3, a5
+        l8ui a8, a9, 0
+        movi a6, 0xff
+        xor a8, a8, a6
+        s8i a8, a9, 0
+        movi a6, 13                 # length
+    length:
+        l32r a13, memcmp
+        l32r a7, gcc_bcmp
+        extui a8, a6, 0, 1
+        movnez a13, a7, a8          # for odd ones
+        mov a10, a2
+        mov a11, a3
+        mov a12, a6
+        call8 check
+        l32r a7, results
+        l32i a8, a7, 0
+        or a8, a8, a10
+        s32i a8, a7, 0
+        l32i a8, a7, 4
+        addi a8, a8, 1
+        s32i a8, a7, 4
+        addi a6, a6, -1
+        bgez a6, length
+        add a9, a3, a5
+        l8ui a8, a9, 0
+        movi a6, 0xff
+        xor a8, a8, a6
+        s8i a8, a9, 0
+        addi a5, a5, -1
+        bgez a5, difference
+        addi a4, a4, 1
+        beqi a4, 16, compared
+        j alignments
+    compared:
+        l32r a3, results
+        movi a4, 0
+        call0 done");
+    assert_eq!(results[..2], [0, 16 * 13 * 14]);
+}
+
+#[test]
 fn a_jump_out_of_deep_calls_comes_back_to_its_frame() {
     let results = run(".align 4
         dive:

@@ -29,11 +29,12 @@ const SIMCALL: [u8; 3] = [0x00, 0x51, 0x00];
 /// Identifies the chip to flashers: the word at 0x40001000.
 const CHIP_MAGIC: u32 = 0x00f0_1d83;
 
-const SOURCES: [&str; 4] = [
+const SOURCES: [&str; 5] = [
     include_str!("assembly/vectors.S"),
     include_str!("assembly/xtos.S"),
     include_str!("assembly/jumps.S"),
     include_str!("assembly/download.S"),
+    include_str!("assembly/memory.S"),
 ];
 
 /// Where the generated code of the functions that call back goes: for entries within reach of a jump
@@ -243,6 +244,7 @@ mod tests {
         assert_eq!(end(SOURCES[3], "download_uart0"), DOWNLOAD_UART0);
         assert!(end(SOURCES[3], "download_end") <= 0x4000_7cf8);
         assert!(end(SOURCES[2], "jumps_end") <= HIGH_CODE);
+        assert!(end(SOURCES[4], "compare_end") <= 0x4000_c2c8);
     }
 
     #[test]

@@ -14,10 +14,10 @@
 //! - *Nothing moves.* Memory, guards, table and list of pages are boxes, pages of flash are shared ones;
 //!   who may change the latter is the interpreter, and [`interpret`] asks [`Bus::near`] before it lets
 //!   compiled code go on.
-//! - *The window* that compiled code leaves in [`Frame::window`] is that of sixteen registers within
-//!   `Cpu::file`: WINDOWBASE is below 16, and three quads lie behind the last. Before [`interpret`] it has been
-//!   copied to `Cpu::a`, and is taken from there again behind it.
-//! - *Nobody else looks.* Compiled code holds no reference. Those of [`access_plainly`] and [`interpret`]
+//! - *The window* of compiled code is that of sixteen registers within `Cpu::file`: WINDOWBASE is below 16,
+//!   and three quads lie behind the last. Before [`interpret`] it has been copied to `Cpu::a`, and is taken
+//!   from there again behind it.
+//! - *Nobody else looks.* Compiled code holds no reference. Those of [`load`], [`store`] and [`interpret`]
 //!   come from the pointers in [`Run`], each of which is made once from a borrow that lasts as long as the
 //!   run, and are gone when they return.
 //! - *No unwinding.* A panic in a function that compiled code calls ends the process: Rust does so at the
@@ -94,16 +94,16 @@ pub(super) struct Frame {
     pub pc: u32,
     pub block: u32,
     pub done: u32,
-    /// Executes operation `op` (from 0) of block `block` if it is an access to a device's register from
-    /// which nothing follows, on the registers at `window`; not 0 then. What `step` does would come to the
-    /// same, and take longer.
-    pub access: compiled!(fn(*mut Frame, block: u32, op: u32) -> u32),
-    /// Lets the interpreter execute operation `op` of block `block`; a [`Next`].
+    /// Loads the word at an address in the cycle that is so many before the block's end, if it is a device's
+    /// register and nothing follows from it: bit 32 is set then. What `step` does would come to the same,
+    /// and take longer.
+    pub load: compiled!(fn(*mut Frame, address: u32, rest: u32) -> u64),
+    /// Stores a word likewise; not 0 then.
+    pub store: compiled!(fn(*mut Frame, address: u32, value: u32, rest: u32) -> u32),
+    /// Lets the interpreter execute operation `op` (from 0) of block `block`; a [`Next`].
     pub step: compiled!(fn(*mut Frame, block: u32, op: u32) -> u32),
     /// The table of compiled blocks of this core.
     pub jumps: *const NativeJump,
-    /// The sixteen registers that the guest sees: in `Cpu::a`, or where compiled code has them.
-    pub window: *mut u32,
     pub routines: Routines,
     /// `Cpu::a`; other fields of the core are reached from there.
     pub registers: *mut u8,
@@ -159,10 +159,10 @@ impl Cpu {
                 pc: self.pc,
                 block: 0,
                 done: 0,
-                access: access::<B>,
+                load: load::<B>,
+                store: store::<B>,
                 step: step::<B>,
                 jumps: compiled.jumps(self.index),
-                window: registers.cast(),
                 routines: *routines,
                 registers: registers.cast(),
                 memory: near.memory,
@@ -210,9 +210,18 @@ impl Cpu {
 }
 
 compiled! {
-    fn access<B: Bus>(frame: *mut Frame, block: u32, op: u32) -> u32 {
-        // SAFETY: as for `access_plainly`.
-        unsafe { access_plainly::<B>(frame, block, op) }.into()
+    fn load<B: Bus>(frame: *mut Frame, address: u32, rest: u32) -> u64 {
+        // SAFETY: compiled code hands over the frame that it has got from `run_compiled`.
+        let (bus, core, cycle) = unsafe { circumstances::<B>(frame, rest) };
+        bus.load_plain(core, address, cycle).map_or(0, |value| 1 << 32 | u64::from(value))
+    }
+}
+
+compiled! {
+    fn store<B: Bus>(frame: *mut Frame, address: u32, value: u32, rest: u32) -> u32 {
+        // SAFETY: as in `load`.
+        let (bus, core, cycle) = unsafe { circumstances::<B>(frame, rest) };
+        bus.store_plain(core, address, value, cycle).into()
     }
 }
 
@@ -223,42 +232,19 @@ compiled! {
     }
 }
 
-/// See [`Frame::access`].
+/// The bus, the core, and the cycle that is `rest` before the end of the block.
 ///
 /// # Safety
-/// `frame` is the one that [`Cpu::run_compiled`] has handed to the code that calls this, and its `window`
-/// is that of sixteen registers within the core.
-#[inline(always)]
-unsafe fn access_plainly<B: Bus>(frame: *mut Frame, block: u32, op: u32) -> bool {
+/// `frame` is the one that [`Cpu::run_compiled`] has handed to the code that calls this, and what is
+/// returned is gone when that goes on.
+unsafe fn circumstances<'r, B: Bus>(frame: *mut Frame, rest: u32) -> (&'r mut B, usize, u64) {
     // SAFETY: as in `interpret`.
-    let (frame, core, bus, code) = unsafe {
-        let run = &mut *frame.cast::<Run<B>>();
-        (&run.frame, (*run.cpu).index, &mut *run.bus, &*run.code)
+    let (frame, core, bus) = unsafe {
+        let run = &*frame.cast::<Run<B>>();
+        (&run.frame, (*run.cpu).index, &mut *run.bus)
     };
-    let Some(compiled) = code.compiled() else { return false };
-    let block = compiled.block(block);
-    let Some(it) = code.op(block, op as usize) else { return false };
-    let cycle = frame.limit.wrapping_sub((frame.left + i64::from(block.len)) as u64);
-    let cycle = cycle.wrapping_add(u64::from(op));
-    // SAFETY: the fields are below sixteen, the window is as told above, and the core is not looked at
-    // while these pointers are.
-    let (address, t) = unsafe {
-        let address = frame.window.add(it.s as usize).read().wrapping_add(it.imm);
-        (address, frame.window.add(it.t as usize))
-    };
-    match it.opcode {
-        Opcode::L32i => match bus.load_plain(core, address, cycle) {
-            Some(value) => {
-                // SAFETY: as above.
-                unsafe { t.write(value) };
-                true
-            }
-            None => false,
-        },
-        // SAFETY: as above.
-        Opcode::S32i => bus.store_plain(core, address, unsafe { t.read() }, cycle),
-        _ => false,
-    }
+    let end = frame.limit.wrapping_sub(frame.left as u64);
+    (bus, core, end.wrapping_sub(u64::from(rest)))
 }
 
 /// See [`Frame::step`].

@@ -34,6 +34,7 @@ pub(super) fn plain_special(n: u32) -> Option<(usize, Option<u32>)> {
         sr::VECBASE => (offset_of!(Cpu, vecbase), Some(!0x3ff)),
         sr::EXCCAUSE => (offset_of!(Cpu, exccause), Some(0x3f)),
         sr::EXCVADDR => (offset_of!(Cpu, excvaddr), ALL),
+        sr::CCOMPARE0..=sr::CCOMPARE2 => (word(offset_of!(Cpu, ccompare), n - sr::CCOMPARE0), None),
         sr::MISC0..=sr::MISC3 => (word(offset_of!(Cpu, misc), n - sr::MISC0), ALL),
         _ => return None,
     })

@@ -88,11 +88,11 @@ const LBEG: i8 = close!(lbeg);
 const LEND: i8 = close!(lend);
 const LCOUNT: i8 = close!(lcount);
 const WINDOWBASE: i8 = close!(windowbase);
-const WINDOWSTART: i8 = close!(windowstart);
+const FRAMES: i8 = close!(frames);
 const FREE_QUADS: i8 = close!(free_quads);
 const EXTERNAL: i8 = close!(external);
 const LATCHED: i8 = close!(latched);
-const INTENABLE: i8 = close!(intenable);
+const REQUESTS: i8 = close!(requests);
 const SCOMPARE1: i8 = close!(scompare1);
 const CCOUNT_OFFSET: i8 = close!(ccount_offset);
 const INDEX: i8 = close!(index);
@@ -120,17 +120,13 @@ pub(super) fn superblock(sources: &[Source<'_>]) -> Option<Code> {
 enum Aside {
     /// The interpreter executes operation `op`; then on at `back`, with these registers held.
     Step { at: DynamicLabel, block: usize, op: usize, back: DynamicLabel, held: Held },
-    /// A load that is not near: from a page of flash, or else as above. rax is the offset from the
-    /// memory near by.
-    Far {
-        at: DynamicLabel,
-        block: usize,
-        op: usize,
-        back: DynamicLabel,
-        held: Held,
-        width: Width,
-        to: u8,
-    },
+    /// A load that is not near: from a page of flash, or a device's register, or else as above. rax is the
+    /// offset from the memory near by.
+    Far { at: DynamicLabel, block: usize, op: usize, back: DynamicLabel, held: Held, width: Width },
+    /// A store of a word that is not near: to a device's register, or else as above.
+    FarStore { at: DynamicLabel, block: usize, op: usize, back: DynamicLabel, held: Held },
+    /// RSIL or WSR.PS, operation `op`, when an interrupt may follow; then on as above.
+    Level { at: DynamicLabel, block: usize, op: usize, back: DynamicLabel, held: Held },
     /// A transfer to `target` behind `done` operations.
     Leave { at: DynamicLabel, block: usize, target: u32, done: usize, held: Held },
     /// RETW, operation `op`, goes elsewhere than expected.

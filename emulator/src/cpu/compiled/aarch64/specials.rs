@@ -14,7 +14,6 @@ use crate::cpu::code::Op;
 use crate::cpu::compiled::frame::Frame;
 use crate::cpu::compiled::plain_specials::{plain_special, plain_user};
 use crate::cpu::exceptions::DEBUG_LEVEL;
-use crate::cpu::interrupts::{EXTERNAL_LEVEL, NMI};
 use crate::cpu::registers::ps;
 use crate::cpu::special_register::sr;
 use crate::cpu::special_registers::PRID;
@@ -110,15 +109,8 @@ impl Emitter<'_> {
             ; cmp w0, DEBUG_LEVEL
             ; b.hs =>otherwise
         );
-        self.constant(1, EXTERNAL_LEVEL);
         emit!(self
-            ; ldr w0, [x20, field!(external)]
-            ; and w0, w0, w1
-            ; ldr w1, [x20, field!(latched)]
-            ; orr w0, w0, w1
-            ; ldr w1, [x20, field!(intenable)]
-            ; orr w1, w1, NMI
-            ; and w0, w0, w1
+            ; ldr w0, [x20, field!(requests)]
             ; and w1, w2, ps::INTLEVEL
             ; ldr x30, [x21, frame!(lines_above)]
             ; ldr w1, [x30, x1, lsl 2]

@@ -15,7 +15,7 @@ use crate::cpu::registers::ps;
 
 const FILE: u32 = field!(file);
 const WINDOWBASE: u32 = field!(windowbase);
-const WINDOWSTART: u32 = field!(windowstart);
+const FRAMES: u32 = field!(frames);
 
 impl Emitter<'_> {
     /// A windowed call's return address and CALLINC; w0 stays.
@@ -31,11 +31,9 @@ impl Emitter<'_> {
         );
     }
 
-    /// w0 is WINDOWSTART, w1 WINDOWBASE: how many quads are free goes to w0 and the core.
+    /// w0 is `Cpu::frames`: how many quads are free goes to w0 and the core.
     fn count_free_quads(&mut self) {
         emit!(self
-            ; orr w0, w0, w0, lsl 16
-            ; lsr w0, w0, w1
             ; orr w0, w0, 1 << 4
             ; lsr w0, w0, 1
             ; rbit w0, w0
@@ -111,11 +109,11 @@ impl Emitter<'_> {
         );
         self.move_window(2);
         emit!(self
-            ; ldrh w0, [x20, WINDOWSTART]
-            ; movz w2, 1
-            ; lsl w2, w2, w1
-            ; orr w0, w0, w2
-            ; strh w0, [x20, WINDOWSTART]
+            ; ldrh w0, [x20, FRAMES]
+            ; orr w0, w0, w0, lsl 16
+            ; lsr w0, w0, 2
+            ; orr w0, w0, 1
+            ; strh w0, [x20, FRAMES]
         );
         self.count_free_quads();
         // The operations behind need registers of a live frame: the next block will see to it.
@@ -146,17 +144,16 @@ impl Emitter<'_> {
             ; cmp w0, w2
             ; b.ne =>at
             ; ldr w1, [x20, WINDOWBASE]
-            ; ldrh w5, [x20, WINDOWSTART]
-            ; orr w0, w5, w5, lsl 16
-            ; add w2, w1, 13
-            ; lsr w0, w0, w2
-            ; and w0, w0, 6
-            ; cmp w0, 2
+            ; ldrh w5, [x20, FRAMES]
+            // A frame begins two quads below, and none between.
+            ; lsr w0, w5, 14
+            ; cmp w0, 1
             ; b.ne =>at
-            ; movz w2, 1
-            ; lsl w2, w2, w1
-            ; bic w5, w5, w2
-            ; strh w5, [x20, WINDOWSTART]
+            ; orr w5, w5, w5, lsl 16
+            ; lsr w5, w5, 14
+            // The frame that ends is two quads above then.
+            ; and w5, w5, !(1_u32 << 2)
+            ; strh w5, [x20, FRAMES]
             ; add x3, x20, FILE
             ; ldp q0, q1, [x19]
             ; ldp q2, q3, [x19, 32]

@@ -92,6 +92,12 @@ impl Emitter<'_> {
         self.held = *wanted;
     }
 
+    /// Loads what `held` has, behind what may have changed any register of the host or the guest.
+    pub(super) fn take_up(&mut self, held: &Held) {
+        self.forget();
+        self.hold(held);
+    }
+
     /// The window has been rotated: what was `a[n]` is `a[to(n)]` now, if it can be seen.
     pub(super) fn rename(&mut self, to: impl Fn(u8) -> Option<u8>) {
         self.held = self.held.map(|guest| guest.and_then(&to).filter(|&guest| guest < 16));

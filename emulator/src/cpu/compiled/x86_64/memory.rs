@@ -4,11 +4,14 @@
 
 #![allow(clippy::useless_conversion, reason = "dynasm! converts the numbers of registers")]
 
+use std::mem::offset_of;
+
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 
-use super::{Aside, Emitter, POOL, SCOMPARE1};
+use super::{Aside, Emitter, FRAME, Held, POOL, SCOMPARE1};
 use crate::cpu::code::{Field, Op};
 use crate::cpu::compiled::Width;
+use crate::cpu::compiled::frame::Frame;
 
 impl Emitter<'_> {
     /// eax = `a[s]` + `imm` - the base of the memory near by.
@@ -39,8 +42,78 @@ impl Emitter<'_> {
             ; mov [BYTE rbx + (op.t as i8) * 4], Rd(host)
             ; =>back
         );
-        let (held, to) = (self.held, op.t as u8);
-        self.asides.push(Aside::Far { at, block: self.at, op: n, back, held, width, to });
+        self.asides.push(Aside::Far { at, block: self.at, op: n, back, held: self.held, width });
+    }
+
+    /// The load of operation `n` where memory is not near; then the registers in `held` are as they say.
+    pub(super) fn load_far(&mut self, n: usize, held: &Held, width: Width) {
+        let op = self.source.ops[n];
+        let (elsewhere, done) = (self.label(), self.label());
+        dynasm!(self.ops
+            ; .arch x64
+            ; call QWORD [BYTE rbp + frame!(routines.page)]
+            ; jz =>elsewhere
+        );
+        let host = self.host(held, op.t as u8);
+        match width {
+            Width::Byte => dynasm!(self.ops ; .arch x64 ; movzx Rd(host), BYTE [rdx]),
+            Width::Half => dynasm!(self.ops ; .arch x64 ; movzx Rd(host), WORD [rdx]),
+            Width::SignedHalf => dynasm!(self.ops ; .arch x64 ; movsx Rd(host), WORD [rdx]),
+            Width::Word => dynasm!(self.ops ; .arch x64 ; mov Rd(host), [rdx]),
+        }
+        dynasm!(self.ops
+            ; .arch x64
+            ; mov [BYTE rbx + (op.t as i8) * 4], Rd(host)
+            ; jmp =>done
+            ; =>elsewhere
+        );
+        if width == Width::Word {
+            let refused = self.label();
+            self.address(&op);
+            dynasm!(self.ops
+                ; .arch x64
+                ; mov edx, self.rest(n)
+                ; call QWORD [BYTE rbp + frame!(routines.load)]
+                ; jnc =>refused
+                ; mov [BYTE rbx + (op.t as i8) * 4], eax
+            );
+            self.take_up(held);
+            dynasm!(self.ops ; .arch x64 ; jmp =>done ; =>refused);
+        }
+        self.step(n, held);
+        dynasm!(self.ops ; .arch x64 ; =>done);
+    }
+
+    /// The store of operation `n`, a word, likewise.
+    pub(super) fn store_far(&mut self, n: usize, held: &Held) {
+        let op = self.source.ops[n];
+        let (refused, done) = (self.label(), self.label());
+        self.address(&op);
+        dynasm!(self.ops
+            ; .arch x64
+            ; mov edx, [BYTE rbx + (op.t as i8) * 4]
+            ; mov ecx, self.rest(n)
+            ; call QWORD [BYTE rbp + frame!(routines.store)]
+            ; jz =>refused
+        );
+        self.take_up(held);
+        dynasm!(self.ops ; .arch x64 ; jmp =>done ; =>refused);
+        self.step(n, held);
+        dynasm!(self.ops ; .arch x64 ; =>done);
+    }
+
+    /// esi is the address of a load or store.
+    fn address(&mut self, op: &Op) {
+        dynasm!(self.ops
+            ; .arch x64
+            ; mov esi, [BYTE rbx + (op.s as i8) * 4]
+            ; add esi, op.imm as i32
+        );
+    }
+
+    /// Cycles from the begin of operation `n` to the end of the block.
+    fn rest(&self, n: usize) -> i32 {
+        self.len() - n as i32
     }
 
     /// eax is the offset of a store; it becomes the number of the byte, half-word or word if the memory near
@@ -75,7 +148,13 @@ impl Emitter<'_> {
             }
             Width::Word => dynasm!(self.ops ; .arch x64 ; mov [r12 + rax * 4], Rd(value)),
         }
-        self.rejoin(aside, n);
+        if width == Width::Word {
+            let (at, back) = aside;
+            dynasm!(self.ops ; .arch x64 ; =>back);
+            self.asides.push(Aside::FarStore { at, block: self.at, op: n, back, held: self.held });
+        } else {
+            self.rejoin(aside, n);
+        }
     }
 
     /// S32C1I on the memory near by.

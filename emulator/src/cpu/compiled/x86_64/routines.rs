@@ -11,13 +11,12 @@ use std::mem::offset_of;
 use dynasmrt::x64::X64Relocation;
 use dynasmrt::{AssemblyOffset, DynamicLabel, DynasmApi, DynasmLabelApi, VecAssembler, dynasm};
 
-use super::{EXTERNAL, FILE, FRAME, FREE_QUADS, INTENABLE, LATCHED, PS, WINDOWBASE, WINDOWSTART};
+use super::{FILE, FRAME, FRAMES, FREE_QUADS, PS, REQUESTS, WINDOWBASE};
 use crate::cpu::bus::NearMap;
 use crate::cpu::code::{JUMP_ENTRIES, JUMP_SHIFT};
 use crate::cpu::compiled::NativeJump;
 use crate::cpu::compiled::frame::{Exit, Frame, Next};
 use crate::cpu::exceptions::{DEBUG_LEVEL, EXCM_LEVEL};
-use crate::cpu::interrupts::{EXTERNAL_LEVEL, NMI};
 use crate::cpu::registers::ps;
 use crate::cpu::{Cpu, NOTE_FACTOR, NOTE_TURN};
 
@@ -36,6 +35,12 @@ pub(in crate::cpu::compiled) struct Routines {
     /// Called: the interpreter executes operation edx of block esi. Then eax is what it says, and the
     /// zero flag tells [`Next::On`].
     pub step: usize,
+    /// Called: the word at esi of a device's register goes to eax, edx cycles before the block's end. With
+    /// the carry flag clear nothing has been done.
+    pub load: usize,
+    /// Called: edx becomes the word at esi likewise, ecx cycles before the end. With the zero flag set
+    /// nothing has been done.
+    pub store: usize,
     /// Called: eax is an offset from the memory near by. Then rdx is where the four bytes are that
     /// flash shows there, with the zero flag set if it shows none.
     pub page: usize,
@@ -77,6 +82,8 @@ impl Routines {
             spins: self.spins + address,
             stepped: self.stepped + address,
             step: self.step + address,
+            load: self.load + address,
+            store: self.store + address,
             page: self.page + address,
             entry: self.entry + address,
             up: self.up.map(|it| it + address),
@@ -95,6 +102,8 @@ impl Routines {
 
 /// From here on a window reaches around the end of the file.
 const AROUND: i32 = 13;
+/// Of `Cpu::frames`, those in the three quads below the window.
+const BELOW: i16 = 0b111 << 13;
 
 struct Writer {
     ops: VecAssembler<X64Relocation>,
@@ -115,6 +124,8 @@ pub(in crate::cpu::compiled) fn routines(near: NearMap) -> Option<(Vec<u8>, Rout
         spins: writer.spins(),
         stepped: writer.stepped(),
         step: writer.step(),
+        load: writer.load(),
+        store: writer.store(),
         page: writer.page(near),
         entry: writer.entry(up.map(|(_, label)| label)),
         up: up.map(|(at, _)| at),
@@ -229,22 +240,7 @@ impl Writer {
 
     fn step(&mut self) -> usize {
         let at = self.begin();
-        let done = self.label();
-        dynasm!(self.ops
-            ; .arch x64
-            ; mov [BYTE rbp + frame!(left)], r14
-            ; mov [BYTE rbp + frame!(window)], rbx
-            ; push rsi
-            ; push rdx
-            ; sub rsp, 8
-            ; lea rdi, [rbp - (FRAME as i32)]
-            ; call QWORD [BYTE rbp + frame!(access)]
-            ; add rsp, 8
-            ; pop rdx
-            ; pop rsi
-            ; xor eax, BYTE 1
-            ; jz =>done
-        );
+        dynasm!(self.ops ; .arch x64 ; mov [BYTE rbp + frame!(left)], r14);
         self.show_window();
         dynasm!(self.ops
             ; .arch x64
@@ -254,7 +250,37 @@ impl Writer {
             ; add rsp, 8
         );
         self.take_window();
-        dynasm!(self.ops ; .arch x64 ; test eax, eax ; =>done ; ret);
+        dynasm!(self.ops ; .arch x64 ; test eax, eax ; ret);
+        at
+    }
+
+    fn load(&mut self) -> usize {
+        let at = self.begin();
+        dynasm!(self.ops
+            ; .arch x64
+            ; mov [BYTE rbp + frame!(left)], r14
+            ; lea rdi, [rbp - (FRAME as i32)]
+            ; sub rsp, 8
+            ; call QWORD [BYTE rbp + frame!(load)]
+            ; add rsp, 8
+            ; bt rax, 32
+            ; ret
+        );
+        at
+    }
+
+    fn store(&mut self) -> usize {
+        let at = self.begin();
+        dynasm!(self.ops
+            ; .arch x64
+            ; mov [BYTE rbp + frame!(left)], r14
+            ; lea rdi, [rbp - (FRAME as i32)]
+            ; sub rsp, 8
+            ; call QWORD [BYTE rbp + frame!(store)]
+            ; add rsp, 8
+            ; test eax, eax
+            ; ret
+        );
         at
     }
 
@@ -338,12 +364,10 @@ impl Writer {
         self.place_window();
     }
 
-    /// eax is WINDOWSTART, edx WINDOWBASE: how many quads are free goes to eax and the core.
+    /// eax is `Cpu::frames`: how many quads are free goes to eax and the core.
     fn count_free_quads(&mut self) {
         dynasm!(self.ops
             ; .arch x64
-            ; mov ecx, edx
-            ; ror ax, cl
             // Frames that begin 1 to 3 quads above, and one behind the visible registers.
             ; and eax, BYTE 0b1110
             ; or eax, BYTE 0b1_0000
@@ -389,16 +413,16 @@ impl Writer {
             ; jae =>around
             ; add rbx, quads as i32 * 16
             ; mov [BYTE r15 + WINDOWBASE], ecx
-            ; mov edx, ecx
             ; =>moved
-            ; movzx eax, WORD [BYTE r15 + WINDOWSTART]
-            ; bts eax, edx
-            ; mov [BYTE r15 + WINDOWSTART], ax
+            ; movzx eax, WORD [BYTE r15 + FRAMES]
+            ; ror ax, BYTE quads as i8
+            ; or eax, BYTE 1
+            ; mov [BYTE r15 + FRAMES], ax
         );
         self.count_free_quads();
         dynasm!(self.ops ; .arch x64 ; clc ; ret ; =>around ; and ecx, BYTE 15);
         self.move_window();
-        dynasm!(self.ops ; .arch x64 ; mov edx, [BYTE r15 + WINDOWBASE] ; jmp =>moved);
+        dynasm!(self.ops ; .arch x64 ; jmp =>moved);
         (at, label)
     }
 
@@ -418,7 +442,8 @@ impl Writer {
         let (at, label, refused) = (self.begin(), self.label(), self.label());
         let (around, moved) = (self.label(), self.label());
         // The caller's frame, and none between it and this one.
-        let between = 7 & !((1 << (3 - quads)) - 1);
+        let callers = 1 << (16 - quads);
+        let between = 0x1_0000 - callers;
         dynasm!(self.ops
             ; .arch x64
             ; =>label
@@ -426,20 +451,12 @@ impl Writer {
             ; and ecx, (ps::WOE | ps::EXCM) as i32
             ; cmp ecx, ps::WOE as i32
             ; jne =>refused
-            // The three quads below the window, the nearest in bit 2.
-            ; mov edx, [BYTE r15 + WINDOWBASE]
-            ; movzx eax, WORD [BYTE r15 + WINDOWSTART]
-            ; lea ecx, [rdx + 13]
-            ; ror ax, cl
-            ; and eax, between
-            ; cmp eax, 1 << (3 - quads)
+            ; movzx eax, WORD [BYTE r15 + FRAMES]
+            ; mov ecx, eax
+            ; and ecx, between
+            ; cmp ecx, callers
             ; jne =>refused
-        );
-        dynasm!(self.ops
-            ; .arch x64
-            ; movzx eax, WORD [BYTE r15 + WINDOWSTART]
-            ; btr eax, edx
-            ; mov [BYTE r15 + WINDOWSTART], ax
+            ; mov edx, [BYTE r15 + WINDOWBASE]
             ; lea ecx, [rdx + 16 - quads as i32]
             ; and ecx, BYTE 15
             ; cmp edx, AROUND
@@ -448,15 +465,16 @@ impl Writer {
             ; jae =>around
             ; sub rbx, quads as i32 * 16
             ; mov [BYTE r15 + WINDOWBASE], ecx
-            ; mov edx, ecx
             ; =>moved
+            ; and eax, BYTE !1
+            ; rol ax, BYTE quads as i8
+            ; mov [BYTE r15 + FRAMES], ax
         );
         self.count_free_quads();
         dynasm!(self.ops ; .arch x64 ; clc ; ret ; =>around);
         self.move_window();
         dynasm!(self.ops
             ; .arch x64
-            ; mov edx, [BYTE r15 + WINDOWBASE]
             ; jmp =>moved
             ; =>refused
             ; stc
@@ -476,20 +494,19 @@ impl Writer {
             ; jae =>none
             ; dec r14
             ; mov esi, eax
-            // Bit 0: a frame begins one quad above the victim's.
-            ; mov edx, [BYTE r15 + WINDOWBASE]
-            ; movzx eax, WORD [BYTE r15 + WINDOWSTART]
-            ; lea ecx, [rdx + r8 + 1]
-            ; ror ax, cl
-            ; xor ecx, ecx
-            ; test al, BYTE 1
+            // Bit 1: a frame begins one quad above the victim's.
+            ; movzx edx, WORD [BYTE r15 + FRAMES]
+            ; mov ecx, r8d
+            ; shr edx, cl
+            ; xor eax, eax
+            ; test dl, BYTE 2
             ; jnz =>vector
-            ; mov ecx, 0x80
-            ; test al, BYTE 2
+            ; mov eax, 0x80
+            ; test dl, BYTE 4
             ; jnz =>vector
-            ; mov ecx, 0x100
+            ; mov eax, 0x100
             ; =>vector
-            ; mov eax, ecx
+            ; mov edx, [BYTE r15 + WINDOWBASE]
             ; lea ecx, [rdx + r8]
         );
         self.window_exception();
@@ -515,16 +532,12 @@ impl Writer {
             ; jne =>refused
             ; shr edi, 30
             ; jz =>refused
-            // The three quads below the window.
-            ; mov edx, [BYTE r15 + WINDOWBASE]
-            ; movzx eax, WORD [BYTE r15 + WINDOWSTART]
-            ; lea ecx, [rdx + 13]
-            ; ror ax, cl
-            ; test al, BYTE 7
+            ; test WORD [BYTE r15 + FRAMES], BELOW
             ; jnz =>refused
             ; mov eax, edi
             ; shl eax, 7
             ; sub eax, BYTE 0x40
+            ; mov edx, [BYTE r15 + WINDOWBASE]
             ; lea ecx, [rdx + 16]
             ; sub ecx, edi
         );
@@ -564,19 +577,26 @@ impl Writer {
             ; mov [r15 + field!(events)], r8
             ; and ecx, BYTE 15
         );
+        self.turn_frames();
         self.move_window();
+    }
+
+    /// The frames as they are seen after a rotation from WINDOWBASE in edx to that in ecx. Keeps both and
+    /// eax.
+    fn turn_frames(&mut self) {
+        dynasm!(self.ops
+            ; .arch x64
+            ; sub ecx, edx
+            ; ror WORD [BYTE r15 + FRAMES], cl
+            ; add ecx, edx
+        );
     }
 
     /// On at `refused` if at level ecx an interrupt that is not masked is pending.
     fn look_for_interrupts(&mut self, refused: DynamicLabel) {
         dynasm!(self.ops
             ; .arch x64
-            ; mov eax, [BYTE r15 + EXTERNAL]
-            ; and eax, EXTERNAL_LEVEL as i32
-            ; or eax, [BYTE r15 + LATCHED]
-            ; mov r8d, [BYTE r15 + INTENABLE]
-            ; or r8d, NMI as i32
-            ; and eax, r8d
+            ; mov eax, [BYTE r15 + REQUESTS]
             ; mov r8, [BYTE rbp + frame!(lines_above)]
             ; test eax, [r8 + rcx * 4]
             ; jnz =>refused
@@ -603,8 +623,7 @@ impl Writer {
             ; cmp ecx, ps::WOE as i32
             ; mov BYTE [BYTE r15 + FREE_QUADS], BYTE 4
             ; jne =>unchecked
-            ; mov edx, [BYTE r15 + WINDOWBASE]
-            ; movzx eax, WORD [BYTE r15 + WINDOWSTART]
+            ; movzx eax, WORD [BYTE r15 + FRAMES]
         );
         self.count_free_quads();
         dynasm!(self.ops ; .arch x64 ; =>unchecked);
@@ -644,6 +663,7 @@ impl Writer {
     fn rotate(&mut self) -> usize {
         let at = self.begin();
         dynasm!(self.ops ; .arch x64 ; mov edx, [BYTE r15 + WINDOWBASE] ; mov ecx, edi);
+        self.turn_frames();
         self.move_window();
         dynasm!(self.ops ; .arch x64 ; mov ecx, [BYTE r15 + PS]);
         self.update_free_quads();
@@ -665,14 +685,14 @@ impl Writer {
             ; shr edi, ps::OWB_SHIFT as i8
             ; and edi, 15
             ; mov edx, [BYTE r15 + WINDOWBASE]
-            ; movzx eax, WORD [BYTE r15 + WINDOWSTART]
         );
         if restored {
-            dynasm!(self.ops ; .arch x64 ; bts eax, edx);
+            dynasm!(self.ops ; .arch x64 ; or WORD [BYTE r15 + FRAMES], BYTE 1);
         } else {
-            dynasm!(self.ops ; .arch x64 ; btr eax, edx);
+            dynasm!(self.ops ; .arch x64 ; and WORD [BYTE r15 + FRAMES], BYTE !1);
         }
-        dynasm!(self.ops ; .arch x64 ; mov [BYTE r15 + WINDOWSTART], ax ; mov ecx, edi);
+        dynasm!(self.ops ; .arch x64 ; mov ecx, edi);
+        self.turn_frames();
         self.move_window();
         dynasm!(self.ops ; .arch x64 ; mov ecx, [BYTE r15 + PS]);
         self.update_free_quads();

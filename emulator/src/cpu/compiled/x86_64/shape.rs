@@ -8,8 +8,8 @@ use dynasmrt::{AssemblyOffset, DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 
 use super::{Aside, Emitter, FRAME, FREE_QUADS, Held, LBEG, LCOUNT, LEND, POOL, PS, Places};
 use crate::cpu::code::{Block, JUMP_ENTRIES, JUMP_SHIFT, Op, STOPS, jump_index, op_quads};
+use crate::cpu::compiled::NativeJump;
 use crate::cpu::compiled::frame::Frame;
-use crate::cpu::compiled::{NativeJump, Width};
 use crate::cpu::instruction::Opcode;
 use crate::cpu::registers::ps;
 
@@ -291,31 +291,22 @@ impl Emitter<'_> {
                 self.step(op, &held);
                 dynasm!(self.ops ; .arch x64 ; jmp =>back);
             }
-            Aside::Far { at, block, op, back, held, width, to } => {
+            Aside::Level { at, block, op, back, held } => {
                 self.turn_to(block);
-                let step = self.label();
-                dynasm!(self.ops
-                    ; .arch x64
-                    ; =>at
-                    ; call QWORD [BYTE rbp + frame!(routines.page)]
-                    ; jz =>step
-                );
-                let host = self.host(&held, to);
-                match width {
-                    Width::Byte => dynasm!(self.ops ; .arch x64 ; movzx Rd(host), BYTE [rdx]),
-                    Width::Half => dynasm!(self.ops ; .arch x64 ; movzx Rd(host), WORD [rdx]),
-                    Width::SignedHalf => {
-                        dynasm!(self.ops ; .arch x64 ; movsx Rd(host), WORD [rdx])
-                    }
-                    Width::Word => dynasm!(self.ops ; .arch x64 ; mov Rd(host), [rdx]),
-                }
-                dynasm!(self.ops
-                    ; .arch x64
-                    ; mov [BYTE rbx + (to as i8) * 4], Rd(host)
-                    ; jmp =>back
-                    ; =>step
-                );
-                self.step(op, &held);
+                dynasm!(self.ops ; .arch x64 ; =>at);
+                self.look_at_level(op, &held);
+                dynasm!(self.ops ; .arch x64 ; jmp =>back);
+            }
+            Aside::Far { at, block, op, back, held, width } => {
+                self.turn_to(block);
+                dynasm!(self.ops ; .arch x64 ; =>at);
+                self.load_far(op, &held, width);
+                dynasm!(self.ops ; .arch x64 ; jmp =>back);
+            }
+            Aside::FarStore { at, block, op, back, held } => {
+                self.turn_to(block);
+                dynasm!(self.ops ; .arch x64 ; =>at);
+                self.store_far(op, &held);
                 dynasm!(self.ops ; .arch x64 ; jmp =>back);
             }
             Aside::Leave { at, block, target, done, held } => {
@@ -341,8 +332,7 @@ impl Emitter<'_> {
             ; call QWORD [BYTE rbp + frame!(routines.step)]
             ; jnz =>self.stepped
         );
-        self.held = [None; POOL.len()];
-        self.hold(held);
+        self.take_up(held);
     }
 
     /// Operation `n` by the interpreter, right here.

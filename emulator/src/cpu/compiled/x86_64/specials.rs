@@ -8,15 +8,22 @@ use std::mem::offset_of;
 
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 
-use super::{CCOUNT_OFFSET, EXTERNAL, Emitter, FRAME, INDEX, LATCHED, POOL, PS};
+use super::{
+    Aside, CCOUNT_OFFSET, EXTERNAL, Emitter, FRAME, Held, INDEX, LATCHED, POOL, PS, REQUESTS,
+};
 use crate::cpu::Cpu;
 use crate::cpu::code::Op;
 use crate::cpu::compiled::frame::Frame;
 use crate::cpu::compiled::plain_specials::{plain_special, plain_user};
-use crate::cpu::interrupts::EXTERNAL_LEVEL;
+use crate::cpu::instruction::Opcode;
+use crate::cpu::interrupts::{CLEARABLE, EXTERNAL_LEVEL};
 use crate::cpu::registers::ps;
 use crate::cpu::special_register::sr;
 use crate::cpu::special_registers::PRID;
+
+/// Bits of INTLEVEL that only handlers of high-level interrupts and debuggers use: without them debug
+/// events are not masked.
+const UNUSUAL_LEVELS: i8 = 0b1100;
 
 /// An offset in the core, seen from `Cpu::a`.
 fn from_a(offset: usize) -> i32 {
@@ -75,16 +82,36 @@ impl Emitter<'_> {
             }
         } else if op.imm == u32::from(sr::PS) {
             let t = self.get(op.t);
-            let aside = self.otherwise();
+            let (at, back) = self.otherwise();
             dynasm!(self.ops
                 ; .arch x64
-                ; mov edx, Rd(t)
-                ; and edx, ps::MASK as i32
-                ; call QWORD [BYTE rbp + frame!(routines.set_ps)]
-                ; jc =>aside.0
+                ; mov eax, [BYTE r15 + PS]
+                ; mov edx, eax
+                ; or eax, Rd(t)
+                ; test al, BYTE UNUSUAL_LEVELS
+                ; jnz =>at
+                ; mov eax, Rd(t)
+                ; xor edx, eax
+                ; test edx, (ps::WOE | ps::EXCM) as i32
+                ; jnz =>at
+                ; cmp DWORD [BYTE r15 + REQUESTS], BYTE 0
+                ; jne =>at
+                ; and eax, ps::MASK as i32
+                ; mov [BYTE r15 + PS], eax
+                ; =>back
             );
-            self.forget();
-            self.rejoin(aside, n);
+            self.asides.push(Aside::Level { at, block: self.at, op: n, back, held: self.held });
+        } else if op.imm == u32::from(sr::INTCLEAR) {
+            // Nothing is asked for that was not before.
+            let t = self.get(op.t);
+            dynasm!(self.ops
+                ; .arch x64
+                ; mov eax, Rd(t)
+                ; and eax, CLEARABLE as i32
+                ; not eax
+                ; and [BYTE r15 + LATCHED], eax
+                ; and [BYTE r15 + REQUESTS], eax
+            );
         } else if op.imm == u32::from(sr::ACCHI) {
             let t = self.get(op.t);
             dynasm!(self.ops
@@ -100,20 +127,64 @@ impl Emitter<'_> {
 
     /// RSIL.
     pub(super) fn set_level(&mut self, n: usize, op: &Op) {
-        let aside = self.otherwise();
+        let level = op.imm & ps::INTLEVEL;
+        if level & UNUSUAL_LEVELS as u32 != 0 {
+            return self.by_interpreter(n);
+        }
+        let (at, back) = self.otherwise();
         dynasm!(self.ops
             ; .arch x64
-            ; mov edx, [BYTE r15 + PS]
-            ; and edx, !ps::INTLEVEL as i32
-            ; or edx, (op.imm & ps::INTLEVEL) as i32
-            ; mov esi, [BYTE r15 + PS]
-            ; call QWORD [BYTE rbp + frame!(routines.set_ps)]
-            ; jc =>aside.0
-            ; mov eax, esi
+            ; mov eax, [BYTE r15 + PS]
+            ; test al, BYTE UNUSUAL_LEVELS
+            ; jnz =>at
+            ; cmp DWORD [BYTE r15 + REQUESTS], BYTE 0
+            ; jne =>at
         );
-        self.forget();
         self.put(op.t);
-        self.rejoin(aside, n);
+        dynasm!(self.ops
+            ; .arch x64
+            ; and eax, BYTE !ps::INTLEVEL as i8
+            ; or eax, BYTE level as i8
+            ; mov [BYTE r15 + PS], eax
+            ; =>back
+        );
+        self.asides.push(Aside::Level { at, block: self.at, op: n, back, held: self.held });
+    }
+
+    /// RSIL or WSR.PS, operation `n`, when an interrupt may follow; the registers in `held` are as they say
+    /// then.
+    pub(super) fn look_at_level(&mut self, n: usize, held: &Held) {
+        let op = self.source.ops[n];
+        let (refused, done) = (self.label(), self.label());
+        let t = op.t as i8 * 4;
+        let reads_ps = op.opcode == Opcode::Rsil;
+        if reads_ps {
+            dynasm!(self.ops
+                ; .arch x64
+                ; mov edx, [BYTE r15 + PS]
+                ; mov esi, edx
+                ; and edx, !ps::INTLEVEL as i32
+                ; or edx, (op.imm & ps::INTLEVEL) as i32
+            );
+        } else {
+            dynasm!(self.ops
+                ; .arch x64
+                ; mov edx, [BYTE rbx + t]
+                ; and edx, ps::MASK as i32
+            );
+        }
+        dynasm!(self.ops
+            ; .arch x64
+            ; call QWORD [BYTE rbp + frame!(routines.set_ps)]
+            ; jc =>refused
+        );
+        if reads_ps {
+            dynasm!(self.ops ; .arch x64 ; mov [BYTE rbx + t], esi);
+        }
+        self.take_up(held);
+        dynasm!(self.ops ; .arch x64 ; jmp =>done ; =>refused);
+        self.step(n, held);
+        dynasm!(self.ops ; .arch x64 ; =>done);
     }
 
     pub(super) fn read_user(&mut self, n: usize, op: &Op) {
