@@ -18,6 +18,7 @@ use super::compiled::{Compiled, Compiling, Cost, HOT, Member, superblock};
 use super::decode::decode;
 use super::exceptions::Fault;
 use super::instruction::{Instruction, Opcode};
+use super::jump_table::{Entry, JumpTable};
 use super::special_register::sr;
 
 /// Most instructions in a block.
@@ -110,10 +111,18 @@ struct Dependence {
 }
 
 /// An address that no instruction has: blocks never start in the last page of the space.
-const NOWHERE: u32 = u32::MAX;
+pub(super) const NOWHERE: u32 = u32::MAX;
 
 pub(super) const EMPTY: Block =
     Block { pc: NOWHERE, first: 0, len: 0, bytes: 0, quads: 0, may_spin: false, heat: 0 };
+
+impl Entry for Block {
+    const EMPTY: Self = EMPTY;
+
+    fn is_empty(&self) -> bool {
+        self.pc == NOWHERE
+    }
+}
 
 /// The code cache of a machine. A clone is for a copy of the machine, and shares what is compiled.
 #[derive(Debug, Clone)]
@@ -124,7 +133,7 @@ pub struct CodeCache {
     blocks: FxHashMap<(u32, u32), Block>,
     by_granule: FxHashMap<u32, Vec<Dependence>>,
     loop_ends: FxHashSet<u32>,
-    jumps: Vec<Box<[Block; JUMP_ENTRIES]>>,
+    jumps: Vec<JumpTable<Block, JUMP_ENTRIES>>,
     max_block: usize,
     stops: Stops,
     /// Blocks compiled to host code; `None` if that is not wanted, or not possible on this host.
@@ -167,7 +176,7 @@ impl CodeCache {
             blocks: FxHashMap::default(),
             by_granule: FxHashMap::default(),
             loop_ends: FxHashSet::default(),
-            jumps: vec![Box::new([EMPTY; JUMP_ENTRIES]); cores],
+            jumps: vec![JumpTable::new(); cores],
             max_block: max_block.clamp(1, MAX_BLOCK),
             stops: Stops {
                 of_cores: vec![[None; 2]; cores],
@@ -185,7 +194,7 @@ impl CodeCache {
     pub(super) fn of_one<B: Bus>(core: usize, pc: u32, bytes: &[u8], bus: &mut B) -> Self {
         let mut cache = Self::new(core + 1, 1, None);
         let block = cache.build(core, pc, bytes, bus, None);
-        cache.jumps[core][jump_index(pc)] = block;
+        cache.jumps[core].put(jump_index(pc), block);
         cache
     }
 
@@ -226,7 +235,7 @@ impl CodeCache {
 
     /// The mapping of code has changed for `core`.
     pub fn forget_jumps(&mut self, core: usize) {
-        self.jumps[core].fill(EMPTY);
+        self.jumps[core].clear();
         if let Some(compiled) = &mut self.compiled {
             compiled.forget_jumps(core);
         }
@@ -269,13 +278,13 @@ impl CodeCache {
     /// that is another.
     #[inline(always)]
     pub(super) fn guess(&self, core: usize, pc: u32) -> Block {
-        self.jumps[core][jump_index(pc)]
+        self.jumps[core].get(jump_index(pc))
     }
 
     /// The interpreter is about to run the block at `pc`, which the jump table of `core` has.
     #[inline(always)]
     pub(super) fn warm(&mut self, core: usize, pc: u32) {
-        self.jumps[core][jump_index(pc)].heat += self.warmth;
+        self.jumps[core].get_mut(jump_index(pc)).heat += self.warmth;
     }
 
     /// Runs of a block before it is compiled, if blocks are.
@@ -323,7 +332,7 @@ impl CodeCache {
             if self.cost.count(compiled, |it| it.compile(&plan, ops, offsets, B::NEAR)) {
                 compiled.reach(core, block, locate);
             } else {
-                self.jumps[core][jump_index(block.pc)].heat = i32::MIN;
+                self.jumps[core].get_mut(jump_index(block.pc)).heat = i32::MIN;
             }
         }
         self.compiled.as_ref()?.at(core, block.pc)
@@ -376,7 +385,7 @@ impl CodeCache {
                 block
             }
         };
-        self.jumps[core][jump_index(pc)] = block;
+        self.jumps[core].put(jump_index(pc), block);
         Ok(block)
     }
 

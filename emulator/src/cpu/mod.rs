@@ -18,6 +18,7 @@ pub mod exceptions;
 mod execute;
 pub mod instruction;
 pub mod interrupts;
+mod jump_table;
 mod opcodes;
 mod operand;
 pub mod registers;

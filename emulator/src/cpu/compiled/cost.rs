@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{CHUNK, Compiled, MAX_CHUNKS};
+use super::{Compiled, LIMIT};
 
 /// What compiling to host code has cost a machine, with what it has taken over from the one that it is a
 /// copy of.
@@ -55,13 +55,12 @@ impl Cost {
 
     /// The sum, and the room that `compiled` takes.
     pub(in crate::cpu) fn so_far(&self, compiled: &Compiled) -> Compiling {
-        let chunks = || compiled.store.full.iter().chain(&compiled.store.current);
         Compiling {
             blocks: self.blocks,
             refused: self.refused,
-            code_bytes: chunks().map(|chunk| chunk.used).sum(),
-            memory_bytes: chunks().count() * CHUNK,
-            limit_bytes: MAX_CHUNKS * CHUNK,
+            code_bytes: compiled.store.code_bytes(),
+            memory_bytes: compiled.store.memory_bytes(),
+            limit_bytes: LIMIT,
             time: self.time,
         }
     }

@@ -36,7 +36,8 @@ use dynasmrt::mmap::{ExecutableBuffer, MutableBuffer};
 use rustc_hash::FxHashMap;
 
 use super::bus::NearMap;
-use super::code::{Block, JUMP_ENTRIES, Op, jump_index};
+use super::code::{Block, JUMP_ENTRIES, NOWHERE, Op, jump_index};
+use super::jump_table::{Entry, JumpTable};
 #[cfg(target_arch = "aarch64")]
 use aarch64 as host;
 pub use cost::Compiling;
@@ -51,23 +52,30 @@ use x86_64 as host;
 
 /// The heat at which a block is compiled.
 pub(super) const HOT: i32 = 0;
-/// Bytes of a piece of executable memory.
-const CHUNK: usize = 1 << 18;
-/// Most of them: 16 MiB.
-const MAX_CHUNKS: usize = 64;
+/// Bytes of a piece of executable memory, if it is not for code that needs more: as few as the system
+/// changes the rights of in about the time that a block takes to compile.
+const CHUNK: usize = 1 << 16;
+/// Most bytes of all of them.
+const LIMIT: usize = 16 << 20;
 
 /// An entry of the table by which compiled code finds the next block. Its layout is known to the
 /// emitter, and its size, 16 bytes.
 #[derive(Debug, Clone, Copy)]
 #[repr(C)]
 pub(super) struct NativeJump {
-    /// Address of the first instruction, or [`NOWHERE`](super::code::NOWHERE).
+    /// Address of the first instruction, or [`NOWHERE`].
     pc: u32,
     /// The host code.
     address: usize,
 }
 
-const NO_JUMP: NativeJump = NativeJump { pc: u32::MAX, address: 0 };
+impl Entry for NativeJump {
+    const EMPTY: Self = Self { pc: NOWHERE, address: 0 };
+
+    fn is_empty(&self) -> bool {
+        self.pc == NOWHERE
+    }
+}
 
 /// What an emitter has to know of a block.
 struct Source<'c> {
@@ -116,12 +124,14 @@ struct Chunk {
 }
 
 impl Chunk {
-    fn new() -> Option<Self> {
-        Some(Self { memory: ExecutableBuffer::new(CHUNK).ok()?, used: 0 })
+    /// With room for so many bytes at least.
+    fn new(length: usize) -> Option<Self> {
+        let memory = ExecutableBuffer::new(length.next_multiple_of(CHUNK)).ok()?;
+        Some(Self { memory, used: 0 })
     }
 
     fn has_room(&self, length: usize) -> bool {
-        self.used + length <= CHUNK
+        self.used + length <= self.memory.size()
     }
 
     /// Appends code, for which there is room; its address, and the chunk again, unless the system
@@ -129,7 +139,7 @@ impl Chunk {
     fn append(self, code: &[u8]) -> Option<(usize, Self)> {
         let Self { memory, used } = self;
         let mut memory: MutableBuffer = memory.make_mut().ok()?;
-        memory.set_len(CHUNK);
+        memory.set_len(memory.size());
         memory[used..used + code.len()].copy_from_slice(code);
         let memory = memory.make_exec().ok()?;
         synchronize_icache(&memory[used..][..code.len()]);
@@ -155,22 +165,36 @@ impl Store {
         // While a copy of the machine has it, too, nothing can be appended to it.
         let chunk = match Arc::try_unwrap(self.current.take()?) {
             Ok(chunk) if chunk.has_room(code.len()) => chunk,
-            Ok(chunk) => self.begin_another(Arc::new(chunk))?,
-            Err(shared) => self.begin_another(shared)?,
+            Ok(chunk) => self.begin_another(Arc::new(chunk), code.len())?,
+            Err(shared) => self.begin_another(shared, code.len())?,
         };
         let (address, chunk) = chunk.append(code)?;
         self.current = Some(Arc::new(chunk));
         Some(address)
     }
 
-    fn begin_another(&mut self, full: Arc<Chunk>) -> Option<Chunk> {
-        if self.full.len() + 1 >= MAX_CHUNKS {
+    fn begin_another(&mut self, full: Arc<Chunk>, length: usize) -> Option<Chunk> {
+        if self.memory_bytes() + full.memory.size() + length.next_multiple_of(CHUNK) > LIMIT {
             self.is_full = true;
             self.current = Some(full);
             return None;
         }
         self.full.push(full);
-        Chunk::new()
+        Chunk::new(length)
+    }
+
+    fn chunks(&self) -> impl Iterator<Item = &Chunk> {
+        self.full.iter().chain(&self.current).map(AsRef::as_ref)
+    }
+
+    /// Bytes of code.
+    fn code_bytes(&self) -> usize {
+        self.chunks().map(|chunk| chunk.used).sum()
+    }
+
+    /// Bytes of memory that it lies in.
+    fn memory_bytes(&self) -> usize {
+        self.chunks().map(|chunk| chunk.memory.size()).sum()
     }
 
     fn is_full(&self) -> bool {
@@ -207,7 +231,7 @@ pub(super) struct Compiled {
     /// superblock only, as long as it is here.
     homes: FxHashMap<u32, Option<Home>>,
     /// For each core: by a hash of the address, and behind that those that others have displaced.
-    jumps: Vec<Box<[NativeJump; 2 * JUMP_ENTRIES]>>,
+    jumps: Vec<JumpTable<NativeJump, { 2 * JUMP_ENTRIES }>>,
 }
 
 impl Compiled {
@@ -217,12 +241,12 @@ impl Compiled {
             return None;
         }
         Some(Self {
-            store: Store { current: Some(Arc::new(Chunk::new()?)), ..Store::default() },
+            store: Store { current: Some(Arc::new(Chunk::new(CHUNK)?)), ..Store::default() },
             routines: None,
             blocks: Vec::new(),
             superblocks: Vec::new(),
             homes: FxHashMap::default(),
-            jumps: (0..cores).map(|_| Box::new([NO_JUMP; 2 * JUMP_ENTRIES])).collect(),
+            jumps: (0..cores).map(|_| JumpTable::new()).collect(),
         })
     }
 
@@ -230,7 +254,7 @@ impl Compiled {
     #[inline(always)]
     pub(super) fn at(&self, core: usize, pc: u32) -> Option<usize> {
         let first = jump_index(pc);
-        let mut both = [first, first + JUMP_ENTRIES].into_iter().map(|n| self.jumps[core][n]);
+        let mut both = [first, first + JUMP_ENTRIES].into_iter().map(|n| self.jumps[core].get(n));
         both.find(|jump| jump.pc == pc).map(|jump| jump.address)
     }
 
@@ -260,16 +284,16 @@ impl Compiled {
         }
         let jumps = &mut self.jumps[core];
         let first = jump_index(block.pc);
-        let before = std::mem::replace(&mut jumps[first], NativeJump { pc: block.pc, address });
-        if before.pc != block.pc {
-            jumps[first + JUMP_ENTRIES] = before;
+        let before = jumps.put(first, NativeJump { pc: block.pc, address });
+        if !before.is_empty() && before.pc != block.pc {
+            jumps.put(first + JUMP_ENTRIES, before);
         }
         true
     }
 
     /// What is in the table of `core` must be looked for again.
     pub(super) fn forget_jumps(&mut self, core: usize) {
-        self.jumps[core].fill(NO_JUMP);
+        self.jumps[core].clear();
         self.superblocks.iter_mut().for_each(|it| it.seen_by &= !(1 << core));
     }
 
