@@ -23,8 +23,7 @@ use super::special_register::sr;
 
 /// Most instructions in a block.
 pub const MAX_BLOCK: usize = 64;
-pub(super) const JUMP_SHIFT: u32 = 13;
-pub(super) const JUMP_ENTRIES: usize = 1 << JUMP_SHIFT;
+pub(super) const JUMP_ENTRIES: usize = 1 << 13;
 /// Operations kept before the cache starts afresh: 32 MiB.
 const MAX_OPS: usize = 4 << 20;
 /// Code is tracked, and dropped, in granules of this many bytes.
@@ -526,7 +525,7 @@ fn granules(physical: u32, length: u32) -> std::ops::RangeInclusive<u32> {
 }
 
 pub(super) fn jump_index(pc: u32) -> usize {
-    (pc ^ pc >> JUMP_SHIFT) as usize & (JUMP_ENTRIES - 1)
+    pc as usize & (JUMP_ENTRIES - 1)
 }
 
 fn word_of(bytes: &[u8]) -> u32 {

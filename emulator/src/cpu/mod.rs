@@ -48,6 +48,7 @@ const NOTE_TURN: u32 = 29;
 pub struct Cpu {
     /// Which core this is, as the bus knows it: 0 PRO_CPU, 1 APP_CPU.
     pub index: usize,
+    prid: u32,
     /// Cycles since the machine was made, halted ones included. One instruction takes one.
     pub cycle: u64,
     ps: u32,
@@ -147,6 +148,7 @@ impl Cpu {
     pub fn new(index: usize) -> Self {
         let mut cpu = Self {
             index,
+            prid: special_registers::PRID[index & 1],
             cycle: 0,
             pc: Self::RESET_VECTOR,
             a: [0; 16],

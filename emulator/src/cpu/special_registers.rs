@@ -51,7 +51,7 @@ impl Cpu {
             sr::EXCCAUSE => self.exccause,
             sr::DEBUGCAUSE => self.debugcause,
             sr::CCOUNT => self.ccount(cycle),
-            sr::PRID => PRID[self.index & 1],
+            sr::PRID => self.prid,
             sr::ICOUNT => self.icount,
             sr::ICOUNTLEVEL => self.icountlevel,
             sr::EXCVADDR => self.excvaddr,

@@ -9,7 +9,7 @@
 use ::aes::cipher::{BlockCipherDecrypt, BlockCipherEncrypt, KeyInit};
 use ::aes::{Aes128, Aes192, Aes256};
 
-use super::{Context, Peripheral, Unmodelled};
+use super::{Context, Peripheral, Poked, Unmodelled};
 use crate::time::{Duration, Instant};
 
 mod reg {
@@ -150,8 +150,8 @@ impl Peripheral for Aes {
         Ok(())
     }
 
-    fn poke(&mut self, offset: u32, value: u32, cx: &Context) -> bool {
-        self.write(offset, value, cx).is_ok()
+    fn poke(&mut self, offset: u32, value: u32, cx: &Context) -> Option<Poked> {
+        self.write(offset, value, cx).is_ok().then_some(Poked::Quietly)
     }
 
     fn reset(&mut self, _cx: &Context) {

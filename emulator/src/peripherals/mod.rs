@@ -150,6 +150,15 @@ pub const fn stores(first: u32, last: u32) -> Stores {
     Stores { first, last, reset: 0 }
 }
 
+/// What a [`Peripheral::poke`] has done besides what was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Poked {
+    /// Nothing.
+    Quietly,
+    /// The device's deadline has moved away, or may have.
+    Later,
+}
+
 /// A memory-mapped device.
 ///
 /// The wiring calls `poll` when `poll_at` is due and before each access, asks `irq` and `poll_at`
@@ -175,11 +184,10 @@ pub trait Peripheral {
     /// Register write. `offset` is a multiple of four; narrow writes arrive merged to a word.
     fn write(&mut self, offset: u32, value: u32, cx: &Context) -> Result<(), Unmodelled>;
 
-    /// Does what `write` would do and says true, if nothing is due in the device, its deadline comes no
-    /// nearer, and neither interrupts nor anything outside of it change: as for `peek`. Does nothing and
-    /// says false otherwise.
-    fn poke(&mut self, _offset: u32, _value: u32, _cx: &Context) -> bool {
-        false
+    /// Does what `write` would do if nothing is due in the device, its deadline comes no nearer, and neither
+    /// interrupts nor anything outside of it change: as for `peek`. Does nothing and says `None` otherwise.
+    fn poke(&mut self, _offset: u32, _value: u32, _cx: &Context) -> Option<Poked> {
+        None
     }
 
     /// Does the work that is due at `cx.now`. Extra calls change nothing.

@@ -7,7 +7,7 @@
 //! takes 60 to 100 APB clocks, a digest 8 to 20.
 //! Not modelled: what the message memory holds while an engine works on it.
 
-use super::{Context, Peripheral, Unmodelled};
+use super::{Context, Peripheral, Poked, Unmodelled};
 use crate::time::{Duration, Instant};
 
 mod reg {
@@ -211,8 +211,8 @@ impl Peripheral for Sha {
         Ok(())
     }
 
-    fn poke(&mut self, offset: u32, value: u32, cx: &Context) -> bool {
-        self.write(offset, value, cx).is_ok()
+    fn poke(&mut self, offset: u32, value: u32, cx: &Context) -> Option<Poked> {
+        self.write(offset, value, cx).is_ok().then_some(Poked::Quietly)
     }
 
     fn reset(&mut self, _cx: &Context) {

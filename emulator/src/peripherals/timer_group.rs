@@ -20,7 +20,7 @@
 use std::collections::VecDeque;
 
 use super::watchdog::{StageAction, WRITE_KEY, Watchdog, WatchdogAction};
-use super::{Clocks, Context, Peripheral, Stores, Unmodelled, stores};
+use super::{Clocks, Context, Peripheral, Poked, Stores, Unmodelled, stores};
 use crate::time::{Duration, Hertz, Instant, TICKS_PER_SECOND};
 
 mod reg {
@@ -585,10 +585,12 @@ impl Peripheral for TimerGroup {
         if self.is_due(now) { None } else { self.value(offset, now) }
     }
 
-    fn poke(&mut self, offset: u32, value: u32, cx: &Context) -> bool {
-        self.is_quiet(offset, value)
-            && !self.is_due(cx.now)
-            && self.write(offset, value, cx).is_ok()
+    fn poke(&mut self, offset: u32, value: u32, cx: &Context) -> Option<Poked> {
+        if !self.is_quiet(offset, value) || self.is_due(cx.now) {
+            return None;
+        }
+        self.write(offset, value, cx).ok()?;
+        Some(if offset == reg::WDTFEED { Poked::Later } else { Poked::Quietly })
     }
 
     fn write(&mut self, offset: u32, value: u32, cx: &Context) -> Result<(), Unmodelled> {

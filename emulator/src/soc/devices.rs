@@ -29,7 +29,7 @@ use crate::peripherals::timer_group::TimerGroup;
 use crate::peripherals::uart::Uart;
 use crate::peripherals::wdev::Wdev;
 use crate::peripherals::wifi_mac::WifiMac;
-use crate::peripherals::{Clocks, Context, Peripheral};
+use crate::peripherals::{Clocks, Context, Peripheral, Poked};
 use crate::time::Instant;
 
 /// Base of the register space, as offset zero.
@@ -161,7 +161,13 @@ macro_rules! devices {
                 }
             }
 
-            fn poke_register(&mut self, id: Id, offset: u32, value: u32, cx: &Context) -> bool {
+            fn poke_register(
+                &mut self,
+                id: Id,
+                offset: u32,
+                value: u32,
+                cx: &Context,
+            ) -> Option<Poked> {
                 match id {
                     $(Id::$id => self.$field.poke(offset, value, cx),)*
                 }
@@ -330,11 +336,11 @@ impl Devices {
     /// followed from it; false, and nothing has been done, otherwise.
     pub(super) fn poke(&mut self, address: u32, value: u32, cx: &Context) -> bool {
         let Some((id, offset)) = Id::at(address) else { return false };
-        let done = self.poke_register(id, offset, value, cx);
-        if done {
+        let poked = self.poke_register(id, offset, value, cx);
+        if poked == Some(Poked::Later) {
             self.refresh(id);
         }
-        done
+        poked.is_some()
     }
 
     /// Reads the register at `address`, a multiple of four; 0 where no block is known. The device

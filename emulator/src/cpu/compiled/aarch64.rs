@@ -58,7 +58,7 @@ use super::frame::{Exit, Frame, Next};
 use super::{Code, NativeJump, Source, Width};
 use crate::cpu::Cpu;
 use crate::cpu::bus::NearMap;
-use crate::cpu::code::{Block, Field, JUMP_ENTRIES, JUMP_SHIFT, Op, jump_index};
+use crate::cpu::code::{Block, Field, JUMP_ENTRIES, Op, jump_index};
 use crate::cpu::execute::bit_number;
 use crate::cpu::instruction::{B4CONST, B4CONSTU, Opcode};
 use crate::cpu::registers::ps;
@@ -331,8 +331,7 @@ impl<'c> Emitter<'c> {
     /// To the address in w0.
     fn go_to_w0(&mut self) {
         emit!(self
-            ; eor w1, w0, w0, lsr JUMP_SHIFT
-            ; and w1, w1, JUMP_ENTRIES as u32 - 1
+            ; and w1, w0, JUMP_ENTRIES as u32 - 1
             ; add x1, x25, x1, lsl 4
             ; ldr w2, [x1, offset_of!(NativeJump, pc) as u32]
             ; cmp w2, w0

@@ -31,6 +31,7 @@ pub(super) fn plain_special(n: u32) -> Option<(usize, Option<u32>)> {
         sr::CPENABLE => (offset_of!(Cpu, cpenable), Some(0xff)),
         sr::INTENABLE => (offset_of!(Cpu, intenable), None),
         sr::PS => (offset_of!(Cpu, ps), None),
+        sr::PRID => (offset_of!(Cpu, prid), None),
         sr::VECBASE => (offset_of!(Cpu, vecbase), Some(!0x3ff)),
         sr::EXCCAUSE => (offset_of!(Cpu, exccause), Some(0x3f)),
         sr::EXCVADDR => (offset_of!(Cpu, excvaddr), ALL),

@@ -95,7 +95,6 @@ const LATCHED: i8 = close!(latched);
 const REQUESTS: i8 = close!(requests);
 const SCOMPARE1: i8 = close!(scompare1);
 const CCOUNT_OFFSET: i8 = close!(ccount_offset);
-const INDEX: i8 = close!(index);
 const CPENABLE: i8 = close!(cpenable);
 const FCR: i8 = close!(fcr);
 const FILE: i32 = field!(file);

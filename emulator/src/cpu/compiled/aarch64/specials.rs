@@ -16,7 +16,6 @@ use crate::cpu::compiled::plain_specials::{plain_special, plain_user};
 use crate::cpu::exceptions::DEBUG_LEVEL;
 use crate::cpu::registers::ps;
 use crate::cpu::special_register::sr;
-use crate::cpu::special_registers::PRID;
 
 /// Fields of PS that a critical section changes, and that nothing else depends on than which
 /// interrupts are taken.
@@ -27,14 +26,6 @@ impl Emitter<'_> {
         let t = host(op.t);
         if let Some((field, _)) = plain_special(op.imm) {
             emit!(self ; ldr W(t), [x20, field as u32]);
-        } else if op.imm == u32::from(sr::PRID) {
-            self.constant(0, PRID[0]);
-            self.constant(1, PRID[1]);
-            emit!(self
-                ; ldrb w2, [x20, field!(index)]
-                ; tst w2, 1
-                ; csel W(t), w1, w0, ne
-            );
         } else if op.imm == u32::from(sr::CCOUNT) {
             // The cycle of this operation, counted back from where the core may run to.
             emit!(self

@@ -13,7 +13,7 @@ use dynasmrt::{AssemblyOffset, DynamicLabel, DynasmApi, DynasmLabelApi, VecAssem
 
 use super::{FILE, FRAME, FRAMES, FREE_QUADS, PS, REQUESTS, WINDOWBASE};
 use crate::cpu::bus::NearMap;
-use crate::cpu::code::{JUMP_ENTRIES, JUMP_SHIFT};
+use crate::cpu::code::JUMP_ENTRIES;
 use crate::cpu::compiled::NativeJump;
 use crate::cpu::compiled::frame::{Exit, Frame, Next};
 use crate::cpu::exceptions::{DEBUG_LEVEL, EXCM_LEVEL};
@@ -44,15 +44,16 @@ pub(in crate::cpu::compiled) struct Routines {
     /// Called: eax is an offset from the memory near by. Then rdx is where the four bytes are that
     /// flash shows there, with the zero flag set if it shows none.
     pub page: usize,
-    /// Called: ENTRY's rotation by PS.CALLINC, and al the quads that are free then. With the carry
-    /// flag set nothing has been done.
+    /// Called: ENTRY's rotation by PS.CALLINC, and al the quads that are free then. With the zero flag set
+    /// nothing has been done.
     pub entry: usize,
     /// Called: the rotation of an ENTRY for which a frame is free, by 1 to 3 quads; al as above. Keeps what is
     /// held of registers.
     pub up: [usize; 3],
-    /// Called: RETW's rotation; edi keeps what it is. With the carry flag set nothing has been done.
+    /// Called: RETW's rotation for a return address in eax, which stays. With the zero flag set nothing has
+    /// been done.
     pub retw: usize,
-    /// Called: the same by 1 to 3 quads, to a caller that called by so many. Keeps what is held.
+    /// Called: the same by 1 to 3 quads, to a caller that called by so many. Keeps eax and what is held.
     pub down: [usize; 3],
     /// On at the handler of the window overflow that the first operation of the block at eax takes, which
     /// needs edi quads to be free; or back, if it takes none. The block's cycles, esi, have been taken.
@@ -164,8 +165,6 @@ impl Writer {
             ; .arch x64
             ; =>self.go
             ; mov ecx, eax
-            ; shr ecx, JUMP_SHIFT as i8
-            ; xor ecx, eax
             ; and ecx, (JUMP_ENTRIES - 1) as i32
             ; shl ecx, 4
             ; add rcx, [BYTE rbp + frame!(jumps)]
@@ -364,22 +363,33 @@ impl Writer {
         self.place_window();
     }
 
-    /// eax is `Cpu::frames`: how many quads are free goes to eax and the core.
-    fn count_free_quads(&mut self) {
+    /// A host register is `Cpu::frames`; it and the core get to know how many quads are free.
+    fn count_free_quads(&mut self, register: u8) {
         dynasm!(self.ops
             ; .arch x64
             // Frames that begin 1 to 3 quads above, and one behind the visible registers.
-            ; and eax, BYTE 0b1110
-            ; or eax, BYTE 0b1_0000
-            ; bsf eax, eax
-            ; mov [BYTE r15 + FREE_QUADS], al
+            ; and Rd(register), BYTE 0b1110
+            ; or Rd(register), BYTE 0b1_0000
+            ; bsf Rd(register), Rd(register)
+            ; mov [BYTE r15 + FREE_QUADS], Rb(register)
         );
+    }
+
+    /// Back to the caller of a rotation, which has not been done.
+    fn refuse(&mut self) {
+        dynasm!(self.ops ; .arch x64 ; xor ecx, ecx ; ret);
+    }
+
+    /// Moves the window around the end of the file, and back with the zero flag clear.
+    fn around(&mut self) {
+        dynasm!(self.ops ; .arch x64 ; and ecx, BYTE 15);
+        self.move_window();
+        dynasm!(self.ops ; .arch x64 ; test r15, r15 ; ret);
     }
 
     /// `up` are the rotations by 1, 2 and 3 quads.
     fn entry(&mut self, up: [DynamicLabel; 3]) -> usize {
         let at = self.begin();
-        let refused = self.label();
         dynasm!(self.ops
             ; .arch x64
             ; mov ecx, [BYTE r15 + PS]
@@ -397,53 +407,56 @@ impl Writer {
                 ; =>next
             );
         }
-        dynasm!(self.ops ; .arch x64 ; =>refused ; stc ; ret);
+        self.refuse();
         at
     }
 
     fn rotate_up(&mut self, quads: usize) -> (usize, DynamicLabel) {
-        let (at, label) = (self.begin(), self.label());
-        let (around, moved) = (self.label(), self.label());
+        let (at, label, around) = (self.begin(), self.label(), self.label());
+        let eax = 0;
         dynasm!(self.ops
             ; .arch x64
             ; =>label
-            ; mov edx, [BYTE r15 + WINDOWBASE]
-            ; lea ecx, [rdx + quads as i32]
-            ; cmp ecx, AROUND
-            ; jae =>around
-            ; add rbx, quads as i32 * 16
-            ; mov [BYTE r15 + WINDOWBASE], ecx
-            ; =>moved
             ; movzx eax, WORD [BYTE r15 + FRAMES]
             ; ror ax, BYTE quads as i8
             ; or eax, BYTE 1
             ; mov [BYTE r15 + FRAMES], ax
         );
-        self.count_free_quads();
-        dynasm!(self.ops ; .arch x64 ; clc ; ret ; =>around ; and ecx, BYTE 15);
-        self.move_window();
-        dynasm!(self.ops ; .arch x64 ; jmp =>moved);
+        self.count_free_quads(eax);
+        dynasm!(self.ops
+            ; .arch x64
+            ; mov edx, [BYTE r15 + WINDOWBASE]
+            ; lea ecx, [rdx + quads as i32]
+            ; cmp ecx, AROUND
+            ; jae =>around
+            ; mov [BYTE r15 + WINDOWBASE], ecx
+            ; add rbx, BYTE quads as i8 * 16
+            ; ret
+            ; =>around
+        );
+        self.around();
         (at, label)
     }
 
     /// `down` are the rotations by 1, 2 and 3 quads.
     fn retw(&mut self, down: [DynamicLabel; 3]) -> usize {
         let at = self.begin();
-        dynasm!(self.ops ; .arch x64 ; mov ecx, [rbx] ; shr ecx, 30);
-        for quads in [2, 1, 3] {
+        dynasm!(self.ops ; .arch x64 ; mov ecx, eax ; shr ecx, 30);
+        for quads in [1, 2, 3] {
             dynasm!(self.ops ; .arch x64 ; cmp ecx, quads ; je =>down[quads as usize - 1]);
         }
-        dynasm!(self.ops ; .arch x64 ; stc ; ret);
+        self.refuse();
         at
     }
 
     /// To a caller whose frame is in the register file.
     fn rotate_down(&mut self, quads: usize) -> (usize, DynamicLabel) {
-        let (at, label, refused) = (self.begin(), self.label(), self.label());
-        let (around, moved) = (self.label(), self.label());
+        let (at, label) = (self.begin(), self.label());
+        let (around, refused) = (self.label(), self.label());
         // The caller's frame, and none between it and this one.
         let callers = 1 << (16 - quads);
         let between = 0x1_0000 - callers;
+        let edx = 2;
         dynasm!(self.ops
             ; .arch x64
             ; =>label
@@ -451,35 +464,31 @@ impl Writer {
             ; and ecx, (ps::WOE | ps::EXCM) as i32
             ; cmp ecx, ps::WOE as i32
             ; jne =>refused
-            ; movzx eax, WORD [BYTE r15 + FRAMES]
-            ; mov ecx, eax
+            ; movzx edx, WORD [BYTE r15 + FRAMES]
+            ; mov ecx, edx
             ; and ecx, between
             ; cmp ecx, callers
             ; jne =>refused
-            ; mov edx, [BYTE r15 + WINDOWBASE]
-            ; lea ecx, [rdx + 16 - quads as i32]
-            ; and ecx, BYTE 15
-            ; cmp edx, AROUND
-            ; jae =>around
-            ; cmp ecx, AROUND
-            ; jae =>around
-            ; sub rbx, quads as i32 * 16
-            ; mov [BYTE r15 + WINDOWBASE], ecx
-            ; =>moved
-            ; and eax, BYTE !1
-            ; rol ax, BYTE quads as i8
-            ; mov [BYTE r15 + FRAMES], ax
+            ; and edx, BYTE !1
+            ; rol dx, BYTE quads as i8
+            ; mov [BYTE r15 + FRAMES], dx
         );
-        self.count_free_quads();
-        dynasm!(self.ops ; .arch x64 ; clc ; ret ; =>around);
-        self.move_window();
+        self.count_free_quads(edx);
         dynasm!(self.ops
             ; .arch x64
-            ; jmp =>moved
-            ; =>refused
-            ; stc
+            ; mov edx, [BYTE r15 + WINDOWBASE]
+            ; lea ecx, [rdx - quads as i32]
+            // Neither window reaches around the end.
+            ; cmp ecx, AROUND - quads as i32
+            ; jae =>around
+            ; mov [BYTE r15 + WINDOWBASE], ecx
+            ; sub rbx, BYTE quads as i8 * 16
             ; ret
+            ; =>around
         );
+        self.around();
+        dynasm!(self.ops ; .arch x64 ; =>refused);
+        self.refuse();
         (at, label)
     }
 
@@ -625,7 +634,8 @@ impl Writer {
             ; jne =>unchecked
             ; movzx eax, WORD [BYTE r15 + FRAMES]
         );
-        self.count_free_quads();
+        let eax = 0;
+        self.count_free_quads(eax);
         dynasm!(self.ops ; .arch x64 ; =>unchecked);
     }
 

@@ -7,7 +7,7 @@ use std::mem::offset_of;
 use dynasmrt::{AssemblyOffset, DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 
 use super::{Aside, Emitter, FRAME, FREE_QUADS, Held, LBEG, LCOUNT, LEND, POOL, PS, Places};
-use crate::cpu::code::{Block, JUMP_ENTRIES, JUMP_SHIFT, Op, STOPS, jump_index, op_quads};
+use crate::cpu::code::{Block, JUMP_ENTRIES, Op, STOPS, jump_index, op_quads};
 use crate::cpu::compiled::NativeJump;
 use crate::cpu::compiled::frame::Frame;
 use crate::cpu::instruction::Opcode;
@@ -200,8 +200,6 @@ impl Emitter<'_> {
         dynasm!(self.ops
             ; .arch x64
             ; mov ecx, eax
-            ; shr ecx, JUMP_SHIFT as i8
-            ; xor ecx, eax
             ; and ecx, (JUMP_ENTRIES - 1) as i32
             ; shl ecx, 4
             ; add rcx, [BYTE rbp + frame!(jumps)]

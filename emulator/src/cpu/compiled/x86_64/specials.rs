@@ -8,9 +8,7 @@ use std::mem::offset_of;
 
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 
-use super::{
-    Aside, CCOUNT_OFFSET, EXTERNAL, Emitter, FRAME, Held, INDEX, LATCHED, POOL, PS, REQUESTS,
-};
+use super::{Aside, CCOUNT_OFFSET, EXTERNAL, Emitter, FRAME, Held, LATCHED, POOL, PS, REQUESTS};
 use crate::cpu::Cpu;
 use crate::cpu::code::Op;
 use crate::cpu::compiled::frame::Frame;
@@ -19,7 +17,6 @@ use crate::cpu::instruction::Opcode;
 use crate::cpu::interrupts::{CLEARABLE, EXTERNAL_LEVEL};
 use crate::cpu::registers::ps;
 use crate::cpu::special_register::sr;
-use crate::cpu::special_registers::PRID;
 
 /// Bits of INTLEVEL that only handlers of high-level interrupts and debuggers use: without them debug
 /// events are not masked.
@@ -34,15 +31,6 @@ impl Emitter<'_> {
     pub(super) fn read_special(&mut self, n: usize, op: &Op) {
         if let Some((field, _)) = plain_special(op.imm) {
             dynasm!(self.ops ; .arch x64 ; mov eax, [r15 + from_a(field)]);
-            self.put(op.t);
-        } else if op.imm == u32::from(sr::PRID) {
-            dynasm!(self.ops
-                ; .arch x64
-                ; mov eax, PRID[0] as i32
-                ; mov ecx, PRID[1] as i32
-                ; test BYTE [BYTE r15 + INDEX], BYTE 1
-                ; cmovnz eax, ecx
-            );
             self.put(op.t);
         } else if op.imm == u32::from(sr::INTERRUPT) {
             dynasm!(self.ops

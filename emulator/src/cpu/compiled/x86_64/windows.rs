@@ -45,7 +45,7 @@ impl Emitter<'_> {
                 ; mov esi, [BYTE rbx + s * 4]
                 ; sub esi, op.imm as i32
                 ; call QWORD [BYTE rbp + frame!(routines.entry)]
-                ; jc =>aside.0
+                ; jz =>aside.0
                 ; mov [BYTE rbx + s * 4], esi
             );
         }
@@ -91,8 +91,11 @@ impl Emitter<'_> {
         dynasm!(self.ops ; .arch x64 ; cmp DWORD [rbx], link.a0 as i32 ; jne =>elsewhere);
         let increment = (link.a0 >> 30) as u8;
         let routine = frame!(routines.down) + 8 * (increment as i8 - 1);
-        dynasm!(self.ops ; .arch x64 ; call QWORD [BYTE rbp + routine]);
-        dynasm!(self.ops ; .arch x64 ; jc =>elsewhere);
+        dynasm!(self.ops
+            ; .arch x64
+            ; call QWORD [BYTE rbp + routine]
+            ; jz =>elsewhere
+        );
         self.asides.push(Aside::Return { at: elsewhere, block: self.at, op: n });
         self.rename(|guest| Some(guest + increment * 4));
         self.end(link.target);
@@ -100,14 +103,17 @@ impl Emitter<'_> {
 
     /// RETW to whatever caller.
     pub(super) fn return_anywhere(&mut self, n: usize) {
-        let refused = self.label();
+        let (rotated, refused, others) = (self.label(), self.label(), self.label());
         self.forget();
         dynasm!(self.ops
             ; .arch x64
-            ; mov edi, [rbx]
-            ; call QWORD [BYTE rbp + frame!(routines.retw)]
-            ; jc =>refused
-            ; mov eax, edi
+            ; mov eax, [rbx]
+            // Return addresses of CALL8, as signed numbers, are the lowest.
+            ; cmp eax, 3 << 30
+            ; jge =>others
+            ; call QWORD [BYTE rbp + frame!(routines.down) + 8]
+            ; jz =>refused
+            ; =>rotated
             ; and eax, 0x3fff_ffff
         );
         let region = self.pc(n) & 0xc000_0000;
@@ -118,7 +124,11 @@ impl Emitter<'_> {
         let illegal = self.label();
         dynasm!(self.ops
             ; .arch x64
+            ; =>others
+            ; call QWORD [BYTE rbp + frame!(routines.retw)]
+            ; jnz =>rotated
             ; =>refused
+            ; mov edi, eax
             ; mov esi, self.pc(n) as i32
             ; call QWORD [BYTE rbp + frame!(routines.underflow)]
             ; jc =>illegal
