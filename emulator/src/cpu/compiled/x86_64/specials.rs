@@ -18,9 +18,8 @@ use crate::cpu::interrupts::{CLEARABLE, EXTERNAL_LEVEL};
 use crate::cpu::registers::ps;
 use crate::cpu::special_register::sr;
 
-/// Bits of INTLEVEL that only handlers of high-level interrupts and debuggers use: without them debug
-/// events are not masked.
-const UNUSUAL_LEVELS: i8 = 0b1100;
+/// Levels up to this one, three, are those of critical sections. Debug events are not masked by them.
+const LOW_LEVELS: u32 = 0b11;
 
 /// An offset in the core, seen from `Cpu::a`.
 fn from_a(offset: usize) -> i32 {
@@ -71,19 +70,14 @@ impl Emitter<'_> {
         } else if op.imm == u32::from(sr::PS) {
             let t = self.get(op.t);
             let (at, back) = self.otherwise();
+            // Critical sections lie in one another: mostly the level stays.
             dynasm!(self.ops
                 ; .arch x64
                 ; mov eax, [BYTE r15 + PS]
-                ; mov edx, eax
-                ; or eax, Rd(t)
-                ; test al, BYTE UNUSUAL_LEVELS
+                ; xor eax, Rd(t)
+                ; test eax, (ps::WOE | ps::EXCM | ps::INTLEVEL) as i32
                 ; jnz =>at
                 ; mov eax, Rd(t)
-                ; xor edx, eax
-                ; test edx, (ps::WOE | ps::EXCM) as i32
-                ; jnz =>at
-                ; cmp DWORD [BYTE r15 + REQUESTS], BYTE 0
-                ; jne =>at
                 ; and eax, ps::MASK as i32
                 ; mov [BYTE r15 + PS], eax
                 ; =>back
@@ -116,18 +110,20 @@ impl Emitter<'_> {
     /// RSIL.
     pub(super) fn set_level(&mut self, n: usize, op: &Op) {
         let level = op.imm & ps::INTLEVEL;
-        if level & UNUSUAL_LEVELS as u32 != 0 {
+        if level & !LOW_LEVELS != 0 {
             return self.by_interpreter(n);
         }
         let (at, back) = self.otherwise();
         dynasm!(self.ops
             ; .arch x64
             ; mov eax, [BYTE r15 + PS]
-            ; test al, BYTE UNUSUAL_LEVELS
+            ; test al, BYTE (ps::INTLEVEL & !LOW_LEVELS) as i8
             ; jnz =>at
-            ; cmp DWORD [BYTE r15 + REQUESTS], BYTE 0
-            ; jne =>at
         );
+        // No interrupt follows from a level that is as high as it can have been.
+        if level != LOW_LEVELS {
+            dynasm!(self.ops ; .arch x64 ; cmp DWORD [BYTE r15 + REQUESTS], BYTE 0 ; jne =>at);
+        }
         self.put(op.t);
         dynasm!(self.ops
             ; .arch x64
@@ -139,7 +135,7 @@ impl Emitter<'_> {
         self.asides.push(Aside::Level { at, block: self.at, op: n, back, held: self.held });
     }
 
-    /// RSIL or WSR.PS, operation `n`, when an interrupt may follow; the registers in `held` are as they say
+    /// RSIL or WSR.PS, operation `n`, when an interrupt or more may follow; the registers in `held` are as they say
     /// then.
     pub(super) fn look_at_level(&mut self, n: usize, held: &Held) {
         let op = self.source.ops[n];
