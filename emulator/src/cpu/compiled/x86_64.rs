@@ -5,8 +5,7 @@
 //!
 //! Each operation becomes the two to six instructions that it needs, on registers of the guest that
 //! stay in memory: a value that is read or made is kept in a host register up to the end of the
-//! superblock, and a value that is made is stored at once. So memory is always right, whoever leaves the
-//! superblock and wherever, and nothing has to be written back.
+//! superblock, see [`held`]. Memory is right whenever somebody else looks.
 //!
 //! While compiled code runs, all registers of the guest are in `Cpu::file`, where a rotation is a matter of
 //! an address; `Cpu::a` is right whenever somebody else looks. Three quads behind the file stand for its first
@@ -73,6 +72,7 @@ use crate::cpu::Cpu;
 use crate::cpu::code::Op;
 use crate::cpu::instruction::Opcode;
 use crate::cpu::special_register::sr;
+use held::Held;
 pub(super) use routines::{Routines, routines};
 
 /// Special registers of zero-overhead loops.
@@ -118,22 +118,28 @@ pub(super) fn superblock(sources: &[Source<'_>]) -> Option<Code> {
 /// Code behind the blocks that is seldom reached. `block` is the number of the block in the superblock.
 enum Aside {
     /// The interpreter executes operation `op`; then on at `back`, with these registers held.
-    Step { at: DynamicLabel, block: usize, op: usize, back: DynamicLabel, held: Held },
+    Step { from: Branched, block: usize, op: usize, held: Held },
     /// A load that is not near: from a page of flash, or a device's register, or else as above. rax is the
     /// offset from the memory near by.
-    Far { at: DynamicLabel, block: usize, op: usize, back: DynamicLabel, held: Held, width: Width },
+    Far { from: Branched, block: usize, op: usize, held: Held, width: Width },
     /// A store of a word that is not near: to a device's register, or else as above.
-    FarStore { at: DynamicLabel, block: usize, op: usize, back: DynamicLabel, held: Held },
+    FarStore { from: Branched, block: usize, op: usize, held: Held },
     /// RSIL or WSR.PS, operation `op`, when an interrupt may follow; then on as above.
-    Level { at: DynamicLabel, block: usize, op: usize, back: DynamicLabel, held: Held },
+    Level { from: Branched, block: usize, op: usize, held: Held },
     /// A transfer to `target` behind `done` operations.
     Leave { at: DynamicLabel, block: usize, target: u32, done: usize, held: Held },
     /// RETW, operation `op`, goes elsewhere than expected.
     Return { at: DynamicLabel, block: usize, op: usize },
 }
 
-/// Which guest register each host register of the pool holds.
-type Held = [Option<u8>; POOL.len()];
+/// Where code branches off, and where it comes back to.
+#[derive(Clone, Copy)]
+struct Branched {
+    at: DynamicLabel,
+    back: DynamicLabel,
+    /// What is held at the first.
+    held: Held,
+}
 
 /// What has become of a superblock.
 struct Emitted {
@@ -154,6 +160,8 @@ struct Places {
     checked: DynamicLabel,
     /// The block's cycles have been taken, but it is not to be executed.
     undone: DynamicLabel,
+    /// The same with registers held as they have to be inside.
+    undone_inside: DynamicLabel,
     /// They have, and it needs registers of a live frame.
     overflow: DynamicLabel,
 }
@@ -203,6 +211,7 @@ impl<'c> Emitter<'c> {
                 looping: label(),
                 checked: label(),
                 undone: label(),
+                undone_inside: label(),
                 overflow: label(),
             })
             .collect();
@@ -217,7 +226,7 @@ impl<'c> Emitter<'c> {
             at: 0,
             source: &blocks[0],
             ops,
-            held: [None; POOL.len()],
+            held: Held::default(),
             used: [0; POOL.len()],
             clock: 0,
             asides: Vec::new(),

@@ -39,7 +39,7 @@ impl Emitter<'_> {
     /// LSI and SSI on the memory near by.
     pub(super) fn float_access(&mut self, n: usize, op: &Op) {
         let aside = self.otherwise();
-        let at = aside.0;
+        let at = aside.at;
         self.float_guard(at, false);
         self.near_offset(op.s, op.imm);
         if op.opcode == Opcode::Lsi {
@@ -68,7 +68,7 @@ impl Emitter<'_> {
             return self.by_interpreter(n);
         }
         let aside = self.otherwise();
-        let at = aside.0;
+        let at = aside.at;
         self.float_guard(at, true);
         let (r, s, t) = (float(op.r), float(op.s), float(op.t));
         dynasm!(self.ops ; .arch x64 ; movss xmm0, [r15 + s] ; movss xmm1, [r15 + t]);
@@ -92,7 +92,7 @@ impl Emitter<'_> {
 
     pub(super) fn float_comparison(&mut self, n: usize, op: &Op) {
         let aside = self.otherwise();
-        self.float_guard(aside.0, false);
+        self.float_guard(aside.at, false);
         let (s, t) = (float(op.s), float(op.t));
         // "Less" is "greater" the other way round: only that is false for a NaN.
         let (left, right) = match op.opcode {
@@ -130,7 +130,7 @@ impl Emitter<'_> {
 
     pub(super) fn float_move(&mut self, n: usize, op: &Op) {
         let aside = self.otherwise();
-        self.float_guard(aside.0, false);
+        self.float_guard(aside.at, false);
         match op.opcode {
             Opcode::Wfr => {
                 let s = self.get(op.s);
@@ -156,7 +156,7 @@ impl Emitter<'_> {
     /// FLOAT.S and TRUNC.S without a scale.
     pub(super) fn float_conversion(&mut self, n: usize, op: &Op) {
         let aside = self.otherwise();
-        let at = aside.0;
+        let at = aside.at;
         self.float_guard(at, true);
         if op.opcode == Opcode::FloatS {
             let s = self.get(op.s);

@@ -8,7 +8,8 @@ use std::mem::offset_of;
 
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 
-use super::{Aside, Emitter, FRAME, Held, POOL, SCOMPARE1};
+use super::held::Held;
+use super::{Aside, Branched, Emitter, FRAME, SCOMPARE1};
 use crate::cpu::code::{Field, Op};
 use crate::cpu::compiled::Width;
 use crate::cpu::compiled::frame::Frame;
@@ -23,30 +24,28 @@ impl Emitter<'_> {
 
     pub(super) fn load(&mut self, n: usize, op: &Op, width: Width) {
         self.near_offset(op.s, op.imm);
-        let (at, back) = self.otherwise();
+        let (at, back) = (self.label(), self.label());
+        let (host, held) = self.make_beside(op.t);
+        let from = Branched { at, back, held };
         dynasm!(self.ops
             ; .arch x64
             ; cmp eax, self.source.near.length as i32 - width.bytes() as i32
             ; ja =>at
         );
-        let (slot, _) = self.slot(op.t as u8);
-        let host = POOL[slot];
         match width {
             Width::Byte => dynasm!(self.ops ; .arch x64 ; movzx Rd(host), BYTE [r12 + rax]),
             Width::Half => dynasm!(self.ops ; .arch x64 ; movzx Rd(host), WORD [r12 + rax]),
             Width::SignedHalf => dynasm!(self.ops ; .arch x64 ; movsx Rd(host), WORD [r12 + rax]),
             Width::Word => dynasm!(self.ops ; .arch x64 ; mov Rd(host), [r12 + rax]),
         }
-        dynasm!(self.ops
-            ; .arch x64
-            ; mov [BYTE rbx + (op.t as i8) * 4], Rd(host)
-            ; =>back
-        );
-        self.asides.push(Aside::Far { at, block: self.at, op: n, back, held: self.held, width });
+        self.made(op.t);
+        dynasm!(self.ops ; .arch x64 ; =>back);
+        self.asides.push(Aside::Far { from, block: self.at, op: n, held: self.held, width });
     }
 
-    /// The load of operation `n` where memory is not near; then the registers in `held` are as they say.
-    pub(super) fn load_far(&mut self, n: usize, held: &Held, width: Width) {
+    /// The load of operation `n` where memory is not near, and `before` is held; then the registers in
+    /// `held` are as they say.
+    pub(super) fn load_far(&mut self, n: usize, before: &Held, held: &Held, width: Width) {
         let op = self.source.ops[n];
         let (elsewhere, done) = (self.label(), self.label());
         dynasm!(self.ops
@@ -54,19 +53,16 @@ impl Emitter<'_> {
             ; call QWORD [BYTE rbp + frame!(routines.page)]
             ; jz =>elsewhere
         );
-        let host = self.host(held, op.t as u8);
+        self.held = *held;
+        let host = self.make(op.t);
         match width {
             Width::Byte => dynasm!(self.ops ; .arch x64 ; movzx Rd(host), BYTE [rdx]),
             Width::Half => dynasm!(self.ops ; .arch x64 ; movzx Rd(host), WORD [rdx]),
             Width::SignedHalf => dynasm!(self.ops ; .arch x64 ; movsx Rd(host), WORD [rdx]),
             Width::Word => dynasm!(self.ops ; .arch x64 ; mov Rd(host), [rdx]),
         }
-        dynasm!(self.ops
-            ; .arch x64
-            ; mov [BYTE rbx + (op.t as i8) * 4], Rd(host)
-            ; jmp =>done
-            ; =>elsewhere
-        );
+        dynasm!(self.ops ; .arch x64 ; jmp =>done ; =>elsewhere);
+        self.settle_beside(before);
         if width == Width::Word {
             let refused = self.label();
             self.address(&op);
@@ -139,8 +135,8 @@ impl Emitter<'_> {
     pub(super) fn store(&mut self, n: usize, op: &Op, width: Width) {
         let value = self.get(op.t);
         self.near_offset(op.s, op.imm);
-        let aside = self.otherwise();
-        self.near_store_guard(aside.0, width);
+        let from = Branched { at: self.label(), back: self.label(), held: self.held };
+        self.near_store_guard(from.at, width);
         match width {
             Width::Byte => dynasm!(self.ops ; .arch x64 ; mov [r12 + rax], Rb(value)),
             Width::Half | Width::SignedHalf => {
@@ -149,11 +145,10 @@ impl Emitter<'_> {
             Width::Word => dynasm!(self.ops ; .arch x64 ; mov [r12 + rax * 4], Rd(value)),
         }
         if width == Width::Word {
-            let (at, back) = aside;
-            dynasm!(self.ops ; .arch x64 ; =>back);
-            self.asides.push(Aside::FarStore { at, block: self.at, op: n, back, held: self.held });
+            dynasm!(self.ops ; .arch x64 ; =>from.back);
+            self.asides.push(Aside::FarStore { from, block: self.at, op: n, held: self.held });
         } else {
-            self.rejoin(aside, n);
+            self.rejoin(from, n);
         }
     }
 
@@ -163,7 +158,7 @@ impl Emitter<'_> {
         self.near_offset(op.s, op.imm);
         let aside = self.otherwise();
         let different = self.label();
-        self.near_store_guard(aside.0, Width::Word);
+        self.near_store_guard(aside.at, Width::Word);
         dynasm!(self.ops
             ; .arch x64
             ; mov edx, [r12 + rax * 4]

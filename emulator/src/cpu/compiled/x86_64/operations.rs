@@ -133,9 +133,9 @@ impl Emitter<'_> {
         }
         macro_rules! divide {
             ($signed:literal, $result:ident) => {{
-                let aside = self.otherwise();
-                let at = aside.0;
                 let (s, t) = (self.get(op.s), self.get(op.t));
+                let aside = self.otherwise();
+                let at = aside.at;
                 dynasm!(self.ops ; .arch x64 ; test Rd(t), Rd(t) ; jz =>at);
                 if $signed {
                     // With 64 bits the one quotient that does not fit into 32 is no trap.

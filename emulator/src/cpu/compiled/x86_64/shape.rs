@@ -6,7 +6,8 @@ use std::mem::offset_of;
 
 use dynasmrt::{AssemblyOffset, DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 
-use super::{Aside, Emitter, FRAME, FREE_QUADS, Held, LBEG, LCOUNT, LEND, POOL, PS, Places};
+use super::held::Held;
+use super::{Aside, Branched, Emitter, FRAME, FREE_QUADS, LBEG, LCOUNT, LEND, PS, Places};
 use crate::cpu::code::{Block, JUMP_ENTRIES, Op, STOPS, jump_index, op_quads};
 use crate::cpu::compiled::NativeJump;
 use crate::cpu::compiled::frame::Frame;
@@ -21,13 +22,17 @@ impl Emitter<'_> {
     /// What the interpreter asks before it begins a block: cycles, the end of a loop inside of it, the
     /// window.
     pub(super) fn begin(&mut self) {
-        let Places { inside, looping, checked, undone, overflow, .. } = self.here();
+        let Places { inside, looping, checked, undone_inside, overflow, .. } = self.here();
         if std::mem::take(&mut self.falls) {
             if let Some(wanted) = self.wanted[self.at] {
                 self.hold(&wanted);
             }
             self.entries[self.at] = Some(self.held);
-            dynasm!(self.ops ; .arch x64 ; sub r14, BYTE self.len() as i8 ; jl =>undone);
+            dynasm!(self.ops
+                ; .arch x64
+                ; sub r14, BYTE self.len() as i8
+                ; jl =>undone_inside
+            );
         } else {
             let held = self.wanted[self.at].or(self.entries[self.at]).unwrap_or_default();
             self.entries[self.at] = Some(held);
@@ -57,6 +62,7 @@ impl Emitter<'_> {
     pub(super) fn sequential_end(&mut self) {
         let next = self.pc(self.source.ops.len());
         let on = self.label();
+        let held = self.held;
         dynasm!(self.ops
             ; .arch x64
             ; cmp DWORD [BYTE r15 + LCOUNT], BYTE 0
@@ -75,7 +81,6 @@ impl Emitter<'_> {
                 ; cmp eax, self.blocks[begin].block.pc as i32
                 ; jne =>elsewhere
             );
-            let held = self.held;
             // A loop that ends where its only block ends does not end inside of it.
             let asked = begin == self.at && self.loops;
             let Places { inside, checked, .. } = self.places[begin];
@@ -84,6 +89,7 @@ impl Emitter<'_> {
             dynasm!(self.ops ; .arch x64 ; =>elsewhere);
         }
         self.go_to_eax();
+        self.held = held;
         dynasm!(self.ops ; .arch x64 ; =>on);
         self.end(next);
     }
@@ -141,6 +147,11 @@ impl Emitter<'_> {
                 ; .arch x64
                 ; dec DWORD [BYTE rbp + frame!(patience)]
                 ; jns =>again
+            );
+            let held = self.held;
+            self.settle_beside(&held);
+            dynasm!(self.ops
+                ; .arch x64
                 ; mov eax, target as i32
                 ; mov esi, self.source.number as i32
                 ; mov edx, done as i32
@@ -165,22 +176,23 @@ impl Emitter<'_> {
         if member <= self.at {
             self.carried[member].get_or_insert(self.held);
         }
+        let entry = *self.entries[member].get_or_insert(self.held);
+        self.hold(&entry);
         let len = self.blocks[member].ops.len() as i32;
         if len > rest {
             dynasm!(self.ops
                 ; .arch x64
                 ; sub r14, BYTE (len - rest) as i8
-                ; jl =>self.places[member].undone
+                ; jl =>self.places[member].undone_inside
             );
         } else {
             self.give_back(rest - len);
         }
-        let entry = *self.entries[member].get_or_insert(self.held);
-        self.hold(&entry);
         dynasm!(self.ops ; .arch x64 ; jmp =>place);
     }
 
     fn go_through_table(&mut self, target: u32) {
+        self.settle();
         let at = (jump_index(target) * size_of::<NativeJump>()) as i32;
         let exit = self.label();
         dynasm!(self.ops
@@ -197,6 +209,7 @@ impl Emitter<'_> {
 
     /// To the address in eax.
     pub(super) fn go_to_eax(&mut self) {
+        self.settle();
         dynasm!(self.ops
             ; .arch x64
             ; mov ecx, eax
@@ -224,20 +237,23 @@ impl Emitter<'_> {
                 ; =>checked
             );
         }
-        self.held = [None; POOL.len()];
-        self.hold(&self.entries[self.at].unwrap_or_default());
+        self.take_up(&self.entries[self.at].unwrap_or_default());
     }
 
     /// The entrance of a block, if it is not there yet, and why it may be left to the interpreter.
     pub(super) fn ways_in_and_out(&mut self) {
-        let Places { inside, looping, checked, undone, overflow, .. } = self.here();
+        let Places { inside, looping, checked, undone, undone_inside, overflow } = self.here();
         if self.starts[self.at].is_none() {
             self.way_in();
             dynasm!(self.ops ; .arch x64 ; jmp =>inside);
         }
         dynasm!(self.ops ; .arch x64 ; =>looping ; mov eax, [BYTE r15 + LEND]);
         // Nobody asks again before it leaves the superblock, unless that changes what loops there are.
-        let asked = if self.loops { self.at..self.at + 1 } else { 0..self.blocks.len() };
+        let (asked, declined) = match self.loops {
+            true => (self.at..self.at + 1, undone_inside),
+            false => (0..self.blocks.len(), undone),
+        };
+        let entry = self.entries[self.at].unwrap_or_default();
         for block in &self.blocks[asked] {
             let Block { pc, bytes, .. } = block.block;
             dynasm!(self.ops
@@ -245,17 +261,26 @@ impl Emitter<'_> {
                 ; mov ecx, eax
                 ; sub ecx, pc.wrapping_add(1) as i32
                 ; cmp ecx, i32::from(bytes) - 1
-                ; jb =>undone
+                ; jb =>declined
             );
         }
         dynasm!(self.ops
             ; .arch x64
             ; jmp =>checked
+            ; =>undone_inside
+        );
+        self.settle_beside(&entry);
+        dynasm!(self.ops
+            ; .arch x64
             ; =>undone
             ; add r14, BYTE self.len() as i8
             ; mov eax, self.source.block.pc as i32
             ; jmp QWORD [BYTE rbp + frame!(routines.declined)]
             ; =>overflow
+        );
+        self.settle_beside(&entry);
+        dynasm!(self.ops
+            ; .arch x64
             ; mov eax, self.source.block.pc as i32
             ; mov esi, self.len()
             ; mov edi, self.quads_of_first()
@@ -283,42 +308,45 @@ impl Emitter<'_> {
 
     pub(super) fn aside(&mut self, aside: Aside) {
         match aside {
-            Aside::Step { at, block, op, back, held } => {
-                self.turn_to(block);
-                dynasm!(self.ops ; .arch x64 ; =>at);
+            Aside::Step { from, block, op, held } => {
+                self.begin_aside(from.at, block);
+                self.settle_beside(&from.held);
                 self.step(op, &held);
-                dynasm!(self.ops ; .arch x64 ; jmp =>back);
+                dynasm!(self.ops ; .arch x64 ; jmp =>from.back);
             }
-            Aside::Level { at, block, op, back, held } => {
-                self.turn_to(block);
-                dynasm!(self.ops ; .arch x64 ; =>at);
+            Aside::Level { from, block, op, held } => {
+                self.begin_aside(from.at, block);
+                self.settle_beside(&from.held);
                 self.look_at_level(op, &held);
-                dynasm!(self.ops ; .arch x64 ; jmp =>back);
+                dynasm!(self.ops ; .arch x64 ; jmp =>from.back);
             }
-            Aside::Far { at, block, op, back, held, width } => {
-                self.turn_to(block);
-                dynasm!(self.ops ; .arch x64 ; =>at);
-                self.load_far(op, &held, width);
-                dynasm!(self.ops ; .arch x64 ; jmp =>back);
+            Aside::Far { from, block, op, held, width } => {
+                self.begin_aside(from.at, block);
+                self.load_far(op, &from.held, &held, width);
+                dynasm!(self.ops ; .arch x64 ; jmp =>from.back);
             }
-            Aside::FarStore { at, block, op, back, held } => {
-                self.turn_to(block);
-                dynasm!(self.ops ; .arch x64 ; =>at);
+            Aside::FarStore { from, block, op, held } => {
+                self.begin_aside(from.at, block);
+                self.settle_beside(&from.held);
                 self.store_far(op, &held);
-                dynasm!(self.ops ; .arch x64 ; jmp =>back);
+                dynasm!(self.ops ; .arch x64 ; jmp =>from.back);
             }
             Aside::Leave { at, block, target, done, held } => {
-                self.turn_to(block);
+                self.begin_aside(at, block);
                 self.held = held;
-                dynasm!(self.ops ; .arch x64 ; =>at);
                 self.go_to(target, done);
             }
             Aside::Return { at, block, op } => {
-                self.turn_to(block);
-                dynasm!(self.ops ; .arch x64 ; =>at);
+                self.begin_aside(at, block);
                 self.return_anywhere(op);
             }
         }
+    }
+
+    fn begin_aside(&mut self, at: DynamicLabel, block: usize) {
+        self.turn_to(block);
+        self.held = Held::default();
+        dynasm!(self.ops ; .arch x64 ; =>at);
     }
 
     /// The interpreter executes operation `op`; then the registers in `held` are as they say.
@@ -337,18 +365,19 @@ impl Emitter<'_> {
     pub(super) fn by_interpreter(&mut self, n: usize) {
         self.interpreted += 1;
         self.forget();
-        self.step(n, &[None; POOL.len()]);
+        self.step(n, &Held::default());
     }
 
     /// A place in the code aside where the interpreter executes operation `n` instead of what is
     /// emitted between here and [`Emitter::rejoin`].
-    pub(super) fn otherwise(&mut self) -> (DynamicLabel, DynamicLabel) {
-        (self.label(), self.label())
+    pub(super) fn otherwise(&mut self) -> Branched {
+        self.settle();
+        Branched { at: self.label(), back: self.label(), held: self.held }
     }
 
-    pub(super) fn rejoin(&mut self, (at, back): (DynamicLabel, DynamicLabel), op: usize) {
-        dynasm!(self.ops ; .arch x64 ; =>back);
-        self.asides.push(Aside::Step { at, block: self.at, op, back, held: self.held });
+    pub(super) fn rejoin(&mut self, from: Branched, op: usize) {
+        dynasm!(self.ops ; .arch x64 ; =>from.back);
+        self.asides.push(Aside::Step { from, block: self.at, op, held: self.held });
     }
 
     /// The branch of operation `n`, taken if `jcc` jumps.

@@ -8,7 +8,8 @@ use std::mem::offset_of;
 
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 
-use super::{Aside, CCOUNT_OFFSET, EXTERNAL, Emitter, FRAME, Held, LATCHED, POOL, PS, REQUESTS};
+use super::held::Held;
+use super::{Aside, CCOUNT_OFFSET, EXTERNAL, Emitter, FRAME, LATCHED, PS, REQUESTS};
 use crate::cpu::Cpu;
 use crate::cpu::code::Op;
 use crate::cpu::compiled::frame::Frame;
@@ -69,20 +70,20 @@ impl Emitter<'_> {
             }
         } else if op.imm == u32::from(sr::PS) {
             let t = self.get(op.t);
-            let (at, back) = self.otherwise();
+            let from = self.otherwise();
             // Critical sections lie in one another: mostly the level stays.
             dynasm!(self.ops
                 ; .arch x64
                 ; mov eax, [BYTE r15 + PS]
                 ; xor eax, Rd(t)
                 ; test eax, (ps::WOE | ps::EXCM | ps::INTLEVEL) as i32
-                ; jnz =>at
+                ; jnz =>from.at
                 ; mov eax, Rd(t)
                 ; and eax, ps::MASK as i32
                 ; mov [BYTE r15 + PS], eax
-                ; =>back
+                ; =>from.back
             );
-            self.asides.push(Aside::Level { at, block: self.at, op: n, back, held: self.held });
+            self.asides.push(Aside::Level { from, block: self.at, op: n, held: self.held });
         } else if op.imm == u32::from(sr::INTCLEAR) {
             // Nothing is asked for that was not before.
             let t = self.get(op.t);
@@ -113,16 +114,16 @@ impl Emitter<'_> {
         if level & !LOW_LEVELS != 0 {
             return self.by_interpreter(n);
         }
-        let (at, back) = self.otherwise();
+        let from = self.otherwise();
         dynasm!(self.ops
             ; .arch x64
             ; mov eax, [BYTE r15 + PS]
             ; test al, BYTE (ps::INTLEVEL & !LOW_LEVELS) as i8
-            ; jnz =>at
+            ; jnz =>from.at
         );
         // No interrupt follows from a level that is as high as it can have been.
         if level != LOW_LEVELS {
-            dynasm!(self.ops ; .arch x64 ; cmp DWORD [BYTE r15 + REQUESTS], BYTE 0 ; jne =>at);
+            dynasm!(self.ops ; .arch x64 ; cmp DWORD [BYTE r15 + REQUESTS], BYTE 0 ; jne =>from.at);
         }
         self.put(op.t);
         dynasm!(self.ops
@@ -130,9 +131,9 @@ impl Emitter<'_> {
             ; and eax, BYTE !ps::INTLEVEL as i8
             ; or eax, BYTE level as i8
             ; mov [BYTE r15 + PS], eax
-            ; =>back
+            ; =>from.back
         );
-        self.asides.push(Aside::Level { at, block: self.at, op: n, back, held: self.held });
+        self.asides.push(Aside::Level { from, block: self.at, op: n, held: self.held });
     }
 
     /// RSIL or WSR.PS, operation `n`, when an interrupt or more may follow; the registers in `held` are as they say
@@ -206,7 +207,7 @@ impl Emitter<'_> {
         );
         self.go_to_eax();
         dynasm!(self.ops ; .arch x64 ; =>refused);
-        self.step(n, &[None; POOL.len()]);
+        self.step(n, &Held::default());
         self.ended = true;
     }
 }

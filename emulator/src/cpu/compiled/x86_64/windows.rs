@@ -8,7 +8,8 @@ use std::mem::offset_of;
 
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 
-use super::{Aside, Emitter, FRAME, FREE_QUADS, POOL, PS, WINDOWBASE};
+use super::held::Held;
+use super::{Aside, Emitter, FRAME, FREE_QUADS, PS, WINDOWBASE};
 use crate::cpu::code::{Field, Op};
 use crate::cpu::compiled::frame::Frame;
 use crate::cpu::instruction::Opcode;
@@ -37,7 +38,7 @@ impl Emitter<'_> {
         }
         let aside = self.otherwise();
         if let Some(increment) = self.call_increment.take() {
-            self.enter_frame_of(increment, op, aside.0);
+            self.enter_frame_of(increment, op, aside.at);
         } else {
             self.forget();
             dynasm!(self.ops
@@ -45,7 +46,7 @@ impl Emitter<'_> {
                 ; mov esi, [BYTE rbx + s * 4]
                 ; sub esi, op.imm as i32
                 ; call QWORD [BYTE rbp + frame!(routines.entry)]
-                ; jz =>aside.0
+                ; jz =>aside.at
                 ; mov [BYTE rbx + s * 4], esi
             );
         }
@@ -88,6 +89,7 @@ impl Emitter<'_> {
     pub(super) fn retw(&mut self, n: usize) {
         let Some(link) = self.source.link else { return self.return_anywhere(n) };
         let elsewhere = self.label();
+        self.settle();
         dynasm!(self.ops ; .arch x64 ; cmp DWORD [rbx], link.a0 as i32 ; jne =>elsewhere);
         let increment = (link.a0 >> 30) as u8;
         let routine = frame!(routines.down) + 8 * (increment as i8 - 1);
@@ -136,7 +138,7 @@ impl Emitter<'_> {
             ; =>illegal
         );
         // The interpreter leaves the block in every case; nothing comes behind it.
-        self.step(n, &[None; POOL.len()]);
+        self.step(n, &Held::default());
         self.ended = true;
     }
 
