@@ -664,7 +664,8 @@ impl Esp32 {
         };
         // Time passes even when a deadline rounds to the present cycle.
         let end = end.max(self.cycle + 1);
-        self.system.slice_end = self.system.clock.instant(end);
+        // A deadline within the last cycle is no nearer than the one that the slice ends for.
+        self.system.slice_end = self.system.clock.instant(end).min(horizon);
         // A waiting core only lets time pass, so it must know how far the other one came.
         let order = if active[0] || !active[1] { [0, 1] } else { [1, 0] };
         let both = active == [true, true];
