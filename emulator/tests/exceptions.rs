@@ -382,6 +382,42 @@ fn a_watchpoint_comes_before_its_access() {
 }
 
 #[test]
+fn a_watchpoint_is_seen_by_code_that_has_run_before() {
+    for (control, access) in [(STORES, "s32i a7, a2, 0"), (LOADS, "l32i a7, a2, 0")] {
+        let taken = run(&format!(
+            "j over; .align 4; at: .word 0x3ffb0240; control: .word {:#x}
+             over: rsil a3, 0
+             l32r a2, at; wsr a2, dbreaka0
+             movi a4, 0; movi a5, 0
+             again: wsr a4, dbreakc0
+             fault: {access}
+             addi a5, a5, 1
+             l32r a4, control
+             blti a5, 3, again",
+            control | EXACT
+        ));
+        assert_eq!((taken.vector(), taken.debugcause()), (DEBUG, 1 << 2), "{access}");
+        assert_eq!((taken.epc6(), taken.a(5)), (taken.fault(), 1), "{access}");
+    }
+}
+
+#[test]
+fn a_jump_to_any_address_without_code_is_a_fetch_fault() {
+    // Tables of code have indices of these, and entries that are empty.
+    for target in
+        [0_u32, 1, 0x1fff, 0x2000, 0x2001, 0xffff_dfff, 0xffff_e000, 0xffff_fffe, u32::MAX]
+    {
+        let taken = run(&format!(
+            "j over; .align 4; at: .word {target:#x}
+             over: l32r a3, at; movi a5, 1; fault: jx a3"
+        ));
+        let cpu = taken.chip.cpu(CoreId::Pro);
+        assert_eq!((cpu.epc1(), cpu.excvaddr()), (target, target), "{target:#x}");
+        assert!(matches!(cpu.exccause(), 2 | 14 | 20), "{target:#x}: cause {}", cpu.exccause());
+    }
+}
+
+#[test]
 fn a_watchpoints_mask_selects_a_block() {
     let at = 0x3ffb_0244;
     let hit = |control: u32, access: &str| {

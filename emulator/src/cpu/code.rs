@@ -80,7 +80,7 @@ pub(super) struct Op {
 #[derive(Debug, Clone, Copy)]
 #[repr(align(16))]
 pub(super) struct Block {
-    /// Address of the first instruction; `NOWHERE` in an empty slot of the jump table.
+    /// Address of the first instruction.
     pub pc: u32,
     /// Index of the first operation.
     pub first: u32,
@@ -109,18 +109,23 @@ struct Dependence {
     length: u32,
 }
 
-/// An address that no instruction has: blocks never start in the last page of the space.
-pub(super) const NOWHERE: u32 = u32::MAX;
-
+/// A block without an operation.
 pub(super) const EMPTY: Block =
-    Block { pc: NOWHERE, first: 0, len: 0, bytes: 0, quads: 0, may_spin: false, heat: 0 };
+    Block { pc: 0, first: 0, len: 0, bytes: 0, quads: 0, may_spin: false, heat: i32::MIN };
 
 impl Entry for Block {
-    const EMPTY: Self = EMPTY;
+    fn empty(n: usize) -> Self {
+        Self { pc: address_beside(n), ..EMPTY }
+    }
 
     fn is_empty(&self) -> bool {
-        self.pc == NOWHERE
+        self.len == 0
     }
+}
+
+/// An address that is not looked for at index `n` of a table.
+pub(super) fn address_beside(n: usize) -> u32 {
+    u32::from(n % JUMP_ENTRIES == 0)
 }
 
 /// The code cache of a machine. A clone is for a copy of the machine, and shares what is compiled.
@@ -280,10 +285,13 @@ impl CodeCache {
         self.jumps[core].get(jump_index(pc))
     }
 
-    /// The interpreter is about to run the block at `pc`, which the jump table of `core` has.
+    /// The interpreter is about to run the block at `pc`, which the jump table of `core` may have.
     #[inline(always)]
     pub(super) fn warm(&mut self, core: usize, pc: u32) {
-        self.jumps[core].get_mut(jump_index(pc)).heat += self.warmth;
+        let entry = self.jumps[core].get_mut(jump_index(pc));
+        if entry.pc == pc {
+            entry.heat += self.warmth;
+        }
     }
 
     /// Runs of a block before it is compiled, if blocks are.
@@ -377,8 +385,9 @@ impl CodeCache {
                     self.clear();
                 }
                 let block = self.build(core, pc, &buffer[..fetched.length], bus, Some(key));
+                // Half of it is on a page that may become another one: fetched each time.
                 if fetched.straddles {
-                    return Ok(block);
+                    return Ok(Block { heat: i32::MIN, ..block });
                 }
                 self.blocks.insert(key, block);
                 block

@@ -2,12 +2,12 @@
 //!
 //! They are emptied whenever code or its mapping changes, which firmware does for each command to the
 //! flash. What little is in them by then is emptied, and not the whole of them: that would cost a boot a
-//! tenth of its time, and the host's caches what they hold.
+//! sixth of its time, and the host's caches what they hold.
 
 /// What a table keeps.
 pub(super) trait Entry: Copy {
-    /// One without code.
-    const EMPTY: Self;
+    /// One without code, for an address that is never looked for at index `n`.
+    fn empty(n: usize) -> Self;
     /// Whether this is one.
     fn is_empty(&self) -> bool;
 }
@@ -23,7 +23,9 @@ pub(super) struct JumpTable<E, const N: usize> {
 impl<E: Entry, const N: usize> JumpTable<E, N> {
     pub(super) fn new() -> Self {
         const { assert!(N <= 1 << 16) };
-        Self { entries: Box::new([E::EMPTY; N]), taken: Vec::new() }
+        let mut entries = Box::new([E::empty(0); N]);
+        entries.iter_mut().enumerate().for_each(|(n, entry)| *entry = E::empty(n));
+        Self { entries, taken: Vec::new() }
     }
 
     #[inline(always)]
@@ -48,7 +50,7 @@ impl<E: Entry, const N: usize> JumpTable<E, N> {
 
     pub(super) fn clear(&mut self) {
         for n in self.taken.drain(..) {
-            self.entries[usize::from(n)] = E::EMPTY;
+            self.entries[usize::from(n)] = E::empty(n.into());
         }
     }
 

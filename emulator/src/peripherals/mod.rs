@@ -161,8 +161,9 @@ pub enum Poked {
 
 /// A memory-mapped device.
 ///
-/// The wiring calls `poll` when `poll_at` is due and before each access, asks `irq` and `poll_at`
-/// after each access and each poll, and only then; a device need not notify anybody.
+/// The wiring calls `poll` when `poll_at` is due and before each `read` and `write`, asks `irq` and
+/// `poll_at` after each of these and each poll, and only then; a device need not notify anybody. `peek` and
+/// `poke` are accesses that need none of that.
 pub trait Peripheral {
     /// The manual's name of the block.
     const NAME: &'static str;

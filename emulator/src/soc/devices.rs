@@ -333,7 +333,7 @@ impl Devices {
     }
 
     /// Does what [`Devices::write`] of the register at `address`, a multiple of four, would do, if nothing
-    /// followed from it; false, and nothing has been done, otherwise.
+    /// followed from it but a later deadline; false, and nothing has been done, otherwise.
     pub(super) fn poke(&mut self, address: u32, value: u32, cx: &Context) -> bool {
         let Some((id, offset)) = Id::at(address) else { return false };
         let poked = self.poke_register(id, offset, value, cx);

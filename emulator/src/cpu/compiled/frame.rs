@@ -3,7 +3,8 @@
 //! # What `unsafe` relies on here
 //!
 //! - *Code stays.* An address that [`Compiled`](super::Compiled) gives is that of code in a chunk of this
-//!   machine's; the cache is borrowed while it runs. A chunk is made writable only by its sole owner, so
+//!   machine's, or it gives none any more once the system has taken a chunk away; the cache is borrowed
+//!   while code runs. A chunk is made writable only by its sole owner, so
 //!   never while a copy of the machine, on another thread, may be running in it.
 //! - *Layout.* Emitters reach [`Frame`], `Cpu` and [`NativeJump`] by `offset_of!`, the first and the last
 //!   of which are `repr(C)`.
@@ -274,10 +275,9 @@ unsafe fn interpret<B: Bus>(frame: *mut Frame, block: u32, op: u32) -> u32 {
     let begun = cpu.cycle;
     cpu.cycle = begun + done as u64;
     let next = match leave {
-        // What it stored may have changed what flash shows.
-        Leave::Sequential if done == n + 1 && !short_of_quads && bus.near(cpu.index).is_some() => {
-            Next::On
-        }
+        // What it did may have changed what flash shows, or has set a watchpoint.
+        _ if bus.near(cpu.index).is_none() => Next::Out,
+        Leave::Sequential if done == n + 1 && !short_of_quads => Next::On,
         // The block's last operation: what follows is known if there is nothing to look at.
         Leave::Look if done == usize::from(block.len) && cpu.sees_nothing_new(limit) => Next::On,
         Leave::To(target) => {

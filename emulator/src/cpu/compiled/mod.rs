@@ -36,7 +36,7 @@ use dynasmrt::mmap::{ExecutableBuffer, MutableBuffer};
 use rustc_hash::FxHashMap;
 
 use super::bus::NearMap;
-use super::code::{Block, JUMP_ENTRIES, NOWHERE, Op, jump_index};
+use super::code::{Block, JUMP_ENTRIES, Op, address_beside, jump_index};
 use super::jump_table::{Entry, JumpTable};
 #[cfg(target_arch = "aarch64")]
 use aarch64 as host;
@@ -63,17 +63,19 @@ const LIMIT: usize = 16 << 20;
 #[derive(Debug, Clone, Copy)]
 #[repr(C)]
 pub(super) struct NativeJump {
-    /// Address of the first instruction, or [`NOWHERE`].
+    /// Address of the first instruction.
     pc: u32,
-    /// The host code.
+    /// The host code; 0 in an entry that is empty.
     address: usize,
 }
 
 impl Entry for NativeJump {
-    const EMPTY: Self = Self { pc: NOWHERE, address: 0 };
+    fn empty(n: usize) -> Self {
+        Self { pc: address_beside(n), address: 0 }
+    }
 
     fn is_empty(&self) -> bool {
-        self.pc == NOWHERE
+        self.address == 0
     }
 }
 
@@ -198,7 +200,12 @@ impl Store {
     }
 
     fn is_full(&self) -> bool {
-        self.is_full || self.current.is_none()
+        self.is_full || self.is_lost()
+    }
+
+    /// Memory has been refused; what was in the last chunk may be gone.
+    fn is_lost(&self) -> bool {
+        self.current.is_none()
     }
 }
 
@@ -318,9 +325,19 @@ impl Compiled {
         let head = plan[0].member.block.first;
         // Where there is no room, no time is spent either.
         if self.store.is_full() || self.emit(plan, ops, offsets, near).is_none() {
+            if self.store.is_lost() {
+                self.forget_all();
+            }
             self.homes.insert(head, None);
         }
         self.homes.get(&head).is_some_and(Option::is_some)
+    }
+
+    /// The system has taken code away: none is entered any more.
+    fn forget_all(&mut self) {
+        self.homes.clear();
+        self.jumps.iter_mut().for_each(JumpTable::clear);
+        self.routines = None;
     }
 
     fn emit(&mut self, plan: &[Planned], ops: &[Op], offsets: &[u8], near: NearMap) -> Option<()> {

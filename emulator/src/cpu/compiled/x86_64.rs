@@ -3,9 +3,9 @@
 //! Source: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2; what the
 //! instructions of the guest do is what `execute` does, case by case in the same order.
 //!
-//! Each operation becomes the two to six instructions that it needs, on registers of the guest that
-//! stay in memory: a value that is read or made is kept in a host register up to the end of the
-//! superblock, see [`held`]. Memory is right whenever somebody else looks.
+//! Each operation becomes the two to six instructions that it needs. Registers of the guest that are read or
+//! made are kept in host registers up to the end of the superblock, see [`held`]; memory is right whenever
+//! somebody else looks.
 //!
 //! While compiled code runs, all registers of the guest are in `Cpu::file`, where a rotation is a matter of
 //! an address; `Cpu::a` is right whenever somebody else looks. Three quads behind the file stand for its first

@@ -1,8 +1,8 @@
 # Block functions of the C library that firmware calls all the time: FreeRTOS compares the end of a
 # stack with its pattern at every task switch.
 #
-# Source: ISO C for the semantics. Words are read where both blocks begin at one, as newlib does, so
-# that memory which takes words only can be compared as long as it is equal.
+# Source: ISO C for the semantics. Words are read where both blocks begin at one, as newlib does, and
+# bytes for what is left or differs: memory that takes words only takes no others, as on silicon.
 
 .org 0x4000c260             # int memcmp(const void *a, const void *b, size_t n): of the first bytes
     entry a1, 16            # that differ, the difference

@@ -1,9 +1,9 @@
 //! Registers of the guest in registers of the host.
 //!
-//! Those that were asked for last are held. What is made is stored late: when another takes the place, or
-//! when the superblock is left, or before somebody else looks. A loop that stays in its superblock stores
-//! nothing of what it holds. The code aside stores for itself what is not stored yet where it is branched
-//! off.
+//! Those that were asked for last are held. What is made is stored late: when another takes the place, when
+//! the superblock is left, or before what is more than arithmetic, a load, a store or a branch. Where a load or
+//! store branches off to code aside, that stores for itself what is late. So a loop of these that stays in
+//! its superblock stores nothing of what it holds.
 
 #![allow(clippy::useless_conversion, reason = "dynasm! converts the numbers of registers")]
 
