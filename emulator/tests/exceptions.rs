@@ -388,8 +388,8 @@ fn a_watchpoint_is_seen_by_code_that_has_run_before() {
             "j over; .align 4; at: .word 0x3ffb0240; control: .word {:#x}
              over: rsil a3, 0
              l32r a2, at; wsr a2, dbreaka0
-             movi a4, 0; movi a5, 0
-             again: wsr a4, dbreakc0
+             movi a4, 0; movi a5, 0; movi a6, 0
+             again: addi a6, a6, 1; wsr a4, dbreakc0
              fault: {access}
              addi a5, a5, 1
              l32r a4, control
