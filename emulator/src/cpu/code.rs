@@ -125,7 +125,7 @@ impl Entry for Block {
 
 /// An address that is not looked for at index `n` of a table.
 pub(super) fn address_beside(n: usize) -> u32 {
-    u32::from(n % JUMP_ENTRIES == 0)
+    u32::from(n.is_multiple_of(JUMP_ENTRIES))
 }
 
 /// The code cache of a machine. A clone is for a copy of the machine, and shares what is compiled.
