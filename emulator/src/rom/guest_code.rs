@@ -120,6 +120,42 @@ fn deep_calls_of_every_size_spill_and_reload_their_windows() {
 }
 
 #[test]
+fn what_was_made_just_before_a_window_overflow_is_there_behind_it() {
+    // Often enough to be compiled, as one superblock.
+    let results = run(".align 4
+        deep:
+            entry a1, 48
+            addi a3, a2, 7
+            j deeper
+        deeper:                     # needs registers of the oldest frame
+            beqz a2, bottom
+            addi a10, a2, -1
+            call8 deep
+            add a2, a10, a3
+            retw
+        bottom:
+            mov a2, a3
+            retw
+        .align 4
+        start:
+            entry a1, 64
+            movi a4, 300
+            movi a5, 0
+            movi a6, 357            # 20 + 19 + ... and 21 times 7
+        again:
+            movi a10, 20
+            call8 deep
+            xor a10, a10, a6
+            or a5, a5, a10
+            addi a4, a4, -1
+            bnez a4, again
+            l32r a3, results
+            s32i a5, a3, 0
+            call0 done");
+    assert_eq!(results[0], 0);
+}
+
+#[test]
 fn levels_are_exchanged_and_the_rest_of_ps_stays() {
     let results = run(".literal set_intlevel, 0x4000bfdc
     .literal set_min_intlevel, 0x4000bff8
